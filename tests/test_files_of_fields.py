@@ -262,6 +262,27 @@ def joined_lazily(row):
     save("_".join(part for part in row["kind"]), "")
 
 
+def by_match(row):
+    match row:
+        case {"kind": kind, "n": n}:
+            save(kind, str(n))
+
+
+def by_match_of_a_class(order):
+    match order:
+        case Order(customer, number=number):
+            save(customer, str(number))
+
+
+def by_a_template(row):
+    count("{kind}.txt".format(**row))
+
+
+def of_a_line_of_json(line):
+    row = json.loads(line)
+    count(f"{row['kind']}.txt")
+
+
 class Writer:
     def __init__(self):
         self.folder = pathlib.Path(FOLDER)
@@ -298,7 +319,7 @@ CASES = [
             *(by_inner_function_with_arguments, by_helper, begun_where_it_is_missing),
             *(where_it_was_added, Writer().write, functools.partial(by_keyword, "made")),
             *(by_joined_list, joined_lazily, with_a_default_kind, of_several_steps),
-            *(in_a_wrapper, handed_to_another),
+            *(in_a_wrapper, handed_to_another, by_match, by_a_template),
         )
     ),
     *((one, DAYS[1:], DAYS[:2]) for one in (by_month, by_month_in_words)),
@@ -306,6 +327,8 @@ CASES = [
     (by_one_digit, [1.02, 1.04], [1.0, 1.1]),
     (beside_a_path, [Path("a/x"), Path("a/y")], [Path("a/x"), Path("b/x")]),
     (with_another_end_of_a_path, [Path("x.a"), Path("x.b")], [Path("x.a"), Path("y.a")]),
+    (of_a_line_of_json, list(map(json.dumps, ROWS)), list(map(json.dumps, OTHERS))),
+    (by_match_of_a_class, ORDERS, OTHER_ORDERS),
     (by_attribute, ORDERS, OTHER_ORDERS),
     (by_attribute, [SimpleNamespace(**vars(one)) for one in ORDERS], OTHER_ORDERS),
     (by_getattr, ORDERS, OTHER_ORDERS),

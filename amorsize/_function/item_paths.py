@@ -24,7 +24,7 @@ ARGUMENT, ELEMENT, ATTRIBUTE, ASKED, CUT = "argument", "[]", ".", "get", "slice"
 PERHAPS = "perhaps"
 #: One value after another, and all of them together.
 EACH, ALL = "each", "all"
-METHOD, OF_PATH, AS_PATH, FORMATTED = "method", "function", "path", "format"
+METHOD, OF_PATH, AS_PATH, FORMATTED, PARSED = "method", "function", "path", "format", "json"
 #: Methods of texts and of paths, with constant arguments, that are called to see what they give.
 SPLITTING = {"split", "rsplit", "partition", "rpartition", "splitlines"}
 METHODS_OF_TEXTS = SPLITTING | {
@@ -177,6 +177,14 @@ def _formatted(value: Any, spec: str) -> str:
     return format(value, spec)
 
 
+def _parsed(value: Any) -> Any:
+    if type(value) not in (str, bytes):
+        raise TypeError if type(value) in PLAIN else UnknownPartError
+    import json
+
+    return json.loads(value)
+
+
 def _of_path(value: Any, name: str) -> Any:
     import posixpath
 
@@ -200,6 +208,7 @@ _STEPS: dict[str, Callable[..., Any]] = {
     OF_PATH: _of_path,
     AS_PATH: _as_path,
     FORMATTED: _formatted,
+    PARSED: _parsed,
 }
 
 
@@ -237,6 +246,8 @@ def spelled(way: Path) -> str:
             text += "[...]"
         elif kind == ALL:
             text += "[:]"
+        elif kind == PARSED:
+            text = f"json.loads({text})"
         elif kind == AS_PATH:
             text = f"Path({text})"
         elif kind == OF_PATH:

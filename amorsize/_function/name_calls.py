@@ -5,7 +5,7 @@ from __future__ import annotations
 from amorsize._function import item_paths
 from amorsize._function.callables import MISSING, own
 from amorsize._function.changing_programs import words_of_text
-from amorsize._function.item_paths import AS_PATH, ASKED, ATTRIBUTE, METHOD, OF_PATH
+from amorsize._function.item_paths import AS_PATH, ASKED, ATTRIBUTE, METHOD, OF_PATH, PARSED
 from amorsize._function.name_parts import (
     COUNTED,
     DIGEST,
@@ -133,6 +133,8 @@ def _part_taken(called: Part, name: str, passed: list[Part], named: dict[str, Pa
     module, _, function = name.rpartition(".")
     if len(passed) > 1 or passed[0].kind == PATH:
         return None
+    if name == "json.loads":
+        return part_of(passed[0], PARSED)
     if module == "posixpath" and function in item_paths.FUNCTIONS_OF_PATHS:
         return part_of(passed[0], OF_PATH, function)
     return part_of(passed[0], AS_PATH).replace(kind=PATH) if _is_path_class(called.known) else None

@@ -7,6 +7,7 @@ from amorsize._function.callables import FUNCTION, MISSING
 from amorsize._function.item_paths import EACH, ELEMENT, FORMATTED
 from amorsize._function.name_attributes import attribute_of
 from amorsize._function.name_frame import NULL
+from amorsize._function.name_matching import MATCHING
 from amorsize._function.name_parts import (
     EMPTY,
     OF_ITEM,
@@ -342,5 +343,6 @@ _OPERATIONS: dict[str, Callable[[NameFrame, int], None]] = {
     "RETURN_CONST": _return_const,
     "KW_NAMES": _kw_names,
     "CALL_KW": _call_kw,
+    **MATCHING,
     "CALL": _call,
 }
