@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from amorsize.policy.best_backend import THE_LOOP
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from amorsize.policy.profile import Profile
+    from amorsize.policy.state import Note
     from amorsize.policy.trace import Trace
 
 
@@ -63,6 +66,12 @@ def plan_in_words(backend: str, n_jobs: int, chunksize: int) -> str:
     return f"{counted(n_jobs, worker)}, {counted(chunksize, 'item')} in a full chunk"
 
 
+def plan_of(trace: Trace) -> str:
+    """The plan of a call; its chunks have no more items than the call had."""
+    plan = trace.plan
+    return plan_in_words(plan.backend, plan.n_jobs, min(plan.chunksize, max(1, trace.n_items)))
+
+
 def headline(trace: Trace) -> str:
     """What was called, and how long it took."""
     return f"{trace.name}: {counted(trace.n_items, 'item')} in {seconds(trace.makespan_s)}"
@@ -73,11 +82,12 @@ def rows(trace: Trace) -> Iterator[tuple[str, str]]:
     if trace.profile is not None:
         yield "measured", measured(trace.profile)
     yield "remembered", _remembered(trace)
-    plan = trace.plan
-    yield "chosen", plan_in_words(plan.backend, plan.n_jobs, plan.chunksize)
+    yield "chosen", plan_of(trace)
     for note in trace.notes:
         if note.what != "drift":  # those are told as changes
-            yield "why", f"after {seconds(note.now_s)}: {note.what} - {note.why}"
+            yield "why", f"after {seconds(note.now_s)}: {note.what} - {_why(note, trace)}"
+    if (why := why_the_loop(trace)) is not None:
+        yield "why", why
     for one in trace.drifts[:MOST_CHANGES]:
         yield "changed", str(one)
     if (n_more := len(trace.drifts) - MOST_CHANGES) > 0:
@@ -93,6 +103,26 @@ def rows(trace: Trace) -> Iterator[tuple[str, str]]:
         )
     for warning in trace.warnings:
         yield "warning", warning
+
+
+def _why(note: Note, trace: Trace) -> str:
+    """The reason of a decision; one that stands below for what was rejected is not told twice."""
+    reasons = {why: what for what, _, why in (one.partition(": ") for one in trace.rejected)}
+    told = [reasons.get(why) for why in note.why.split("; ")]
+    if None in told:
+        return note.why
+    return f"{' and '.join(dict.fromkeys(told))} are rejected, see below"  # type: ignore[arg-type]
+
+
+def why_the_loop(trace: Trace) -> str | None:
+    """Why the caller ran all items, where no decision says so; None: one does."""
+    routes = [note.what for note in trace.notes if note.what in (THE_LOOP, "thread", "process")]
+    is_open = trace.plan.backend == "serial" and trace.plan.source == "learned"
+    is_bound = any(one.startswith("threads and processes: ") for one in trace.rejected)
+    if not is_open or is_bound or trace.n_items < 2 or routes[-1:] == [THE_LOOP]:
+        return None
+    what = f"{THE_LOOP} all the same" if routes else THE_LOOP
+    return f"{what} - the items were done before workers could have paid"
 
 
 def measured(profile: Profile) -> str:

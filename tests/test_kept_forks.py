@@ -211,7 +211,7 @@ class TestKept:
 
     def test_it_is_told_who_served_a_call(self):
         for func, data, told in (
-            (napped, [1e-3] * 20, "2 workers are there - they waited since a call before"),
+            (napped, [1e-3] * 20, "2 workers are there - kept since a call before"),
             (looked_up, range(20), "workers are forked anew - looked_up does more than compute"),
         ):
             tuned = autotune(func, backend="process", n_jobs=2)

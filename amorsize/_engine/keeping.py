@@ -85,8 +85,10 @@ def _why_not(call: Call) -> str | None:
     options, task = call.options, call.task
     if options.setup is not None or options.teardown is not None:
         return "setup= and teardown= are for one call"
-    if options.most_worker_bytes is not None or task.seed is not None:
-        return "what they have drawn and hold is of this call"
+    if task.seed is not None:
+        return "each call draws random numbers of its own"
+    if options.most_worker_bytes is not None:
+        return "max_worker_memory= counts from the beginning of a call"
     if call.is_stream or callable(options.progress) or not isinstance(call.source, Sliced):
         return "other code of the program runs beside the items"
     if call.work.n_left and sizeof.of(call.work.item(call.work.results.n_in_order)) > MOST_BYTES:

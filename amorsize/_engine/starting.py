@@ -145,7 +145,7 @@ class Starter:
         n_asked = options.n_jobs if options.n_jobs not in (None, -1) else None
         n_most = max(64, best_backend.most_processes(host), n_places) + 8
         keeping = self._inspection.keeping
-        if (kept := self._kept_pool(keeping, n_most)) is not None:
+        if (kept := self._kept_pool(keeping, n_most, n_asked)) is not None:
             return kept
         return start_method.new_process_pool(
             self._call.task,
@@ -157,7 +157,7 @@ class Starter:
             library_threads=self._n_library_threads,
         )
 
-    def _kept_pool(self, keeping: Keeping, n_most: int) -> ForkPool | None:
+    def _kept_pool(self, keeping: Keeping, n_most: int, n_asked: int | None) -> ForkPool | None:
         """Workers of an earlier call that can serve this one; None: there are none."""
         if self._call.fork_reason is not None or keeping.is_first:
             return None
@@ -169,7 +169,9 @@ class Starter:
 
         pool = kept.take(standing, n_most)
         if pool is not None:
-            tuner.note(f"{len(pool.resting)} workers are there", "they waited since a call before")
+            n = min(len(pool.resting), n_asked or n_most)
+            told = "1 worker is there" if n == 1 else f"{n} workers are there"
+            tuner.note(told, "kept since a call before")
             pool.reopen(self._call.task, keeping.keep)
         return pool
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 #: The most functions whose findings are kept.
 MAX_KNOWN = 1024
+#: The name in messages of an object that several items are or hold.
+OF_SEVERAL = "what items have in common"
 
 
 def reach(func: Callable[..., object]) -> Reach:
@@ -144,7 +146,7 @@ class _Examination:
         if len(by_id) == 2:
             for key in by_id[0].keys() & by_id[1].keys():
                 value = by_id[0][key]
-                self.values.judge(value, f"items share one {type(value).__name__}: item")
+                self.values.judge(value, OF_SEVERAL)
 
     def _look_at_item(self, item: Any) -> None:
         kind = type(item)

@@ -44,8 +44,7 @@ def page_of(trace: Trace | None, name: str) -> Page:
 
 def lead(trace: Trace) -> str:
     """The call in a sentence or two."""
-    plan = trace.plan
-    how = report.plan_in_words(plan.backend, plan.n_jobs, plan.chunksize)
+    how = report.plan_of(trace)
     times = "" if trace.speedup is None else f" That was {trace.speedup:.2f} x the loop."
     when = "" if trace.ended_at_s is None else f" Ended {machine.moment(trace.ended_at_s)}."
     return f"Chosen: {how}.{times}{when}"

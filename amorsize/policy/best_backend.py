@@ -27,6 +27,9 @@ WORTH_PROCESSES = 1.5
 #: Threads that take turns at the GIL are started if a core can have so many items under way.
 WORTH_TURNS = 1.5
 
+#: What explain() calls the choice of no workers.
+THE_LOOP = "the loop"
+
 
 class Route(Value):
     """Where items are to run, or what must be measured before that can be decided."""
@@ -97,7 +100,7 @@ def _for_waiting(
         return Route(backend="process", why=why)
     if reason is None:
         return Route(backend="thread", why="the items wait")
-    return serial(f"{reason}; {no_process}")
+    return serial(reason if reason == no_process else f"{reason}; {no_process}")
 
 
 def _gain_of_processes(host: Host, costs: ItemCosts, left_s: float) -> float:

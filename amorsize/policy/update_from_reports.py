@@ -116,7 +116,9 @@ def _see_cores(state: State, event: Report) -> None:
         return
     if state.costs.n_at_once == 1 and state.cores.are_crowded(n_working=n_working):
         share = state.cores.worker_share
-        state.note(f"{n_working} workers on", f"though they wait for cores: CPU share {share:.0%}")
+        state.note(
+            f"{n_working} workers go on", f"though they wait for cores: CPU share {share:.0%}"
+        )
     _see_saturation(state, event, n_working)
 
 

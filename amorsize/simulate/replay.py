@@ -12,6 +12,7 @@ from amorsize._function import callables
 from amorsize._host import resources
 from amorsize._profiles import memory_store
 from amorsize.errors import AmorsizeError
+from amorsize.policy.best_backend import THE_LOOP
 from amorsize.policy.schema import (
     count,
     is_text,
@@ -206,7 +207,7 @@ def _limit(world: World, tuner: Tuner, makespan_s: float, n_started: dict[str, i
     """What keeps the call from being quicker, the plainest first."""
     backend = tuner.backend_used()
     if backend == "serial":
-        notes = [note.why for note in tuner.notes if note.what == "serial"]
+        notes = [note.why for note in tuner.notes if note.what == THE_LOOP]
         return notes[-1] if notes else "so little work that workers would not pay"
     longest_s = max(world.costs_s)
     if longest_s > 0.6 * makespan_s:

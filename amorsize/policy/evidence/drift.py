@@ -86,7 +86,10 @@ class Drift(Value):
         return cls(**fields) if fits(fields, schema) else None
 
     def __str__(self) -> str:
-        return f"{_WORDS[self.what].format(self.factor)}: {self.answer}"
+        words = _WORDS[self.what].format(self.factor)
+        if self.what == "profile" and f"{self.factor:.2g}" == "1":
+            words = "items cost what was remembered, but are of another kind"
+        return f"{words}: {self.answer}"
 
 
 #: Beyond these, a stored figure or text is a mistake.

@@ -150,7 +150,10 @@ def _judge(state: State, remembered: Profile) -> None:
     choose_backend.begin_waiters(state)
     if state.gil.is_held is None and remembered.traits.holds_gil:
         state.gil.is_held = True  # whatever items cost: they would rather have changed in that
-    state.note("remembered profile put aside", f"an item costs {ratio:.2g} x that")
+    why = f"an item costs {ratio:.2g} x that"
+    if _is_within(ratio, remembered):
+        why = "items wait now" if costs.waits else "items compute now"
+    state.note("remembered profile put aside", why)
     state.drifts.append(
         drift.Drift(
             now_s=state.moment.now_s,

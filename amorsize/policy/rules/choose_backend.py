@@ -80,8 +80,9 @@ def decide(state: State, status: Status) -> Action | None:
         n_most = _n_beside_watching(state, status)
         return _start_worker_early(state, n_most) or start_gil_probe(state)
     assert state.route.backend is not None
-    state.note(state.route.backend, state.route.why)
-    if state.route.backend == "thread" and state.costs.waits and state.costs.item_s is not None:
+    backend = state.route.backend
+    state.note(best_backend.THE_LOOP if backend == "serial" else backend, state.route.why)
+    if backend == "thread" and state.costs.waits and state.costs.item_s is not None:
         state.waiters.expect(state.costs.item_s, state.costs.work_s)
     return None
 
@@ -101,7 +102,9 @@ def reroute(state: State) -> None:
     is_open = state.route is None or state.route.backend is None
     if is_open or state.request.backend != "auto" or state.waiting.has_rerouted:
         return
-    state.note("the items wait after all", "they have a core and do not use it")
+    state.note(
+        "where they run is decided anew", "the items seem to wait: they leave their core idle"
+    )
     state.waiting.has_rerouted = True
     state.route, state.is_backend_fixed = None, False
     begin_waiters(state)
