@@ -34,7 +34,7 @@ NEVER, ALWAYS = 1e18, 1e-18
 
 # What is taken away, by the constant that does it.
 ABLATIONS: dict[str, tuple[tuple[ModuleType, str, float], ...]] = {
-    "without time boxes": ((chunk_sizing, "BOX", NEVER), (inline, "SLICE_BOX", NEVER)),
+    "without time boxes": ((chunk_sizing, "OVERRUN_FACTOR", NEVER), (inline, "SLICE_BOX", NEVER)),
     "without a guided tail": ((chunk_sizing, "GUIDE", ALWAYS),),
     "without the contention test": ((contention, "SUSPICIOUS", NEVER),),
     "without the caller's help": ((inline, "HELP_CORES", 0),),

@@ -331,3 +331,19 @@ def test_the_reason_is_told():
     tuned(names["data"]())
 
     assert "reading its data changes global user, which items may see" in str(tuned.explain())
+
+
+def test_a_queue_that_is_read_by_its_own_method_is_seen():
+    """What `iter` is given is compiled, and belongs to the queue that items fill."""
+    names = program(
+        """
+todo = queue.SimpleQueue()
+def data(): return iter(todo.get, None)
+def item(x): todo.put(x + 1 if x < 30 else None); return x
+todo.put(1)
+"""
+    )
+    tuned = autotune(slow(names), cache=False)
+
+    assert tuned(names["data"]()) == list(range(1, 31))
+    assert "its items come from what they change" in str(tuned.explain())

@@ -121,7 +121,7 @@ class HostInspection:
         """Whether enough forks wait for this call: one for each core, or as many as it may have."""
         if self._remote is not None or "amorsize._workers.kept_forks" not in sys.modules:
             return False
-        if self.keeping.is_first:
+        if request.backend == "thread" or self.keeping.is_first:
             return False
         from amorsize._workers.kept_forks import kept
 

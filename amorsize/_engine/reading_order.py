@@ -11,6 +11,7 @@ import gc
 
 from amorsize._engine import placement
 from amorsize._engine.feedback import is_for_waiting
+from amorsize._engine.item_lifetime import in_sight_of
 from amorsize._engine.item_snapshot import is_iterator
 from amorsize._engine.source import is_quiet
 from amorsize._function.bytecode import nested, op_number, texts
@@ -56,6 +57,10 @@ def why_in_turn(
     verdict = placement.from_reading(reach, options)
     if verdict.thread_reason is not None and verdict.process_reason is not None:
         return verdict.process_reason  # nobody waits for an item that is not read yet
+    changes, seen = bool(reach.stores or reach.changed), {id(one) for one in in_sight_of(parts)}
+    for name, one in objects.mutables.items():
+        if id(one) in seen and (changes or is_for_waiting(one)):
+            return f"its items come from what they change ({name})"
     for one in _functions_behind(parts):
         code, (data, data_objects) = own(one, "__code__"), examine(one)
         why = (
