@@ -34,8 +34,6 @@ def run(
     name: str | None,
 ) -> list[Any]:
     """Map over data: trivial items at once, others by the module that makes maps."""
-    if not shortage.has_space():
-        return load().run(func, iterables, item_kwargs, options, name)  # type: ignore[no-any-return]
     is_plain = options is DEFAULTS and len(iterables) == 1 and not item_kwargs
     has_memory = "amorsize._profiles.memory_store" in sys.modules  # which may know it better
     if is_plain and type(func) is FUNCTION and not has_memory:
@@ -56,6 +54,8 @@ def run(
 def _load_trivial() -> Any:
     """The module that runs trivial calls; None: there is no room for it, nor for all others."""
     global loaded_trivial
+    if not shortage.has_space():
+        return None
     with no_interrupts():  # a handler that calls a tuned function would find half of it
         loaded_trivial = shortage.loaded("_api.trivial_calls")
     return loaded_trivial
