@@ -105,13 +105,7 @@ def holding_of(kind: type) -> Holding | None:
 def _iterator_by_shape(kind: type) -> Holding | None:
     if not _is_c_method(kind, "__next__"):
         return None
-    return Holding(
-        what="iterator",
-        threads=False,
-        why="moves on each time an item takes from it, as its methods show",
-        source="the methods of the type",
-        name=".".join(next(_names_of_class(kind))),
-    )
+    return _by_shape(kind, "iterator", "moves on each time an item takes from it")
 
 
 def _handle_by_shape(kind: type) -> Holding | None:
@@ -119,10 +113,15 @@ def _handle_by_shape(kind: type) -> Holding | None:
     closes |= _is_c_method(kind, "close") and any(_is_c_method(kind, one) for one in _TRANSFERS)
     if not closes or _is_c_method(kind, "throw"):  # a compiled generator can be sent to and closed
         return None
+    return _by_shape(kind, "handle", "is open and can be closed")
+
+
+def _by_shape(kind: type, what: str, why: str) -> Holding:
+    """What the methods of a type show, of which the table knows nothing."""
     return Holding(
-        what="handle",
+        what=what,
         threads=False,
-        why="is open and can be closed, as its methods show",
+        why=f"{why}, as its methods show",
         source="the methods of the type",
         name=".".join(next(_names_of_class(kind))),
     )
