@@ -10,6 +10,7 @@ import sys
 
 from amorsize._function import bytecode
 from amorsize._function.callable_walk import reads
+from amorsize._function.library_changes import NAMES_FOR_PROGRAMS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 #: Names of methods that write to files, and of those that send something to a service.
 _WRITING = {"write_text", "write_bytes", "to_csv", "to_parquet", "to_json", "savefig", "unlink"}
 _SENDING = {"post", "put", "patch", "delete", "sendall", "sendmail", "send_message", "publish"}
-#: Names of functions that start programs.
-_STARTING = {"check_call", "check_output", "Popen", "system", "popen", "getoutput"}
+#: Names of functions that start programs, where they say nothing else.
+_STARTING = NAMES_FOR_PROGRAMS - {"run", "call"}
 #: Names of functions that give another value each time they are called.
 _GIVING_NEW = {"uuid1", "uuid4", "urandom", "token_hex", "token_bytes", "token_urlsafe", "now"}
 _GIVING_NEW |= {"utcnow", "mkdtemp", "mkstemp", "NamedTemporaryFile"}
