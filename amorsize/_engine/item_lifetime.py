@@ -13,7 +13,7 @@ import gc
 import io
 
 from amorsize._engine.item_snapshot import is_atom, is_iterator, sights, trace
-from amorsize._engine.source import is_quiet
+from amorsize._engine.source import GENERATOR, is_quiet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-GENERATOR: Any = type(_ for _ in ())
 METHODS: Any = (type([].append), type("", (), {"m": lambda _: None})().m.__class__)
 #: Iterators whose items are valid only until the next is read, by their documentation.
 LENDERS = ("itertools.groupby", "numpy.nditer")

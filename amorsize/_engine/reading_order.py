@@ -11,35 +11,30 @@ import gc
 
 from amorsize._engine import placement
 from amorsize._engine.feedback import is_for_waiting
-from amorsize._engine.item_lifetime import in_sight_of
+from amorsize._engine.item_lifetime import MOST_BEHIND, in_sight_of
 from amorsize._engine.item_snapshot import is_iterator
-from amorsize._engine.source import is_quiet
-from amorsize._function.bytecode import nested, op_number, texts
+from amorsize._engine.source import GENERATOR, is_quiet
+from amorsize._function.bytecode import nested, op_number
 from amorsize._function.callables import FUNCTION, METHOD, member, own, plain
+from amorsize._function.sql_uses import LOOKS, statements
 from amorsize._function.thread_safety import examine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from types import CodeType
     from typing import Any
 
     from amorsize._engine.call_options import Options
     from amorsize._function.reach_findings import Objects, Reach
 
-GENERATOR: Any = type(_ for _ in ())
 CELL: Any = type((lambda x: lambda: x)(0).__closure__[0])  # type: ignore[index]
-#: The most iterators and functions behind the data that are looked at.
-MOST_BEHIND = 32
 #: Names in a generator's code by which it takes files away from an item that it has given.
 REMOVES = frozenset(("unlink", "rmtree", "rmdir", "removedirs", "rename"))
 #: Names by which code looks at which files there are.
-LOOKS = frozenset(
+LOOKING = frozenset(
     ("exists", "lexists", "isfile", "isdir", "is_file", "is_dir", "listdir", "scandir", "iterdir")
 )
 FOR_ITER = op_number("FOR_ITER")
-#: How SQL begins that changes a database.
-CHANGING_SQL = ("insert ", "update ", "delete ", "replace ", "merge ")
 
 
 def why_in_turn(
@@ -57,19 +52,27 @@ def why_in_turn(
     verdict = placement.from_reading(reach, options)
     if verdict.thread_reason is not None and verdict.process_reason is not None:
         return verdict.process_reason  # nobody waits for an item that is not read yet
-    changes, seen = bool(reach.stores or reach.changed), {id(one) for one in in_sight_of(parts)}
-    for name, one in objects.mutables.items():
-        if id(one) in seen and (changes or is_for_waiting(one)):
-            return f"its items come from what they change ({name})"
+    if why := _why_in_sight(parts, reach, objects):
+        return why
     for one in _functions_behind(parts):
-        code, (data, data_objects) = own(one, "__code__"), examine(one)
+        data, data_objects = examine(one)
         why = (
             _why_by_changes(data)
             or _why_by_objects(data, data_objects, reach, objects)
-            or _why_by_code(code or one.__func__.__code__, reach)
+            or _why_by_code(one.__func__ if type(one) is METHOD else one, reach)
         )
         if why is not None:
             return why
+    return None
+
+
+def _why_in_sight(parts: Sequence[Any], reach: Reach, objects: Objects) -> str | None:
+    """Why, if an iterator holds, or names, an object that items change or may be waited for at."""
+    changes = reach.stores or reach.changed
+    asked = {id(one): n for n, one in objects.mutables.items() if changes or is_for_waiting(one)}
+    for one in in_sight_of(parts) if asked else ():
+        if (name := asked.get(id(one))) is not None:
+            return f"its items come from what they change ({name})"
     return None
 
 
@@ -87,34 +90,32 @@ def _why_by_changes(data: Reach) -> str | None:
 
 def _why_by_objects(data: Reach, held: Objects, reach: Reach, objects: Objects) -> str | None:
     """Why, if the data's code and the items use one object, and one of them changes it."""
-    common = set(data.calls) & set(reach.calls) - set(data.draws)
-    if printing := next((one for one in common if one.startswith("print")), None):
-        return f"both reading its data and an item call {printing}"
+    for one in data.calls:
+        if one.startswith("print") and one in reach.calls:
+            return f"both reading its data and an item call {one}"
     changes = reach.stores or reach.changed or data.stores or data.changed
     by_id = {id(one): name for name, one in (*objects.mutables.items(), *objects.handles.items())}
-    for one in (*held.mutables.values(), *held.handles.values()):
-        if (name := by_id.get(id(one))) is None:
-            continue
-        if changes or is_for_waiting(one) or one in held.handles.values():
-            return f"its items come from what they change ({name})"
-    return None
+    shared = [one for one in held.handles.values() if id(one) in by_id]  # reading moves them on
+    shared += [
+        one
+        for one in held.mutables.values()
+        if id(one) in by_id and (changes or is_for_waiting(one))
+    ]
+    return f"its items come from what they change ({by_id[id(shared[0])]})" if shared else None
 
 
-def _why_by_code(code: CodeType, reach: Reach) -> str | None:
+def _why_by_code(func: Any, reach: Reach) -> str | None:
     """Why, if the data's own code changes files or tables, or looks for files in a `while`."""
-    for text in texts(code):
-        if text.lstrip().lower().startswith(CHANGING_SQL):
-            return f"reading its data changes a database ({text.split()[0]})"
+    for use, word in statements(func):
+        if use != LOOKS:
+            return f"reading its data changes a database ({word.upper()})"
+    code = func.__code__
     names = {name for one in (code, *nested(code)) for name in one.co_names}
     if removes := REMOVES & names or ({"os", "remove"} <= names and {"os.remove"}):
         return f"reading its data takes files away ({min(removes)})"
-    if reach.touches and (looks := LOOKS & names) and not _has_for(code):
+    if reach.touches and (looks := LOOKING & names) and FOR_ITER not in code.co_code[::2]:
         return f"reading its data looks for files ({min(looks)}), and items may write some"
     return None
-
-
-def _has_for(code: CodeType) -> bool:
-    return FOR_ITER in code.co_code[::2]
 
 
 def _functions_behind(parts: Sequence[Any]) -> Iterator[Any]:

@@ -16,7 +16,7 @@ CHANGES, ADDS, LOOKS = "changes", "adds", "looks"
 _BEGINNINGS = {
     "insert": ADDS,
     **dict.fromkeys(("select", "with", "pragma", "explain"), LOOKS),
-    **dict.fromkeys(("update", "delete", "replace", "drop", "alter"), CHANGES),
+    **dict.fromkeys(("update", "delete", "replace", "merge", "drop", "alter"), CHANGES),
 }
 _WITHIN = {" returning ": LOOKS, " select ": LOOKS, " on conflict": CHANGES, " or replace": CHANGES}
 #: Attributes and functions that tell what is in a database by now, or add to it.
@@ -30,10 +30,19 @@ def uses_by_sql(read: Iterable[FunctionType]) -> tuple[str, ...]:
     """What the statements in the code of these, and in the texts that it names, do in all."""
     found: dict[str, None] = {}
     for func in read:
-        for text in _texts(func):
-            found |= dict.fromkeys(_uses_of(" ".join(text.lower().split())))
+        found |= dict.fromkeys(use for use, _ in statements(func))
         found |= {_NAMES[one]: None for one in bytecode.names(func.__code__) if one in _NAMES}
     return tuple(found) if found else _UNKNOWN
+
+
+def statements(func: FunctionType) -> Iterator[tuple[str, str]]:
+    """What the SQL in a function's code, and in the texts that it names, does; with its first word.
+
+    One that does several things comes several times.
+    """
+    for text in _texts(func):
+        statement = " ".join(text.lower().split())
+        yield from ((use, statement.partition(" ")[0]) for use in _uses_of(statement))
 
 
 def _texts(func: FunctionType) -> Iterator[str]:
