@@ -69,6 +69,37 @@ def test_a_handler_may_make_a_call_while_modules_are_loaded(run_script, after_ms
     assert done.stdout == "[True, True, True, True]\n"
 
 
+WHILE_LOADING = f"""
+{BURN}
+import signal
+from amorsize import autotune
+waits = autotune(lambda i: (time.sleep(0.002), i)[1])
+work = autotune(lambda i: (burn(0.002), i)[1])
+trivial = autotune(lambda i: i + 1)
+answers, came = [], []
+def handler(*_):
+    answers.append(waits(range(20)) == list(range(20)))
+def hook(event, arguments):
+    if event == "import" and arguments[0] == sys.argv[1] and not came:
+        came.append(arguments[0])
+        signal.raise_signal(signal.SIGALRM)
+signal.signal(signal.SIGALRM, handler)
+sys.addaudithook(hook)
+answers.append(trivial(range(5)) == list(range(1, 6)))
+answers.append(work(range(40)) == list(range(40)))
+answers += [one(range(40)) == list(range(40)) for one in (work, waits)]
+print(answers)
+"""
+
+
+@pytest.mark.parametrize("module", ["evidence.achievement", "profile", "update_from_reports"])
+def test_a_handler_finds_no_half_of_a_module(run_script, module):
+    """The signal comes while a module that needs this one is being loaded."""
+    done = run_script(WHILE_LOADING, f"amorsize.policy.{module}", environ={"AMORSIZE_CACHE": "off"})
+
+    assert done.stdout == "[True, True, True, True, True]\n"
+
+
 SENT: "multiprocessing.Queue[object]" = multiprocessing.Queue()
 
 

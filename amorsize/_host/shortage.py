@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from amorsize._host.signals import let_through, raised_by_handler
+from amorsize._host.signals import let_through, no_interrupts, raised_by_handler
 from amorsize.errors import WorkersUnavailable
 
 TYPE_CHECKING = False
@@ -201,9 +201,14 @@ def _is_lack_of_memory(error: BaseException) -> bool:
 
 def loaded(name: str) -> Any:
     """A module of amorsize, by its name in the package; None: there is no room to load it."""
+    module = f"amorsize.{name}"
     try:
-        __import__(f"amorsize.{name}")
-        return sys.modules[f"amorsize.{name}"]
+        if module in sys.modules:
+            __import__(module)  # which waits for another thread that is loading it
+        else:
+            with no_interrupts():  # a handler that calls a tuned function would find half of it
+                __import__(module)
+        return sys.modules[module]
     except CANNOT_LOAD as error:
         if is_lack(error):
             return None
