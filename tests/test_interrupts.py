@@ -79,7 +79,17 @@ def state():
     )
 
 
+@pytest.fixture
+def quick_collections():
+    """Collections that leave alone what earlier tests have loaded: there are hundreds of them."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 # A file that was just being opened is closed by the collector, which says so.
+@pytest.mark.usefixtures("quick_collections")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("backend", "start", "stride"),
@@ -125,6 +135,7 @@ def ends(*_):
     raise SystemExit("told to end")
 
 
+@pytest.mark.usefixtures("quick_collections")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("backend", "number", "handler", "raised", "is_beside_a_thread", "stride"),
