@@ -140,6 +140,10 @@ def stack_of_new_threads(_):
     return found
 
 
+def encodings_of_output(_):
+    return [(one.encoding, one.errors) for one in (sys.stdout, sys.stderr)]
+
+
 def writes_bytecode(_):
     return sys.dont_write_bytecode
 

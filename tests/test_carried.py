@@ -5,6 +5,7 @@ import contextlib
 import csv
 import decimal
 import gc
+import io
 import locale
 import logging
 import mimetypes
@@ -67,6 +68,14 @@ def garbage_kept():
     finally:
         gc.enable()
         gc.set_threshold(*before)
+
+
+@contextlib.contextmanager
+def stream_put():
+    """Standard output in an encoding of the program's choice."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="latin-1", errors="replace")
+    with contextlib.redirect_stdout(stream):
+        yield
 
 
 @contextlib.contextmanager
@@ -191,6 +200,7 @@ CASES = {
         carried_items.stack_of_new_threads,
         lambda: put(threading.stack_size, threading.stack_size, 1 << 20),
     ),
+    "encodings of output": (carried_items.encodings_of_output, stream_put),
     "writing of bytecode": (
         carried_items.writes_bytecode,
         lambda: put(
@@ -303,7 +313,8 @@ CASES = {
     ),
     "context variables": (carried_items.tenant, tenant_put),
 }
-ELSEWHERE = {"matplotlib's rcParams", "mpmath's precision"}  # tested with stand-ins below
+#: Tested below: with stand-ins, or in a program of its own.
+ELSEWHERE = {"matplotlib's rcParams", "mpmath's precision", "reports of crashes", "time zone"}
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")
@@ -367,6 +378,56 @@ def test_rc_parameters_and_precision_are_read_and_set(monkeypatch):
 
     assert mpmath.mp.prec == 200
     assert matplotlib.rcParams["lines.linewidth"] == 3.0
+
+
+CRASHES = """
+import faulthandler
+from amorsize import autotune
+
+def told(_):
+    return faulthandler.is_enabled()
+
+told = autotune(told, backend="process", n_jobs=1)
+for change in (faulthandler.disable, faulthandler.enable, faulthandler.disable):
+    change()
+    print(*told(range(2)))
+"""
+
+
+def test_crashes_are_reported_as_in_the_caller(run_script):
+    """Where the program has it tell at which line it crashed, so do its workers."""
+    done = run_script(CRASHES, environ={"AMORSIZE_START": "clean"})
+    assert done.stdout.splitlines() == ["False False", "True True", "False False"]
+
+
+ZONES = """
+import os, sys, time
+from amorsize import autotune
+
+def hour(_):
+    return time.localtime(0).tm_hour
+
+hour = autotune(hour, backend=sys.argv[1], n_jobs=2)
+os.environ["TZ"] = "Asia/Tokyo"
+time.tzset()
+print(*hour(range(2)))
+os.environ["TZ"] = "America/New_York"
+print(*hour(range(2)))
+time.tzset()
+print(*hour(range(2)))
+"""
+
+
+def test_a_time_zone_that_the_program_has_not_taken_yet_runs_no_item(run_script):
+    """A worker takes it from the environment at once, and so would give other times."""
+    environ = {"AMORSIZE_START": "clean"}
+    loop = run_script(ZONES, "serial", environ=environ)
+    assert loop.stdout.splitlines() == ["9 9", "9 9", "19 19"]
+
+    done = run_script(ZONES, "process", environ=environ, returncode=1)
+
+    assert done.stdout.splitlines() == ["9 9"]
+    assert "the time zone is not the caller's" in done.stderr
 
 
 def test_what_cannot_be_sent_keeps_the_call_in_the_caller(monkeypatch):

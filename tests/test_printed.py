@@ -165,6 +165,21 @@ def test_what_is_written_beneath_a_stream_arrives_as_well(body, start, tmp_path)
     assert ran[0].stdout == ran[1].stdout != b""
 
 
+@pytest.mark.parametrize("start", ["fork", "clean"])
+def test_text_that_the_programs_stream_cannot_write_fails_where_it_is_printed(run_script, start):
+    """The item may catch that, as in the loop."""
+    ran = run_script(
+        "import sys\nfrom amorsize import tuned_map\n"
+        "sys.stdout.reconfigure(encoding='ascii', errors='strict')\n"
+        "def f(i):\n"
+        "    try:\n        print('\\xe9')\n"
+        "    except UnicodeEncodeError:\n        return sys.stdout.encoding\n"
+        "print(tuned_map(f, range(4), backend='process'))\n",
+        environ={"AMORSIZE_START": start},
+    )
+    assert ran.stdout.splitlines() == [str(["ascii"] * 4)]
+
+
 def test_programs_that_items_start_write_where_the_caller_does(tmp_path):
     """They are given the stream's descriptor."""
     script = tmp_path / "script.py"

@@ -9,6 +9,7 @@ import sys
 from amorsize._host import signals
 from amorsize._host.signals import let_through
 from amorsize._workers import framing, nesting, serialization, worker_numbers, worker_warnings
+from amorsize._workers.stream_encoding import encoding_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,9 +61,9 @@ def _begin_multiprocessing() -> None:
 def forward_output(writing: End, *, always: bool = False) -> None:
     """Forward output, log records and warnings to the caller."""
     if always or not _is_descriptor(sys.stdout, 1):
-        sys.stdout = Forwarder(writing, b"1")
+        sys.stdout = Forwarder(writing, b"1", sys.stdout)
     if always or not _is_descriptor(sys.stderr, 2):
-        sys.stderr = Forwarder(writing, b"2")
+        sys.stderr = Forwarder(writing, b"2", sys.stderr)
     if "logging" in sys.modules:
         forward_records(writing)
     worker_warnings.forward(writing)
@@ -80,15 +81,21 @@ def _is_descriptor(stream: Any, number: int) -> bool:
 class Forwarder(io.TextIOBase):
     """A text stream that is forwarded to the caller's."""
 
-    encoding, mode = "utf-8", "w"
-    errors: str | None = "strict"
+    encoding: Any = None  # these two of the base class cannot be set
+    errors: Any = None
+    mode = "w"
     line_buffering, write_through = True, False
 
-    def __init__(self, writing: End, name: bytes) -> None:
+    def __init__(self, writing: End, name: bytes, callers: Any) -> None:
         self._writing, self._name, self._held = writing, name, ""
+        self.follow(*encoding_of(callers))
         self._pid = os.getpid()
         self.name = {b"1": "<stdout>", b"2": "<stderr>"}[name]
         self.buffer = ForwardedBytes(self)
+
+    def follow(self, encoding: str | None, errors: str | None) -> None:
+        """Encode as the caller's stream does, which is the one that does it."""
+        self.encoding, self.errors = encoding, errors
 
     def writable(self) -> bool:
         """True."""
@@ -107,13 +114,25 @@ class Forwarder(io.TextIOBase):
         """The binary stream below, for another text stream."""
         return self.buffer
 
-    def reconfigure(self, *, errors: str | None = None, **_: object) -> None:
-        """Change how errors are handled; the rest stays, since the caller encodes the text."""
+    def reconfigure(
+        self, *, encoding: str | None = None, errors: str | None = None, **_: object
+    ) -> None:
+        """Change which text can be written; the caller's stream encodes it as before."""
         self.flush()
-        self.errors = errors or self.errors
+        self.follow(encoding or self.encoding, errors or ("strict" if encoding else self.errors))
 
     def write(self, text: str) -> int:
-        """Hold text until a line is complete."""
+        """Hold text until a line is complete.
+
+        Raises:
+            UnicodeEncodeError: The caller's stream could not write it, which so fails here.
+        """
+        if self.encoding is not None and self.errors is not None and not text.isascii():
+            text.encode(self.encoding, self.errors)
+        return self.hold(text)
+
+    def hold(self, text: str) -> int:
+        """Hold text, whatever it can be encoded in."""
         self._held += text
         if "\n" in text:
             self.flush()
@@ -145,7 +164,7 @@ class ForwardedBytes(io.BufferedIOBase):
         """Send bytes after all text that was written before."""
         self._stream.flush()
         with memoryview(data) as view:
-            self._stream.write(view.tobytes().decode("utf-8", "surrogateescape"))
+            self._stream.hold(view.tobytes().decode("utf-8", "surrogateescape"))
             return view.nbytes
 
     def flush(self) -> None:

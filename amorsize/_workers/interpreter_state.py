@@ -6,6 +6,7 @@ import sys
 
 from amorsize._host import import_hooks
 from amorsize._workers.state_entry import by, entry, fill, of, set_if_other
+from amorsize._workers.stream_encoding import encoding_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +35,47 @@ def _read_stack_size(thread: Any) -> Any:
 
 def _set_stack_size(thread: Any, value: Any) -> None:
     thread.stack_size(value)
+
+
+def _read_crashes(faulthandler: Any) -> Any:
+    return faulthandler.is_enabled()
+
+
+def _set_crashes(faulthandler: Any, value: Any) -> None:
+    """Report crashes where the caller's are reported, unless it has named a file."""
+    if value and not faulthandler.is_enabled():
+        faulthandler.enable(2)
+    elif not value:
+        faulthandler.disable()
+
+
+_STREAMS = ("stdout", "stderr")
+
+
+def _read_encodings(sys: Any) -> Any:
+    return [encoding_of(getattr(sys, name, None)) for name in _STREAMS]
+
+
+def _set_encodings(sys: Any, value: Any) -> None:
+    """Tell the streams that forward text to the caller's in which encoding those write it."""
+    for name, encoding in zip(_STREAMS, value, strict=True):
+        if (follow := getattr(getattr(sys, name), "follow", None)) is not None:
+            follow(*encoding)  # else setup= has put a stream of its own there
+
+
+def _read_time_zone(time: Any) -> Any:
+    return time.tzname, time.timezone, time.altzone, time.daylight
+
+
+def _check_time_zone(time: Any, value: Any) -> None:
+    """Both come from the environment, which the caller may have changed without `tzset`.
+
+    Raises:
+        ValueError: This process has another one.
+    """
+    now = _read_time_zone(time)
+    if now != value:
+        raise ValueError(f"the time zone is not the caller's: {now[0]}, and not {value[0]}")
 
 
 #: Signals that are not carried: workers ignore the first, and nobody can ignore the last two.
@@ -196,6 +238,9 @@ ENTRIES = (
     entry("switch interval", "sys", by("getswitchinterval", "setswitchinterval")),
     entry("stack of new threads", "_thread", (_read_stack_size, _set_stack_size)),
     entry("writing of bytecode", "sys", of("dont_write_bytecode")),
+    entry("reports of crashes", "faulthandler", (_read_crashes, _set_crashes)),
+    entry("encodings of output", "sys", (_read_encodings, _set_encodings)),
+    entry("time zone", "time", (_read_time_zone, _check_time_zone)),
     entry("garbage collection", "gc", (_read_gc, _set_gc)),
     entry("signals ignored or blocked", "_signal", (_read_signals, _set_signals)),
     entry("locale", "_locale", (_read_locale, _set_locale)),
