@@ -113,9 +113,14 @@ class Call:
                 return bound
         return self.task.function_of_one()
 
-    def draw_from(self, seed: Any, generators: tuple[Any, ...]) -> None:
-        self.task.seed, self.task.generators = seed, generators
+    def draw_from(self, seed: Any, generators: tuple[Any, ...], *, here: bool = True) -> None:
+        """Give each item streams of its own, in the caller only if `here` says so."""
+        task = self.task
+        task.seed, task.generators = seed, generators
+        if seed is not None and not here:
+            task.seed, task.generators = 0, ()
         self.function = self._function_here()
+        task.seed, task.generators = seed, generators
 
 
 def _task(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from amorsize._engine.call import Call
     from amorsize._engine.confinement import Confinement
+    from amorsize._function.reach_findings import Objects, Reach
     from amorsize._workers.random_streams import Drawing
 
 #: Modules with generators that a whole program shares. If none is loaded, nothing is seeded.
@@ -51,6 +52,9 @@ class ItemSeeding:
             return
         if is_implicit and not (self._may_share() and self._may_draw()):
             return
+        found = self._found() if is_implicit else None
+        if found is not None and self._stays(found[0]):
+            return
         from amorsize._workers.random_streams import Drawing
 
         owner = memory_store.owner_of(self._call.func)
@@ -63,8 +67,9 @@ class ItemSeeding:
             caller_may_run_items=is_implicit
             and self._call.caller_may_run_items
             and not self._call.is_stream,
+            found=found,
         )
-        self._call.draw_from(drawing.seed, drawing.generators)
+        self._call.draw_from(drawing.seed, drawing.generators, here=not drawing.leaves_caller)
         if is_implicit and drawing.generators:
             _remember(owner)
         if drawing.is_quick:
@@ -79,6 +84,20 @@ class ItemSeeding:
         if nesting.is_inside() or options.given_workers is not None:
             return False
         return asked == "process" or (asked == "auto" and not options.thread_safe)
+
+    def _found(self) -> tuple[Reach, Objects]:
+        from amorsize._function.thread_safety import examine
+
+        return examine(self._call.task.function)
+
+    def _stays(self, reach: Reach) -> bool:
+        """Whether items stay in the caller by what was read, and so draw as in the loop."""
+        if not self._call.caller_may_run_items:
+            return False
+        from amorsize._engine.placement import from_reading
+
+        verdict = from_reading(reach, self._call.options)
+        return None not in (verdict.thread_reason, verdict.process_reason)
 
     def _may_draw(self) -> bool:
         """Whether the function may draw, by the names in its code."""

@@ -172,8 +172,9 @@ class Judge:
 
     def _with_what_was_seen(self, verdict: Verdict, seen: Seen) -> Verdict:
         """The verdict after watching, which need not be repeated."""
-        draws = self.reach.draws or self.objects.generators  # whose state changes as it should
-        left = [one for one in seen.left if one.where != "generator" or not draws]
+        draws = self.reach.draws or self.objects.generators
+        is_its_own = draws and not self.reach.seeds  # each item has streams of its own
+        left = [one for one in seen.left if one.where != "generator" or not is_its_own]
         shared = [one for one in left if one.where not in ("item", "threads", "children")]
         copied = [one for one in left if one.where not in ("threads", "children")]
         against_threads = _first_why((*seen.called, *shared))
@@ -245,7 +246,9 @@ def from_reading(reach: Reach, options: Options) -> Verdict:
     return Verdict(
         thread_reason=thread_reason,
         process_reason=_against_processes(reach),
-        must_watch=bool(reach.unread) or (thread_reason is None and options.thread_safe is None),
+        must_watch=bool(reach.unread)
+        or reach.seeds
+        or (thread_reason is None and options.thread_safe is None),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amorsize._function.callables import FUNCTION, MODULE, own
+from amorsize._function.reach_findings import SEEDING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def is_known_call(findings: Findings, value: Any) -> bool:
         findings.touches |= (top in _TOUCHING and not is_of_paths) or effect.name in _OPENERS
     else:  # what it does to the process has to be seen undone
         findings.calls[what] = findings.unread[what] = None
+        findings.seeds |= name.rpartition(".")[2] in SEEDING
     return True
 
 

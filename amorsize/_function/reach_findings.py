@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 #: The name of the items in messages.
 OF_ITEMS = "the items themselves"
+#: Names of functions, methods and attributes that set the state of a random generator.
+SEEDING = frozenset(
+    {"seed", "setstate", "set_state", "set_bit_generator", "bit_generator", "__setstate__"}
+    | {"manual_seed", "manual_seed_all", "set_rng_state", "fork_rng", "set_seed"}
+    | {"set_random_seed", "seed_everything"}
+)
 
 
 class Reach(Value):
@@ -26,6 +32,7 @@ class Reach(Value):
     `copies` names what must not exist twice, in worker processes: "global LOG (TextIOWrapper)".
     `unread` names what reading could not decide, so that an item has to be watched.
     `draws` names the process-wide random generators that items draw from.
+    `seeds`: it may set the state of a random generator that outlives the item.
     """
 
     shared: tuple[str, ...]
@@ -35,6 +42,7 @@ class Reach(Value):
     bound: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     draws: tuple[str, ...] = ()
+    seeds: bool = False
     touches: bool = False  # it writes, sends or starts something, perhaps to be done but once
     connects: bool = False  # it names what talks to services
     alters: dict[str, str] = {}  # noqa: RUF012 - of the process, by its own calls: these, and how
@@ -80,7 +88,7 @@ class Findings:
         self.draws: dict[str, None] = {}
         self.changed: dict[str, None] = {}
         self.alters: dict[str, str] = {}
-        self.touches = self.connects = False
+        self.touches = self.connects = self.seeds = False
         self.stores: dict[tuple[str, str], None] = {}
         self.names: dict[str, None] = {}
         self.on_descriptors: dict[str, None] = {}
@@ -100,6 +108,7 @@ class Findings:
             bound=tuple(self.bound),
             unread=tuple(self.unread),
             draws=tuple(self.draws),
+            seeds=self.seeds or self._seeds_its_own(),
             touches=self.touches,
             connects=self.connects,
             alters=self.alters,
@@ -111,6 +120,10 @@ class Findings:
     def objects(self) -> Objects:
         """The objects that were found."""
         return Objects(**{name: dict(found.values()) for name, found in self._found.items()})
+
+    def _seeds_its_own(self) -> bool:
+        """Whether a generator that was found may be seeded, by the names in the code."""
+        return bool(self._found["generators"]) and not SEEDING.isdisjoint(self.names)
 
     def keep(self, kind: str, value: Any, label: str) -> None:
         """Keep an object that was found; `kind` is the field of `Objects` that it belongs to."""

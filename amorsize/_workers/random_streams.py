@@ -5,6 +5,9 @@ may run in worker processes, they follow from one number drawn from each generat
 program that seeds its generators gets the same results again, whatever the number of workers; two
 calls get independent results. The plain loop (`backend="serial"`) and threads draw as usual.
 
+A function that seeds a generator itself leaves it to the program as its last item does. So items
+in the caller draw from the caller's own generators.
+
 Seeding takes 3 to 10 us per item and more, too much for trivial items. The time of the first
 `FIRST` items decides, once per function and process, whether the others run in the caller and draw
 as in the loop. So their results do not depend on the number of workers either.
@@ -16,6 +19,7 @@ from itertools import chain, islice
 
 from amorsize._function.drawn_libraries import libraries_of
 from amorsize._function.plain_values import PLAIN
+from amorsize._function.thread_safety import examine
 from amorsize._workers.random_generators import can_be_seeded
 from amorsize._workers.seeding import (
     OF_NUMPY,
@@ -32,6 +36,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
+
+    from amorsize._function.reach_findings import Objects, Reach
 
 #: Items that have streams in any case: at most 3 ms of seeding for `random`.
 FIRST = 256
@@ -65,6 +71,7 @@ class Drawing:
         item: The first item, if it was read.
         known_item_s: Seconds of an item in earlier calls.
         caller_may_run_items: Whether all items may run in the caller.
+        found: What the function reaches, with its objects; not needed with a seed.
     """
 
     def __init__(
@@ -76,16 +83,23 @@ class Drawing:
         item: object,
         known_item_s: float | None,
         caller_may_run_items: bool,
+        found: tuple[Reach, Objects] | None = None,
     ) -> None:
         self._owner, self._took_s = owner, 0.0
-        self.generators = _drawn_by(func) if seed is None else _all_behind(func, item)
+        self.generators = _all_behind(func, item) if found is None else _drawn_by(*found)
+        #: Whether items in the caller draw from the caller's own generators.
+        self.leaves_caller = found is not None and found[0].seeds and caller_may_run_items
         self.seed: int | tuple[int, ...] | None = seed
         self.is_quick: bool | None = False  # None: not decided yet
+        before = KeptStreams(self.generators if self.leaves_caller else ())
         if not self.generators:
             self.seed = None
         elif seed is None:
             self.seed = implicit_seeds(self.generators)
-        self._kept = KeptStreams(self.generators)
+        before.put_back()
+        self._kept = KeptStreams(() if self.leaves_caller else self.generators)
+        if self.leaves_caller:
+            return
         if seed is None and self.generators and caller_may_run_items:
             self.is_quick = _are_quick.get(owner)
             if self.is_quick is None and known_item_s is not None:
@@ -132,11 +146,8 @@ class Drawing:
 # -- what code draws from -------------------------------------------------------------------------
 
 
-def _drawn_by(func: Callable[..., Any]) -> tuple[Any, ...]:
+def _drawn_by(reach: Reach, objects: Objects) -> tuple[Any, ...]:
     """The generators that the code draws from, as far as code can be read."""
-    from amorsize._function.thread_safety import examine
-
-    reach, objects = examine(func)
     wanted = {place for name in reach.draws for place in _places(name)}
     found: list[Any] = [place for place in PROCESS_WIDE if place in wanted]
     for generator in objects.generators.values():
@@ -160,7 +171,9 @@ def as_reached_here(fields: dict[str, Any]) -> dict[str, Any]:
     places = tuple(one for one in sent if one is not None)
     if len(places) == len(sent):
         return {}
-    reached = tuple(one for one in _drawn_by(fields["function"]) if isinstance(one, Reached))
+    reached = tuple(
+        one for one in _drawn_by(*examine(fields["function"])) if isinstance(one, Reached)
+    )
     if isinstance(seed, tuple):
         seeds = seed[len(places) :]
         more = (seeds[0] + number for number in range(1, 1 + len(reached)))
@@ -174,7 +187,7 @@ def _all_behind(func: Callable[..., Any], item: object) -> tuple[Any, ...]:
     if libraries is not None and _is_plain(item):  # it has no methods that could draw
         behind = {place for library in libraries for place in LIBRARIES[library]}
         return tuple(place for place in PROCESS_WIDE if place in behind)
-    return *PROCESS_WIDE, *(one for one in _drawn_by(func) if one not in PROCESS_WIDE)
+    return *PROCESS_WIDE, *(one for one in _drawn_by(*examine(func)) if one not in PROCESS_WIDE)
 
 
 def _is_plain(item: object) -> bool:
