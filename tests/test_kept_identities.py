@@ -5,7 +5,22 @@ import pytest
 from amorsize._function.kept_identities import KeptIdentities
 
 KINDS = """
+import dataclasses
+import enum
+import weakref
+from collections import deque
+
 MISSING = object()
+NAN = float("nan")
+FAST = "fa" + str("st")
+LABELS = {("a", NAN): 1}
+UNKNOWN = [None, NAN]
+
+class Colour(enum.Enum):
+    RED = 1
+
+class Absent:
+    pass
 
 class Node:
     def __init__(self, number, parent=None):
@@ -44,7 +59,83 @@ def is_of_group(item):
     burn()
     return item["groups"][0].parent == ROOT
 
+NUMBERS = {id(node): node.number for node in NODES}
+HASHES = frozenset(map(hash, NODES))
+NOTES = weakref.WeakKeyDictionary((node, node.number) for node in NODES)
+LAST = deque(NODES[:5])
+BLANK = {}
+
+def number_of(node):
+    burn()
+    return NUMBERS.get(id(node))
+
+def is_numbered(node):
+    burn()
+    return any(one in HASHES for one in map(hash, [node]))
+
+def note_of(node):
+    burn()
+    return NOTES.get(node)
+
+def is_late(node):
+    burn()
+    return node in LAST
+
+def is_unknown(row):
+    burn()
+    return row["v"] in UNKNOWN
+
+def is_nan(x):
+    burn()
+    return x is NAN
+
+def label_of(x):
+    burn()
+    return LABELS.get(("a", x))
+
+def is_fast(row):
+    burn()
+    return row[1] is FAST
+
+def is_absent(x, absent=Absent()):
+    burn()
+    return x is absent
+
+ABSENT = is_absent.__defaults__[0]
+
+def is_unset(row):
+    burn()
+    return row[0] is dataclasses.MISSING
+
+def is_blank(row):
+    burn()
+    return row.get("more", BLANK) is BLANK
+
+def is_red(colour):
+    burn()
+    return colour is Colour.RED
+
+def count_inside(rows):
+    burn()
+    seen = set()
+    for row in rows:
+        seen.add(id(row))
+    return len(seen)
+
 ITEMS = {
+    number_of: NODES,
+    is_numbered: NODES,
+    note_of: NODES,
+    is_late: NODES,
+    is_unknown: [{"v": NAN if i % 3 else 1.0} for i in range(120)],
+    is_nan: [NAN if i % 3 else 1.0 for i in range(120)],
+    label_of: [NAN if i % 3 else 1.0 for i in range(120)],
+    is_fast: [(i, FAST if i % 3 else "slow") for i in range(120)],
+    is_absent: [ABSENT if i % 3 else 1.0 for i in range(120)],
+    is_unset: [[dataclasses.MISSING if i % 3 else 1.0] for i in range(120)],
+    is_blank: [{"more": BLANK} if i % 3 else {} for i in range(120)],
+    is_red: [Colour.RED, None] * 60,
+    count_inside: [[NODES[1], NODES[i]] for i in range(120)],
     is_missing: [MISSING if i % 7 == 3 else i for i in range(120)],
     weigh: NODES,
     is_pair: list(zip(NODES, NODES[1:])),
@@ -60,21 +151,22 @@ from amorsize import autotune
 if {beside}:
     idle = threading.Event()
     threading.Thread(target=idle.wait, daemon=True).start()
-for func, items in ITEMS.items():
+for func, items in list(ITEMS.items())[{part}::3]:
     tuned, looped = autotune(func), [func(item) for item in items]
     for _ in range(2):
         assert tuned({given}) == looped, (func, tuned.explain())
 """
 
 
+@pytest.mark.parametrize("part", range(3))
 @pytest.mark.parametrize(
     ("beside", "given"),
     [(True, "items"), (False, "iter(items)")],
     ids=["beside a thread", "from an iterator"],
 )
-def test_an_item_that_the_function_refers_to_is_found_again(run_script, beside, given):
+def test_an_item_that_the_function_refers_to_is_found_again(run_script, beside, given, part):
     """A copy is equal to nothing that the function has, and the key of no table."""
-    run_script(KINDS + CALLS.format(beside=beside, given=given))
+    run_script(KINDS + CALLS.format(beside=beside, given=given, part=part))
 
 
 def shared_by(func: str, item: str):
@@ -91,6 +183,17 @@ def shared_by(func: str, item: str):
         ("is_pair", "(NODES[5], 1)"),
         ("is_good", "{1: [NODES[3]]}"),
         ("is_of_root", "Node(1, ROOT)"),
+        ("number_of", "[NODES[7]]"),
+        ("is_numbered", "NODES[7]"),
+        ("note_of", "NODES[7]"),
+        ("is_late", "NODES[2]"),
+        ("is_unknown", "{'v': NAN}"),
+        ("is_nan", "NAN"),
+        ("label_of", "NAN"),
+        ("is_fast", "(1, FAST)"),
+        ("is_absent", "ABSENT"),
+        ("is_unset", "[dataclasses.MISSING]"),
+        ("is_blank", "{'more': BLANK}"),
     ],
 )
 def test_shared_objects_are_found_inside_items(func, item):
@@ -106,6 +209,14 @@ def test_shared_objects_are_found_inside_items(func, item):
         ("weigh", "Node(5)"),
         ("weigh", "[Node(5), ('a', 2)]"),
         ("burn", "ROOT"),
+        ("burn", "NAN"),
+        ("is_nan", "float('nan')"),
+        ("is_nan", "1.5"),
+        ("is_fast", "(1, 'fas' + 't' * len('t'))"),
+        ("is_red", "Colour.RED"),
+        ("is_blank", "{'more': {}}"),
+        ("count_inside", "[NODES[1], NODES[1]]"),
+        ("lambda row: row.id is None", "NODES[1]"),
         ("lambda node: burn() + node.number + ROOT.number", "NODES[1]"),
     ],
 )
