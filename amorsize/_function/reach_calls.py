@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amorsize._function.callables import FUNCTION, MODULE, own
+from amorsize._function.client_state import OPENING, installed_opener, keeps_answers
 from amorsize._function.reach_findings import SEEDING
 
 TYPE_CHECKING = False
@@ -73,6 +74,9 @@ def is_known_call(findings: Findings, value: Any) -> bool:
         findings.draws[name] = findings.calls[what] = None
     elif effect.what == "caller":
         findings.calls[what] = findings.bound[what] = None
+    elif effect.what == "safe" and _opens_by_state(call_name(value)):
+        what = f"{name}, whose opener keeps what it is told"
+        findings.calls[what] = findings.bound[what] = None
     elif effect.what == "safe":
         _note_descriptor(findings, call_name(value).replace("posix.", "os."))
         top = effect.name.partition(".")[0]
@@ -82,6 +86,12 @@ def is_known_call(findings: Findings, value: Any) -> bool:
         findings.calls[what] = findings.unread[what] = None
         findings.seeds |= name.rpartition(".")[2] in SEEDING
     return True
+
+
+def _opens_by_state(name: str) -> bool:
+    """Whether it sends by an opener of the program that has cookies, or the like."""
+    opener = installed_opener() if name in OPENING else None
+    return opener is not None and keeps_answers(opener, call_name(type(opener)))
 
 
 def judge_builtin(findings: Findings, func: Any) -> bool:

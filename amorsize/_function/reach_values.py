@@ -19,6 +19,7 @@ from amorsize._function.callables import (
     raw,
     type_name,
 )
+from amorsize._function.client_state import may_share
 from amorsize._function.library_changes import CHANGING, changes_bound
 from amorsize._function.object_contents import (
     MAX_DEPTH,
@@ -32,13 +33,7 @@ from amorsize._function.object_contents import (
     state,
 )
 from amorsize._function.plain_values import PLAIN
-from amorsize._function.reach_calls import (
-    BUILTINS,
-    NETWORK,
-    is_known_call,
-    judge_builtin,
-    top_of,
-)
+from amorsize._function.reach_calls import BUILTINS, NETWORK, is_known_call, judge_builtin, top_of
 from amorsize._function.shareable_values import is_shareable
 
 TYPE_CHECKING = False
@@ -182,7 +177,7 @@ class Values:
                     return False
                 self.findings.copies[named] = None
                 self.findings.keep("handles", value, label)
-                if holding.threads:
+                if holding.threads and may_share(self.findings, value, holding.name, label):
                     return True
                 self.findings.shared[named] = None
             case "iterator":

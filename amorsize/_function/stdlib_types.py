@@ -57,7 +57,7 @@ handle | is a connection: what is sent and received over it by several items mix
     http.client.HTTPResponse ftplib.FTP smtplib.SMTP poplib.POP3 imaplib.IMAP4
     xmlrpc.client.ServerProxy socketserver.BaseServer asyncio.StreamReader asyncio.StreamWriter
     telnetlib.Telnet@-3.13
-handle threads | opens connections with what it has been set up with
+handle threads | opens connections with what it has been set up with, and may keep cookies
   | py:urllib.request#urllib.request.OpenerDirector
     urllib.request.OpenerDirector ssl.SSLContext
 handle | watches descriptors of this process | py:select
