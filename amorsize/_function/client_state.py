@@ -7,8 +7,6 @@ answers come.
 
 from __future__ import annotations
 
-import sys
-
 from amorsize._function import callables
 
 TYPE_CHECKING = False
@@ -28,8 +26,6 @@ _OPENING = frozenset(
 )
 #: The same for what a client of httpx authenticates with.
 _STANDING = frozenset({"builtins.NoneType", "httpx.BasicAuth", "httpx._auth.BasicAuth"})
-#: Functions that send their requests by the opener that the program has installed.
-OPENING = frozenset({"urllib.request.urlopen", "urllib.request.urlretrieve"})
 
 
 def may_share(findings: Findings, client: Any, known_as: str, label: str) -> bool:
@@ -64,9 +60,3 @@ def jar_of(client: Any, known_as: str) -> Any:
     if known_as != "httpx.Client":
         return None
     return callables.own(callables.own(client, "_cookies"), "jar")
-
-
-def installed_opener() -> Any:
-    """The opener that the program has installed for all; None: there is none."""
-    found = sys.modules.get("urllib.request")
-    return None if found is None else vars(found).get("_opener")

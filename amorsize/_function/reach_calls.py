@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+
 from amorsize._function.callables import FUNCTION, MODULE, own
-from amorsize._function.client_state import OPENING, installed_opener, keeps_answers
 from amorsize._function.reach_findings import SEEDING
 
 TYPE_CHECKING = False
@@ -49,6 +50,8 @@ NETWORK = {
     *("pyodbc", "sqlalchemy", "ldap3", "pika", "kafka", "elasticsearch", "cassandra"),
     *("websockets", "websocket", "openai", "anthropic", "django"),
 }
+#: Functions that send their requests by the opener that the program has installed.
+_OPENING_BY_PROGRAM = {"urllib.request.urlopen", "urllib.request.urlretrieve"}
 #: Functions that touch files but belong to other modules.
 _OPENERS = {"builtins.open"}
 #: Functions that return an open file or connection; classes are known by their instances.
@@ -90,8 +93,18 @@ def is_known_call(findings: Findings, value: Any) -> bool:
 
 def _opens_by_state(name: str) -> bool:
     """Whether it sends by an opener of the program that has cookies, or the like."""
-    opener = installed_opener() if name in OPENING else None
-    return opener is not None and keeps_answers(opener, call_name(type(opener)))
+    opener = installed_opener() if name in _OPENING_BY_PROGRAM else None
+    if opener is None:
+        return False
+    from amorsize._function.client_state import keeps_answers
+
+    return keeps_answers(opener, call_name(type(opener)))
+
+
+def installed_opener() -> Any:
+    """The opener that the program has installed for all requests; None: there is none."""
+    found = sys.modules.get("urllib.request")
+    return None if found is None else vars(found).get("_opener")
 
 
 def judge_builtin(findings: Findings, func: Any) -> bool:

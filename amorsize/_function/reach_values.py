@@ -19,7 +19,6 @@ from amorsize._function.callables import (
     raw,
     type_name,
 )
-from amorsize._function.client_state import may_share
 from amorsize._function.library_changes import CHANGING, changes_bound
 from amorsize._function.object_contents import (
     MAX_DEPTH,
@@ -177,8 +176,11 @@ class Values:
                     return False
                 self.findings.copies[named] = None
                 self.findings.keep("handles", value, label)
-                if holding.threads and may_share(self.findings, value, holding.name, label):
-                    return True
+                if holding.threads:
+                    from amorsize._function.client_state import may_share
+
+                    if may_share(self.findings, value, holding.name, label):
+                        return True
                 self.findings.shared[named] = None
             case "iterator":
                 self.findings.shared[named] = self.findings.copies[named] = None

@@ -17,11 +17,10 @@ from amorsize._function.callables import (
     plain,
     raw,
 )
-from amorsize._function.client_state import installed_opener
 from amorsize._function.object_contents import brought
 from amorsize._function.ownership import Owns, is_own_module
 from amorsize._function.plain_values import is_plain
-from amorsize._function.reach_calls import settle_descriptors
+from amorsize._function.reach_calls import installed_opener, settle_descriptors
 from amorsize._function.reach_changes import Changes, named_from
 from amorsize._function.reach_code import Code
 from amorsize._function.reach_findings import Findings, Objects, Reach
