@@ -15,6 +15,7 @@ from amorsize._profiles import memory_store
 from amorsize._profiles.memory_store import drifts_of as drifts_of
 from amorsize._profiles.memory_store import forget as forget
 from amorsize._profiles.memory_store import plan_of as plan_of
+from amorsize._workers import call_site
 from amorsize._workers.chunk import Starred, no_clock, run_chunk
 from amorsize.errors import InvalidOptionError
 
@@ -113,7 +114,13 @@ def _run_short(
     began = perf_counter()
     results: list[Any] = []
     ran = run_chunk(
-        function, items, n_items, results, time_budget_s=4 * SHORT_S, cpu_clock=no_clock
+        function,
+        items,
+        n_items,
+        results,
+        time_budget_s=4 * SHORT_S,
+        cpu_clock=no_clock,
+        site=call_site.here(),
     )
     if ran.error is None and (ran.is_end or ran.n_done == min(map(len, iterables))):
         return results

@@ -8,8 +8,9 @@ import sys
 from amorsize._engine import call_checks
 from amorsize._engine.source import Sliced, source_of
 from amorsize._engine.work_queue import WorkQueue
-from amorsize._function import sizeof
+from amorsize._function.trivial import is_trivial
 from amorsize._host.clocks import perf_counter
+from amorsize._workers import call_site
 from amorsize._workers.protocol import Task
 from amorsize.policy.events import Inlined, Ready, Report, Started, Status, WorkerRetired
 from amorsize.policy.trace import ChunkLog, ChunkTrace, WorkerEvent, WorkerLog
@@ -113,6 +114,14 @@ class Call:
                 return bound
         return self.task.function_of_one()
 
+    def function_beside(self, item: Any) -> Callable[[Any], Any]:
+        """The function for a loop of our own; the program's line appears as its caller.
+
+        Functions that are too short to look at their caller have no wrapper.
+        """
+        is_short = is_trivial(self.function, item)
+        return self.function if is_short else self.task.wrappable(self.function)
+
     def draw_from(self, seed: Any, generators: tuple[Any, ...], *, here: bool = True) -> None:
         """Give each item streams of its own, in the caller only if `here` says so."""
         task = self.task
@@ -147,6 +156,7 @@ def _task(
         teardown=options.teardown,
         most_bytes=options.most_worker_bytes,
         source=source.sequences if isinstance(source, Sliced) else None,
+        site=call_site.here(),
     )
 
 
@@ -218,6 +228,8 @@ class Recorder:
 
     def see_size(self, result: Any, n_bytes: int | None = None) -> None:
         """Note the size of a result: a stream holds only as many as fit into memory."""
+        from amorsize._function import sizeof  # seldom needed
+
         found = sizeof.of(result) if n_bytes is None else n_bytes
         self.result_bytes = max(found, self.result_bytes // 2)
 

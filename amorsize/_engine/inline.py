@@ -86,6 +86,7 @@ class InlineItems:
                 keep_errors=self._call.task.keep_errors,
                 single=self._call.task.single,
                 turn=turn,
+                site=self._call.task.site,
             )
         finally:
             if is_ahead:

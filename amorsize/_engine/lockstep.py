@@ -209,7 +209,7 @@ class Turns:
             yield from self._one_by_one(indexed=indexed)
 
     def _one_by_one(self, *, indexed: bool) -> Iterator[Any]:
-        call, function = self._call, self._call.function
+        call, function = self._call, None
         keeps_errors, inside, tally = (
             call.task.keep_errors,
             nesting.inside,
@@ -219,6 +219,7 @@ class Turns:
         try:
             for item in self._each():
                 is_reading = False
+                function = function or call.function_beside(item)
                 if not n_unseen:
                     tally.begin()
                 thread = get_ident()  # the consumer may pass the stream to another thread

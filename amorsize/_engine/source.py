@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import chain, compress, islice, repeat
 
-from amorsize._function import sizeof
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import let_through
 from amorsize._workers.protocol import slice_of
@@ -121,6 +120,8 @@ class Reading:
 
     def read(self, n_more: int, longest_s: float) -> None:
         """Read up to `n_more` items, for about `longest_s`; at least one."""
+        from amorsize._function import sizeof  # other data does not need it
+
         deadline = perf_counter() + longest_s
         block, read_bytes = 1, 0
         while n_more > 0 and not self.all_read:

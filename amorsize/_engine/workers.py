@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from amorsize._function import sizeof
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
 from amorsize._workers.protocol import WorkerLost, WorkerRetired
@@ -166,6 +165,8 @@ class Workers:
         """A chunk with its items, cut to the bytes that may be sent at once."""
         if chunk.n_items == 1:
             return chunk
+        from amorsize._function import sizeof  # seldom needed
+
         n_most = max(1, SENT_BYTES // sizeof.of(self._call.work.item(chunk.start)))
         if chunk.n_items <= n_most:
             return chunk

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice, starmap
 
 from amorsize._host.clocks import perf_counter
+from amorsize._workers import call_site
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from _thread import LockType
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any, Protocol
+
+    from amorsize._workers.call_site import CallSite, Loop
 
     class Progress(Protocol):
         """Called before each stride; answers whether to continue."""
@@ -86,6 +89,7 @@ def run_chunk(
     single: bool = False,
     progress: Progress | None = None,
     turn: Turn | None = None,
+    site: CallSite | None = None,
 ) -> Ran:
     """Append `function(item)` to `out` for each item, until the budget is spent or an item fails.
 
@@ -102,6 +106,7 @@ def run_chunk(
         progress: Called before each stride with the number of items done, the number in the stride
             and the time; False ends the run.
         turn: Is told which item failed, where reading the next one may fail as well.
+        site: The line of the program that is to appear as the caller of the function.
 
     Returns:
         How many items were done, what they cost, and the exception that ended the run, if any.
@@ -118,15 +123,19 @@ def run_chunk(
         results = starmap(called, items)
     elif turn is None and not _is_quicker_from_python(called):
         results = map(called, items)
+    loop = _loop(turn, is_star=is_star, is_mapped=results is not None)
+    if site is not None:
+        loop = site.loop(loop)
     clocks = _Clocks(cpu_clock, run_delay_clock)
     deadline = clocks.began + time_budget_s
-    run = called, is_star, items, results, out, before, end, deadline, single, progress, turn
+    run = called, items, results, loop, out, before, end, deadline, single, progress, turn
     error: BaseException | None = None
     n_failed, is_end, is_of_data = 0, False, False
     while True:
         try:
             is_end = _stride_through(*run)
         except Exception as failure:
+            call_site.without_copies(failure)
             is_of_data = turn is not None and not turn.fails
             if keep_errors and not is_of_data:
                 if turn is not None:
@@ -139,6 +148,7 @@ def run_chunk(
             else:
                 error = failure
         except BaseException as failure:
+            call_site.without_copies(failure)
             error = failure
         break
     try:
@@ -185,11 +195,20 @@ class _Clocks:
         )
 
 
+def _loop(turn: Turn | None, *, is_star: bool, is_mapped: bool) -> Loop:
+    """What runs the items of a stride."""
+    if is_mapped:
+        return call_site.each_mapped
+    if turn is None:
+        return call_site.each
+    return call_site.each_starred_in_turn if is_star else call_site.each_in_turn
+
+
 def _stride_through(
     function: Callable[..., Any],
-    is_star: bool,
     items: Iterator[Any],
     results: Iterator[Any] | None,
+    loop: Loop,
     out: list[Any],
     before: int,
     end: int,
@@ -203,33 +222,14 @@ def _stride_through(
     Returns:
         Whether the data ended early.
     """
-    extend, stride, stride_began = out.extend, 1, perf_counter()
+    source, failed = items if results is None else results, None if turn is None else turn.failed
+    stride, stride_began = 1, perf_counter()
     while (left := end - len(out)) > 0:
         n_next = min(stride, left)
         if progress is not None and not progress(end - left - before, n_next, stride_began):
             return False
         expected = end - left + n_next
-        if results is None:
-            if turn is None:
-                for item in islice(items, n_next):
-                    out.append(function(item))  # faster than a bound append
-            elif is_star:
-                for item in islice(items, n_next):
-                    try:
-                        out.append(function(*item))
-                    except BaseException:
-                        turn.failed(item)
-                        raise
-            else:  # `try` takes 2 ns an item, and tells what raises from reading the next one
-                for item in islice(items, n_next):
-                    try:
-                        out.append(function(item))
-                    except BaseException:
-                        turn.failed(item)
-                        raise
-        else:
-            # When an item fails, extend() keeps the results before it: their number tells which.
-            extend(islice(results, n_next))
+        loop(function, islice(source, n_next), out, failed)
         if len(out) < expected:
             if results is None or _has_ended(items):
                 return True

@@ -53,7 +53,7 @@ class LoadedTask:
     def __init__(self, task: Task) -> None:
         self.task, self._function = task, task.function_of_one()
         if task.seed is not None and not task.in_turn:
-            self._function = taking_turns(self._function, _turn)
+            self._function = taking_turns(task.wrappable(self._function), _turn)
         self._set_up: dict[int, BaseException | None] = {}  # by thread
 
     def set_up_thread(self) -> BaseException | None:
@@ -108,6 +108,7 @@ class LoadedTask:
                 keep_errors=self.task.keep_errors,
                 single=self.task.single,
                 progress=lambda n_done, *_: may_begin(start + n_done),
+                site=self.task.site,
             )
         finally:
             nesting.leave()

@@ -64,10 +64,13 @@ class FirstItems:
         self._found: str | None = None  # a finding that was not reported
         self.spent_s = self.spent_cpu_s = 0.0  # spent on watching
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there are items to watch."""
+        return self._n_left > 0
+
     def watched(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """The function, wrapped while there are items to watch."""
-        if self._n_left <= 0:
-            return function
+        """The function, wrapped to watch its first items."""
 
         def first(item: Any) -> Any:
             if self._n_before > 0 or self._n_left <= 0:

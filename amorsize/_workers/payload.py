@@ -199,6 +199,7 @@ class Payload:
             "setup": task.setup,
             "teardown": task.teardown,
             "most_bytes": task.most_bytes,
+            "site": task.site,
             "watch": None if task.watch is None else task.watch.elsewhere(),
         }
         settings, stays, digests, names = (

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any, Protocol
 
+    from amorsize._workers.call_site import CallSite
     from amorsize._workers.inherited_descriptors import Pipe
 
     class WorkerPool(Protocol):
@@ -111,7 +112,7 @@ class Task:
 
     __slots__ = (
         *("function", "generators", "keep_errors", "kept_pipes", "most_bytes", "seed"),
-        *("in_turn", "setup", "single", "source", "star", "teardown", "watch"),
+        *("in_turn", "setup", "single", "site", "source", "star", "teardown", "watch"),
     )
 
     def __init__(
@@ -130,6 +131,7 @@ class Task:
         watch: Watch | None = None,
         kept_pipes: frozenset[Pipe] | None = None,
         in_turn: bool = False,
+        site: CallSite | None = None,
     ) -> None:
         self.function = function  # keywords of the call already bound
         self.star = star  # items are tuples of arguments
@@ -143,6 +145,7 @@ class Task:
         self.kept_pipes = kept_pipes  # that forks may keep open; None: all
         self.source = source  # the data that workers inherit: one sequence per iterable
         self.in_turn = in_turn  # threads of one process run one chunk at a time
+        self.site = site  # the line of the program that appears as the caller of the function
 
     def function_of_one(self) -> Callable[[Any], Any]:
         """The function that takes one item of `each`."""
@@ -153,7 +156,15 @@ class Task:
             return function
         from amorsize._workers.seeding import seeded
 
-        return seeded(function, self.seed, self.generators)
+        return seeded(self.wrappable(function), self.seed, self.generators)
+
+    def wrappable(self, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """The function for a wrapper, which is not to appear as its caller."""
+        if self.site is None:
+            return function
+        if is_star := isinstance(function, Starred):
+            function = function.function
+        return self.site.calling(function, is_star=is_star)
 
     @property
     def draws_from_numpy(self) -> bool:

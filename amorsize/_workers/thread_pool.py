@@ -251,9 +251,9 @@ class ThreadPool:
         state.work, state.out, state.work_began_at = chunk, out, perf_counter()
         function = self._function
         if self._one_at_a_time is not None:
-            function = taking_turns(function, self._one_at_a_time)
-        if watched is not None:
-            function = watched.watched(function)
+            function = taking_turns(task.wrappable(function), self._one_at_a_time)
+        if watched is not None and watched.is_open:
+            function = watched.watched(task.wrappable(function))
         meter = _Meter(watched)
         source, first = (task.source, 0) if chunk.items is None else (chunk.items, chunk.start)
         assert source is not None
@@ -268,6 +268,7 @@ class ThreadPool:
             keep_errors=task.keep_errors,
             single=task.single,
             progress=self._progress(state, chunk),
+            site=task.site,
         )
         state.index = -1
         n_running = sum(one.work is not None for one in tuple(self._states.values()))

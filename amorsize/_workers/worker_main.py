@@ -272,8 +272,10 @@ class _Chunk:
     def run(self, items: Iterator[Any], time_budget_s: float, single: bool) -> None:
         task, watched = self._worker.task, self._worker.first_items
         function = self._worker.function
+        if watched is not None and watched.is_open:
+            function = watched.watched(task.wrappable(function))
         ran = run_chunk(
-            function if watched is None else watched.watched(function),
+            function,
             items,
             self._n_items,
             self._out,
@@ -282,6 +284,7 @@ class _Chunk:
             keep_errors=task.keep_errors,
             single=single,
             progress=self._progress,
+            site=task.site,
         )
         self._send(ran.error, last=True)
 

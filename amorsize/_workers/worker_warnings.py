@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: The key that tells a warning from a log record.
 IS_WARNING = "_amorsize_warning"
+#: The file of a warning whose `stacklevel` leads beyond the first frame.
+BEYOND = ("sys", "<sys>")
 
 
 def forward(writing: End) -> None:
@@ -97,6 +99,8 @@ def _matches(pattern: Any, text: str) -> bool:
 
 def _module_of(filename: str) -> ModuleType | None:
     """The module loaded from a file; `__main__` for code of a notebook, which has no file."""
+    if filename in BEYOND:
+        return sys
     for module in tuple(sys.modules.values()):
         if getattr(module, "__file__", None) == filename:
             return module
