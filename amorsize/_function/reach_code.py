@@ -189,6 +189,8 @@ class Code:
             self._findings.keep("mutables", func.__globals__, "the module's globals")
         for name in flow_of(func).imports:
             module = imported(func, name)
+            if module is MISSING:
+                self._judge_first_import(func, name)
             for one in [module] if name else own_modules(MOST_FOUND):
                 if type(one) is MODULE:
                     self._values.judge_all_of(one)
@@ -219,6 +221,18 @@ class Code:
             name = f"{module.__name__}.{missing[0]}"
         what = f"{name}, which an item is the first to import"
         self._findings.calls[what] = self._findings.unread[what] = None
+        self._judge_first_import(func, name)
+
+    def _judge_first_import(self, func: FunctionType, name: str) -> None:
+        """Note what an import would be the first to do: the program has it once, and in itself."""
+        from amorsize._function.first_imports import effect_of_import, unloaded_in
+
+        # The code may spell out a name, or only the package.
+        ahead = [name] if name.strip(".") == name != "" else []
+        ahead = ahead or unloaded_in(bytecode.texts(func.__code__))
+        for effect in filter(None, (effect_of_import(func, one) for one in ahead)):
+            what = f"the first import of {effect}"
+            self._findings.calls[what] = self._findings.bound[what] = None
 
     def _follow(self, value: Any, label: str, attributes: tuple[str, ...], code: CodeType) -> None:
         """Follow the attributes that the code takes from a name, and judge the last value."""
