@@ -348,7 +348,9 @@ def pytest_collection_finish() -> None:
     """Let no collection look at what stays until the end: all test modules and their libraries.
 
     They are 280 000 objects, which take 140 ms each time. A test or amorsize collects often.
+    Nor shall workers in new interpreters load libraries for tests to find the function of items.
     """
+    sys.path.insert(0, str(ROOT / "tests" / "in_workers"))
     gc.collect()
     gc.freeze()
 

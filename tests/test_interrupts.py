@@ -50,21 +50,25 @@ class InterruptAt:
         self._pid = os.getpid()
 
     def __enter__(self):
-        sys.settrace(self._trace)
+        sys.settrace(self._trace_call)
         return self
 
     def __exit__(self, *_):
         sys.settrace(None)
 
-    def _trace(self, frame, event, _):
-        if not frame.f_code.co_filename.startswith(PACKAGE) or os.getpid() != self._pid:
-            return None
-        if event == "line" and not self.where:
+    def _trace_call(self, frame, *_):
+        is_ours = frame.f_code.co_filename.startswith(PACKAGE) and os.getpid() == self._pid
+        return self._trace_line if is_ours else None
+
+    def _trace_line(self, frame, event, _):
+        if event == "line":
             self.n_left -= 1
             if self.n_left <= 0:
-                self.where = f"{frame.f_code.co_filename}:{frame.f_lineno}"
-                signal.raise_signal(self.number)
-        return self._trace
+                sys.settrace(None)
+                if os.getpid() == self._pid:  # not a worker that was forked meanwhile
+                    self.where = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+                    signal.raise_signal(self.number)
+        return self._trace_line
 
 
 def state():

@@ -21,7 +21,7 @@ class Model:
     def __call__(self, number): return work(number)
 
 def learn(function=work):
-    autotune(function, thread_safe=False)(range(40))
+    autotune(function, thread_safe=False)(range(80))
 
 if __name__ == "__main__":
     how = sys.argv[1]
