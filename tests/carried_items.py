@@ -144,6 +144,42 @@ def encodings_of_output(_):
     return [(one.encoding, one.errors) for one in (sys.stdout, sys.stderr)]
 
 
+def flags_of_dlopen(_):
+    return sys.getdlopenflags()
+
+
+def origins_of_coroutines(_):
+    return sys.get_coroutine_origin_tracking_depth()
+
+
+def options_of_warnings(_):
+    return list(sys.warnoptions)
+
+
+def is_traced(_):
+    import tracemalloc
+
+    return tracemalloc.is_tracing()
+
+
+def name_of_process(_):
+    import multiprocessing
+
+    return multiprocessing.current_process().name
+
+
+def prefix_of_tempfile(_):
+    import tempfile
+
+    return tempfile.gettempprefix()
+
+
+def masked_text(_):
+    import numpy as np
+
+    return str(np.ma.masked_array([1, 2], [False, True]))
+
+
 def writes_bytecode(_):
     return sys.dont_write_bytecode
 

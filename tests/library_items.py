@@ -4,14 +4,18 @@ import copy
 import email.charset
 import enum
 import json
+import linecache
+import math
 import pickle
 import sqlite3
 import sys
+import textwrap
 import urllib.parse
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "site-packages"))
 import orchard
+import own_settings
 from orchard import OPTIONS, tax
 
 
@@ -213,3 +217,46 @@ def by_handed_class(k):
     from orchard_parts.part import Reader, load
 
     return load(f"apple {k}", Reader), load(f"int {k}", Reader)
+
+
+def by_constants(k):
+    return orchard.constants(f"aA{k}")
+
+
+def by_code(k):
+    return orchard.code(f"code {k}"), orchard.code("mine")
+
+
+def by_text(k):
+    return getattr(orchard, "RATE") * k, getattr(math, "own_factor", 0)  # noqa: B009
+
+
+def by_text_of_project(k):
+    return getattr(own_settings, "FACTOR_" + "OF_ALL") * k
+
+
+def by_line(k):
+    return linecache.getline("<of a test>", k)
+
+
+def by_wrapping(k):
+    return textwrap.TextWrapper(width=8).fill("one-two three-four")
+
+
+def by_main(k):
+    import __main__
+
+    return getattr(__main__, "factor_of_a_test", k)
+
+
+NAN = float("nan")
+WEIGHTS = {1.0: "one"}
+MARKED = {NAN}
+
+
+def by_weight(k):
+    return WEIGHTS.get(NAN, k)
+
+
+def by_mark(k):
+    return NAN in MARKED, k

@@ -19,6 +19,7 @@ import ssl
 import sys
 import tempfile
 import threading
+import tracemalloc
 import types
 import urllib.request
 import warnings
@@ -76,6 +77,28 @@ def stream_put():
     stream = io.TextIOWrapper(io.BytesIO(), encoding="latin-1", errors="replace")
     with contextlib.redirect_stdout(stream):
         yield
+
+
+@contextlib.contextmanager
+def memory_traced():
+    """Memory is traced, as for finding a leak."""
+    tracemalloc.start()
+    try:
+        yield
+    finally:
+        tracemalloc.stop()
+
+
+@contextlib.contextmanager
+def masked_put():
+    """Another text for values that are masked."""
+    option = pytest.importorskip("numpy").ma.masked_print_option
+    before = option.display()
+    option.set_display("#")
+    try:
+        yield
+    finally:
+        option.set_display(before)
 
 
 @contextlib.contextmanager
@@ -200,6 +223,36 @@ CASES = {
         carried_items.stack_of_new_threads,
         lambda: put(threading.stack_size, threading.stack_size, 1 << 20),
     ),
+    "flags of dlopen": (
+        carried_items.flags_of_dlopen,
+        lambda: put(sys.getdlopenflags, sys.setdlopenflags, sys.getdlopenflags() ^ os.RTLD_GLOBAL),
+    ),
+    "origins of coroutines": (
+        carried_items.origins_of_coroutines,
+        lambda: put(
+            sys.get_coroutine_origin_tracking_depth, sys.set_coroutine_origin_tracking_depth, 3
+        ),
+    ),
+    "options of warnings": (
+        carried_items.options_of_warnings,
+        lambda: put(
+            lambda: sys.warnoptions, lambda to: setattr(sys, "warnoptions", to), ["ignore"]
+        ),
+    ),
+    "tracing of memory": (carried_items.is_traced, memory_traced),
+    "name of the process": (
+        carried_items.name_of_process,
+        lambda: put(
+            lambda: multiprocessing.current_process().name,
+            lambda to: setattr(multiprocessing.current_process(), "name", to),
+            "of a test",
+        ),
+    ),
+    "prefix of tempfile": (
+        carried_items.prefix_of_tempfile,
+        lambda: put(lambda: tempfile.template, lambda to: setattr(tempfile, "template", to), "me"),
+    ),
+    "text of masked values": (carried_items.masked_text, masked_put),
     "encodings of output": (carried_items.encodings_of_output, stream_put),
     "writing of bytecode": (
         carried_items.writes_bytecode,

@@ -2,18 +2,25 @@
 
 import copy
 import copyreg
+import datetime
+import decimal
 import email.charset
 import gc
 import json
+import linecache
+import math
 import os
+import re
 import sqlite3
 import sys
+import textwrap
 import urllib.parse
 
 import library_items as items
 import orchard
 import orchard_late
 import orchard_tools
+import own_settings
 import pytest
 from orchard_parts import part
 from staying import kept_in_the_caller
@@ -128,6 +135,35 @@ def register_lambda_reducer(patch):
     patch.setitem(copyreg.dispatch_table, items.Apple, lambda apple: reducer(apple))
 
 
+def put_constants(patch):
+    patch.setattr(orchard, "PRICE", decimal.Decimal("2.5"))
+    patch.setitem(orchard.SINCE, "first", datetime.date(1999, 1, 1))
+
+
+def put_pattern(patch):
+    patch.setattr(orchard, "SHAPE", re.compile("[a-z]", re.IGNORECASE))
+
+
+def be_hard(patch):
+    patch.setattr(orchard, "MODE", orchard.Mode.HARD)
+
+
+def add_to_module(patch):
+    patch.setattr(math, "own_factor", 3, raising=False)
+
+
+def set_own_factor(patch):
+    patch.setattr(own_settings, "FACTOR_OF_ALL", 9)
+
+
+def keep_line(patch):
+    patch.setitem(linecache.cache, "<of a test>", (4, None, ["one\n", "two\n"], "<of a test>"))
+
+
+def wrap_otherwise(patch):
+    patch.setattr(textwrap.TextWrapper, "wordsep_re", re.compile("( )"))
+
+
 def adapt_apples(patch):
     key = items.Apple, sqlite3.PrepareProtocol
     patch.setitem(sqlite3.adapters, key, items.pickling)
@@ -207,6 +243,14 @@ CARRIED = [
     (items.by_part, size_part),
     (items.by_value_of_part, size_part),
     (items.by_handed_class, teach_reader),
+    (items.by_constants, put_constants),
+    (items.by_constants, put_pattern),
+    (items.by_constants, be_hard),
+    (items.by_text, set_rate),
+    (items.by_text, add_to_module),
+    (items.by_text_of_project, set_own_factor),
+    (items.by_line, keep_line),
+    (items.by_wrapping, wrap_otherwise),
 ]
 
 
@@ -245,7 +289,32 @@ def alias_module(patch):
     patch.setattr(items, "thrice", items.by_factor, raising=False)
 
 
+def add_code(patch):
+    patch.setitem(orchard.CODES, "mine", 5)
+
+
+def change_code(patch):
+    patch.setitem(orchard.CODES, "code 3", -3)
+
+
+def put_into_main(patch):
+    patch.setattr(sys.modules["__main__"], "factor_of_a_test", 7, raising=False)
+
+
+def weigh_nan(patch):
+    patch.setitem(items.WEIGHTS, items.NAN, "none")
+
+
+def change_nothing(patch):
+    pass
+
+
 STAY = [
+    (items.by_code, add_code, "orchard.CODES has other entries"),
+    (items.by_code, change_code, "orchard.CODES has other entries"),
+    (items.by_main, put_into_main, "by_main imports __main__"),
+    (items.by_weight, weigh_nan, "has nan as a key"),
+    (items.by_mark, change_nothing, "has nan as a key"),
     (items.by_client, connect, "orchard.client is a orchard.Client in the caller"),
     (items.by_plugin, put_sealed, "orchard._plugins"),
     (items.by_hooks, add_foreign_step, "orchard._steps has other elements"),
@@ -260,6 +329,7 @@ def test_what_cannot_be_sent_stays_in_the_caller(function, change, reason, monke
 
 
 PARALLEL = [items.by_memory, items.by_link, items.by_rate, items.by_json, items.by_scheme]
+PARALLEL += [items.by_code, items.by_constants, items.by_text, items.by_weight]
 
 
 @pytest.mark.parametrize("function", PARALLEL, ids=lambda one: one.__name__)

@@ -185,7 +185,11 @@ class Starter:
             self._call.task.function, self._call.options, memory_store.owner_of(self._call.func)
         )
         judge.read(examined(self._inspection.next_items(), self._call.source))
-        why = judge.why_not_new_interpreters or mocks.why_not_new_interpreters()
+        why = (
+            judge.why_not_new_interpreters
+            or mocks.why_not_new_interpreters()
+            or self._inspection.payload().doubt
+        )
         if why is not None:
             self._recorder.warn(
                 f"{self._call.name} may not give in worker processes what it gives here: {why}. "

@@ -36,6 +36,7 @@ _BUILTIN_HOMES = {"builtins", "io", "_io"}
 _CONSTANTS = {"Ellipsis", "NotImplemented", "None", "True", "False"}
 #: Names by which code can reach everything in its module.
 _BACK_DOORS = {"globals", "eval", "exec", "modules", "__dict__", "vars"}
+_ASKING = {"getattr", "hasattr", "vars", "__dict__", "attrgetter"}
 
 
 class CodeNeeds:
@@ -87,7 +88,26 @@ class CodeNeeds:
                 self._import(name, func)
         if home is not None and not _BACK_DOORS.isdisjoint(names):
             self._all_plain(home)
+        if not _ASKING.isdisjoint(names):
+            self._by_text(func.__code__, reads)
         self._state_of_libraries(func, reads)
+
+    def _by_text(self, code: CodeType, reads: Iterable[Read]) -> None:
+        """What the code may ask a module for by a text: `getattr(settings, "RATE")`."""
+        texts = [one for one in code.co_consts if type(one) is str]
+        for _, _, value, attributes in reads:
+            for _, _, found in callable_walk.through_modules(value, attributes):
+                value = found
+            if type(value) is not MODULE:
+                continue
+            home = value.__name__
+            if self._needs.owns.module(home):
+                self._all_plain(home)
+                continue
+            for text in texts:
+                self._library(home, text, callables.member(value, text))
+            if is_followed(home):
+                self._needs.state.note((home, text) for text in texts if not text.startswith("__"))
 
     def _state_of_libraries(self, func: FunctionType, reads: Iterable[Read]) -> None:
         """What a function of the project's names of libraries: state, and code to be followed."""
@@ -181,6 +201,11 @@ class CodeNeeds:
 
     def _import(self, name: str, func: FunctionType) -> None:
         """Note what the function takes from a module that it imports itself."""
+        if name in MAIN:
+            self._needs.reasons.append(
+                f"{func.__qualname__} imports {name}, which is another module in a worker"
+            )
+            return
         package = func.__globals__.get("__package__")
         for full_name in (name, f"{package}.{name}"):
             module = sys.modules.get(full_name)

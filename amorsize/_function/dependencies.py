@@ -62,6 +62,14 @@ def _functions_in(root: Any) -> list[Any]:
     return [one for one in attributes.values() if callable(one)] if type(attributes) is dict else []
 
 
+def _holds_nan(table: dict[Any, Any] | set[Any] | frozenset[Any]) -> bool:
+    """Whether nan is among the keys: it equals nothing, and is found by its identity."""
+    keys = tuple(islice(table, MANY))
+    if not any(issubclass(kind, float) for kind in set(map(type, keys))):
+        return False
+    return any(isinstance(key, float) and key != key for key in keys)
+
+
 class _Search:
     """The search through all functions and classes that the roots lead to."""
 
@@ -107,6 +115,11 @@ class _Search:
                 self._needs.lead_to((target.__self__,))  # a table whose method is mapped
             return
         self._needs.size.weigh(target)
+        if isinstance(target, dict | set | frozenset) and _holds_nan(target):
+            self._needs.reasons.append(
+                f"a {type(target).__name__} that it reads has nan as a key, which only this very "
+                "nan finds there, and no copy of it"
+            )
         if callable_walk.is_container(target):
             inside = [
                 one for one in islice(callable_walk.elements(target), MANY) if not is_scalar(one)

@@ -37,7 +37,7 @@ _OF_THE_PROCESS = frozenset(
         *("queue", "socket", "ssl", "tempfile", "logging", "warnings", "importlib", "pkgutil"),
         *("zipimport", "runpy", "site", "encodings", "codecs", "locale", "decimal", "random"),
         *("functools", "types", "typing", "abc", "collections", "enum", "re", "weakref"),
-        *("contextlib", "contextvars", "dataclasses", "inspect", "linecache", "tokenize", "ast"),
+        *("contextlib", "contextvars", "dataclasses", "inspect", "tokenize", "ast"),
         *("operator", "itertools", "heapq", "bisect", "keyword", "traceback", "unittest"),
         *("faulthandler", "tracemalloc", "pdb", "bdb", "cmd", "time", "datetime", "mimetypes"),
         *("amorsize", "cloudpickle", "pytest", "_pytest", "pluggy", "coverage", "debugpy"),

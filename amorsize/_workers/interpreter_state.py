@@ -165,6 +165,25 @@ def _again(take: Callable[[Any, Any], None], module: Any, value: Any) -> Callabl
     return lambda: take(module, value)
 
 
+def _read_tracing(tracemalloc: Any) -> Any:
+    return tracemalloc.get_traceback_limit() if tracemalloc.is_tracing() else 0
+
+
+def _set_tracing(tracemalloc: Any, n_frames: Any) -> None:
+    if n_frames != _read_tracing(tracemalloc):
+        tracemalloc.stop()
+        if n_frames:
+            tracemalloc.start(n_frames)
+
+
+def _read_process(process: Any) -> Any:
+    return process.current_process().name
+
+
+def _set_process(process: Any, value: Any) -> None:
+    process.current_process().name = value
+
+
 def _read_multiprocessing(process: Any) -> Any:
     return bytes(process.current_process().authkey)
 
@@ -231,6 +250,7 @@ def _stand_for_handlers(logging: Any, n_handlers: dict[str, int]) -> None:
             logger.addHandler(_stand_ins[-1][1])
 
 
+_ORIGINS = "get_coroutine_origin_tracking_depth", "set_coroutine_origin_tracking_depth"
 #: What is carried, in the order in which a worker takes it.
 ENTRIES = (
     entry("recursion limit", "sys", by("getrecursionlimit", "setrecursionlimit")),
@@ -238,6 +258,10 @@ ENTRIES = (
     entry("switch interval", "sys", by("getswitchinterval", "setswitchinterval")),
     entry("stack of new threads", "_thread", (_read_stack_size, _set_stack_size)),
     entry("writing of bytecode", "sys", of("dont_write_bytecode")),
+    entry("flags of dlopen", "sys", by("getdlopenflags", "setdlopenflags")),
+    entry("origins of coroutines", "sys", by(*_ORIGINS)),
+    entry("options of warnings", "sys", of("warnoptions")),
+    entry("tracing of memory", "tracemalloc", (_read_tracing, _set_tracing)),
     entry("reports of crashes", "faulthandler", (_read_crashes, _set_crashes)),
     entry("encodings of output", "sys", (_read_encodings, _set_encodings)),
     entry("time zone", "time", (_read_time_zone, _check_time_zone)),
@@ -246,7 +270,9 @@ ENTRIES = (
     entry("locale", "_locale", (_read_locale, _set_locale)),
     entry("warning filters", "warnings", (_read_warnings, _set_warnings)),
     entry("folder of tempfile", "tempfile", of("tempdir")),
+    entry("prefix of tempfile", "tempfile", of("template")),
     entry("logging levels", "logging", (_read_logging, _set_logging)),
+    entry("name of the process", "multiprocessing.process", (_read_process, _set_process)),
     entry(
         "multiprocessing's key",
         "multiprocessing.process",

@@ -152,6 +152,17 @@ def _set_numpy(numpy: Any, value: Any) -> None:
         numpy.set_printoptions(**{"formatter": None, **options})
 
 
+def _read_masked(core: Any) -> Any:
+    option = core.masked_print_option
+    return option.display(), option.enabled()
+
+
+def _set_masked(core: Any, value: Any) -> None:
+    display, enabled = value
+    core.masked_print_option.set_display(display)
+    core.masked_print_option.enable(enabled)
+
+
 def _read_pandas(pandas: Any) -> Any:
     return pandas._config.config._global_config
 
@@ -211,6 +222,7 @@ ENTRIES = (
     entry("HTTPS contexts", "ssl", of("_create_default_https_context")),
     entry("XML namespaces", "xml.etree.ElementTree", registry("_namespace_map")),
     entry("NumPy errors and printing", "numpy", (_read_numpy, _set_numpy)),
+    entry("text of masked values", "numpy.ma.core", (_read_masked, _set_masked)),
     entry("pandas options", "pandas", (_read_pandas, _set_pandas)),
     entry("matplotlib's rcParams", "matplotlib", (_read_matplotlib, _set_matplotlib)),
     entry("mpmath's precision", "mpmath", (_read_mpmath, _set_mpmath)),

@@ -122,10 +122,15 @@ class Payload:
             self._carried = caller_state.packed()
         return self._carried
 
+    @property
+    def doubt(self) -> str | None:
+        """Why its results may be others in a worker than in the caller; None: nothing is seen."""
+        return self._needs.reasons[0] if self._needs.reasons else None
+
     def why_not(self) -> str | None:
         """Why the task cannot be sent unchanged; None: it can."""
-        if self._needs.reasons:
-            return self._needs.reasons[0]
+        if (doubt := self.doubt) is not None:
+            return doubt
         try:
             self.carried()
             self.apart()

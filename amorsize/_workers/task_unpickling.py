@@ -6,7 +6,7 @@ import os
 import sys
 from contextvars import ContextVar
 
-from amorsize._function import callables, library_state, ownership, references, stdlib_wrappers
+from amorsize._function import callables, library_puts, ownership, references, stdlib_wrappers
 from amorsize._function.callables import MISSING, MODULE
 from amorsize._function.code_digest import brief_name_of, digest_of, is_scalar, name_of
 from amorsize._workers.protocol import Task
@@ -31,7 +31,7 @@ _replaced: list[tuple[Any, str, Any]] = []
 
 def tidied() -> None:
     """Remove the classes and the library state of an earlier call."""
-    library_state.give_back()
+    library_puts.give_back()
     while _replaced:
         owner, name, old = _replaced.pop()
         if old is not MISSING:
@@ -83,8 +83,8 @@ def rebuilt(
         _check_versions(versions)
         _become_alike(*others)
         try:
-            library_state.take(*of_libraries)
-        except library_state.OtherKind as error:
+            library_puts.take(*of_libraries)
+        except library_puts.OtherKind as error:
             raise Changed(str(error)) from None
     if fields["generators"]:
         fields = {**fields, **as_reached_here(fields)}

@@ -1,0 +1,3 @@
+"""A module of the project that is asked by texts."""
+
+FACTOR_OF_ALL = 2
