@@ -320,3 +320,55 @@ def late_variable():
 
 def closing_over(variable):
     return lambda x: variable.get() + x
+
+
+def scaled(k, by=1, *, plus=0):
+    return k * by + plus
+
+
+def by_default_number(k):
+    return scaled(k)
+
+
+class Teller:
+    """Tells kinds apart, by what was registered."""
+
+    @functools.singledispatchmethod
+    def told(self, _):
+        return "anything"
+
+
+def by_method_for_kind(k):
+    return Teller().told(k)
+
+
+SCALED = functools.partial(scaled, by=3)
+PRICES = {"a": 1}
+price = PRICES.get
+joined = ",".join
+
+
+class Scale:
+    """An object whose method is kept under a name."""
+
+    def __init__(self):
+        self.factor = 2
+
+    def scaled(self, k):
+        return k * self.factor
+
+
+SCALE = Scale()
+scaled_by_object = SCALE.scaled
+
+
+def by_partial(k):
+    return SCALED(k)
+
+
+def by_bound_methods(k):
+    return price("a"), joined(("x", "y")), k
+
+
+def by_kept_method(k):
+    return scaled_by_object(k)

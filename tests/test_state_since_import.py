@@ -3,6 +3,7 @@
 import builtins
 import codecs
 import datetime
+import functools
 import gc
 import json
 import numbers
@@ -32,6 +33,37 @@ def clean_start(monkeypatch):
 
 def set_global(patch):
     patch.setattr(items, "FACTOR", 5)
+
+
+def set_default_number(patch):
+    patch.setattr(items.scaled, "__defaults__", (4,))
+
+
+def set_default_of_keyword(patch):
+    patch.setattr(items.scaled, "__kwdefaults__", {"plus": 100})
+
+
+def register_for_method(patch):
+    """As a program does, and undone by putting another method there."""
+    before = vars(items.Teller)["told"]
+    patch.setattr(items.Teller, "told", functools.singledispatchmethod(before.func))
+    vars(items.Teller)["told"].register(int, lambda self, value: "number")
+
+
+def bind_otherwise(patch):
+    patch.setattr(items, "SCALED", functools.partial(items.scaled, plus=4))
+
+
+def change_table_of_method(patch):
+    patch.setitem(items.PRICES, "a", 5)
+
+
+def join_otherwise(patch):
+    patch.setattr(items, "joined", ";".join)
+
+
+def change_object_of_method(patch):
+    patch.setattr(items.SCALE, "factor", 7)
 
 
 def set_entry(patch):
@@ -163,6 +195,13 @@ def count_in_class(patch):
 
 
 FOLLOWED = [
+    (items.by_default_number, set_default_number),
+    (items.by_default_number, set_default_of_keyword),
+    (items.by_method_for_kind, register_for_method),
+    (items.by_partial, bind_otherwise),
+    (items.by_bound_methods, change_table_of_method),
+    (items.by_bound_methods, join_otherwise),
+    (items.by_kept_method, change_object_of_method),
     (items.by_global, set_global),
     (items.by_table, set_entry),
     (items.by_deque, fill_deque),

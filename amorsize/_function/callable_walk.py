@@ -119,7 +119,12 @@ def wrapped_by(outer: Any) -> Any:
         return outer.__dict__.get("__wrapped__")
     if type(outer) in _WITHOUT_ATTRIBUTES:
         return None
-    return callables.own(outer, "__dict__", {}).get("__wrapped__")
+    found = callables.own(outer, "__dict__", {})
+    return found.get("dispatcher" if _is_dispatching(outer) else "__wrapped__")
+
+
+def _is_dispatching(outer: Any) -> bool:
+    return callables.type_name(outer) == "functools.singledispatchmethod"
 
 
 def function_behind(outer: Any) -> FunctionType | None:

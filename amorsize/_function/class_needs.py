@@ -41,7 +41,7 @@ class ClassNeeds:
             if way == callable_walk.BASE:
                 self._needs.lead_to((value,))
             elif type(inner) is FUNCTION:
-                self._needs.lead_to((inner,))
+                self._needs.lead_to((inner, *_layers_that_choose(value)))
                 self._needs.note_cache(
                     value, None if home is None else f"{home}:{cls.__qualname__}.{name}"
                 )
@@ -73,6 +73,12 @@ class ClassNeeds:
                     self._needs.members.append((member, attribute, value))
                 elif place is not None and (is_kept or not attribute.startswith("_")):
                     self._needs.keep(f"{place}.{name}.{attribute}", value)
+
+
+def _layers_that_choose(value: Any) -> list[Any]:
+    """Of a `singledispatchmethod`: what holds the functions that were registered."""
+    layers = callable_walk.layers(value)
+    return [one for one in layers if type(one) is FUNCTION and "registry" in vars(one)]
 
 
 def _is_at(cls: type) -> bool:

@@ -144,7 +144,11 @@ class CodeNeeds:
         for name in ("__defaults__", "__kwdefaults__"):
             given = getattr(func, name)
             values = given.values() if isinstance(given, dict) else given or ()
-            if any(type(one) in CONTAINERS or self._needs.owns.class_(type(one)) for one in values):
+            can_change = (
+                is_scalar(one) or type(one) in CONTAINERS or self._needs.owns.class_(type(one))
+                for one in values
+            )
+            if any(can_change):
                 self._needs.settings[f"{place}.{name}"] = given
 
     def _all_plain(self, home: str) -> None:

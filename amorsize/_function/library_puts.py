@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 
 from amorsize._function import callables
@@ -88,6 +87,8 @@ def _put(module: str, path: str, how: str, value: Any) -> None:
     if how == PATTERN:
         if (getattr(old, "pattern", None), getattr(old, "flags", None)) == value:
             return
+        import re  # it is loaded wherever there is such a pattern
+
         value = re.compile(*value)
     if how == ENTRIES and isinstance(old, dict):
         _put_entries(old, value)

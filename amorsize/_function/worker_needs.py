@@ -118,7 +118,9 @@ class Needs:
         if home is None or home in MAIN:
             return  # it goes with the code of the function
         inner = callable_walk.layers(value)[-1]
-        if type(inner) is FUNCTION and self.owns.function(inner):
+        if self._is_bound_to_data(value):
+            self.settings[f"{home}:{name}"] = value
+        elif type(inner) is FUNCTION and self.owns.function(inner):
             self.digests[f"{home}:{name}"] = digest_of(value)
             self.note_cache(value, f"{home}:{name}")
         elif isinstance(value, type) and self.owns.class_(value):
@@ -128,6 +130,16 @@ class Needs:
                 self.settings[f"{home}:{name}"] = value
         else:
             self.names[f"{home}:{name}"] = brief_name_of(value)
+
+    def _is_bound_to_data(self, value: Any) -> bool:
+        """Whether it is a partial, or a method of a table or of an object of the project's."""
+        if callables.is_partial(value):
+            return True
+        owner = value.__self__ if type(value) in (METHOD, type(len)) else None
+        if owner is None or type(owner) is MODULE or isinstance(owner, type):
+            return False
+        is_plain = is_scalar(owner) or type(owner) in callable_walk.CONTAINERS
+        return is_plain or self.owns.class_(type(owner))
 
     def note_version(self, value: Any) -> None:
         """Of the package that a value is or comes from, unless it is the project's own."""
