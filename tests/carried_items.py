@@ -1,6 +1,7 @@
 """Functions whose answer depends on state of the process, of a library, or of this module."""
 
 import contextvars
+import logging
 import sys
 
 TENANT = contextvars.ContextVar("tenant", default="nobody")
@@ -259,3 +260,13 @@ def https_context(_):
     import ssl
 
     return ssl._create_default_https_context.__name__
+
+
+def record(*args, **kwargs):
+    made = logging.LogRecord(*args, **kwargs)
+    made.kind = "own"
+    return made
+
+
+def kind_of_records(x):
+    return getattr(logging.makeLogRecord({"msg": str(x)}), "kind", None)

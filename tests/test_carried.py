@@ -294,6 +294,10 @@ CASES = {
             lambda: reprlib.aRepr.maxstring, lambda to: setattr(reprlib.aRepr, "maxstring", to), 12
         ),
     ),
+    "log records": (
+        carried_items.kind_of_records,
+        lambda: put(logging.getLogRecordFactory, logging.setLogRecordFactory, carried_items.record),
+    ),
     "urllib's opener": (
         carried_items.has_opener,
         lambda: put(

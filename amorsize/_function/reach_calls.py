@@ -77,8 +77,8 @@ def is_known_call(findings: Findings, value: Any) -> bool:
         findings.draws[name] = findings.calls[what] = None
     elif effect.what == "caller":
         findings.calls[what] = findings.bound[what] = None
-    elif effect.what == "safe" and _opens_by_state(call_name(value)):
-        what = f"{name}, whose opener keeps what it is told"
+    elif effect.what == "safe" and (hook := _hook_of_program(call_name(value))) is not None:
+        what = f"{name}, which {hook}"
         findings.calls[what] = findings.bound[what] = None
     elif effect.what == "safe":
         _note_descriptor(findings, call_name(value).replace("posix.", "os."))
@@ -91,20 +91,32 @@ def is_known_call(findings: Findings, value: Any) -> bool:
     return True
 
 
-def _opens_by_state(name: str) -> bool:
-    """Whether it sends by an opener of the program that has cookies, or the like."""
-    opener = installed_opener() if name in _OPENING_BY_PROGRAM else None
+def _hook_of_program(name: str) -> str | None:
+    """What a library's function does by something that the program has installed, in words."""
+    if name.startswith("logging."):
+        from amorsize._function.reach_loggers import MAKES_RECORDS, makes_records_itself
+
+        return MAKES_RECORDS if makes_records_itself() else None
+    opener = _installed("urllib.request", "_opener") if name in _OPENING_BY_PROGRAM else None
     if opener is None:
-        return False
+        return None
     from amorsize._function.client_state import keeps_answers
 
-    return keeps_answers(opener, call_name(type(opener)))
+    is_moving = keeps_answers(opener, call_name(type(opener)))
+    return "sends by an opener that keeps what it is told" if is_moving else None
 
 
-def installed_opener() -> Any:
-    """The opener that the program has installed for all requests; None: there is none."""
-    found = sys.modules.get("urllib.request")
-    return None if found is None else vars(found).get("_opener")
+def hooks() -> tuple[int, ...]:
+    """The ids of what programs install for functions that are known to be harmless without."""
+    return (
+        id(_installed("urllib.request", "_opener")),
+        id(_installed("logging", "_logRecordFactory")),
+    )
+
+
+def _installed(module: str, name: str) -> Any:
+    found = sys.modules.get(module)
+    return None if found is None else vars(found).get(name)
 
 
 def judge_builtin(findings: Findings, func: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amorsize._function.callables import type_name
 from amorsize._function.object_contents import parts
+from amorsize._function.ownership import is_own_module
 from amorsize._function.plain_values import PLAIN
 
 TYPE_CHECKING = False
@@ -27,15 +28,36 @@ if TYPE_CHECKING:
             """Judge what an object holds."""
 
 
+#: Completes "an item calls NAME, which ...".
+MAKES_RECORDS = "makes its records by code of the program"
+
+
 def judge_logger(values: Values, value: Any, label: str) -> None:
     """Judge where a logger's records go; nothing happens for other values."""
     note_rolling_files(values.findings, value)
+    if is_logger(value) and makes_records_itself():
+        what = f"{label or 'a logger'}, which {MAKES_RECORDS}"
+        values.findings.calls[what] = values.findings.bound[what] = None
     for part, is_lost in ends_of_records(value):
         named = f"{label} ({type(part).__name__})"
         if is_lost:
             values.findings.copies[named] = None
         elif values.owns.class_(type(part)):
             _judge_handler(values, part, named)
+
+
+def is_logger(value: Any) -> bool:
+    return type_name(value).startswith("logging.") and hasattr(value, "makeRecord")
+
+
+def makes_records_itself() -> bool:
+    """Whether records of logging are made by code of the program, which may keep something."""
+    import logging
+
+    made_by = logging.getLogRecordFactory()
+    return made_by is not logging.LogRecord and is_own_module(
+        getattr(made_by, "__module__", type(made_by).__module__)
+    )
 
 
 def _judge_handler(values: Values, value: Any, label: str) -> None:

@@ -20,7 +20,7 @@ from amorsize._function.callables import (
 from amorsize._function.object_contents import brought
 from amorsize._function.ownership import Owns, is_own_module
 from amorsize._function.plain_values import is_plain
-from amorsize._function.reach_calls import installed_opener, settle_descriptors
+from amorsize._function.reach_calls import hooks, settle_descriptors
 from amorsize._function.reach_changes import Changes, named_from
 from amorsize._function.reach_code import Code
 from amorsize._function.reach_findings import Findings, Objects, Reach
@@ -199,7 +199,7 @@ def _remember_reach(func: Any, reach: Reach, read: list[FunctionType]) -> None:
 def _seen_by(func: FunctionType) -> tuple[int, ...]:
     """The ids of the values that the names in a function's code stand for now."""
     found = [id(func.__defaults__), id(func.__kwdefaults__), id(func.__code__)]
-    found.append(id(installed_opener()))
+    found += hooks()
     for _, _, value, attributes in reads(func):
         found.append(id(end_of(value, attributes, is_own_module)[0]))
     return tuple(found)

@@ -217,6 +217,7 @@ ENTRIES = (
     entry("SQLite's adapters", "sqlite3", (_read_adapters, _set_adapters)),
     entry("archive formats", "shutil", registry("_ARCHIVE_FORMATS")),
     entry("formats to unpack", "shutil", registry("_UNPACK_FORMATS")),
+    entry("log records", "logging", of("_logRecordFactory")),
     entry("lengths of reprlib", "reprlib", (_read_repr, _set_repr)),
     entry("urllib's opener", "urllib.request", of("_opener")),
     entry("HTTPS contexts", "ssl", of("_create_default_https_context")),
