@@ -7,19 +7,14 @@ next item is there. Beyond that, the caller would wait for itself.
 
 from __future__ import annotations
 
-from amorsize._engine.item_lifetime import in_sight_of
-from amorsize._function.callables import FUNCTION, METHOD, own
+from amorsize._engine.behind_data import codes_of, within_reach_of
 from amorsize._host.signals import let_through
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Sequence
     from typing import Any
 
-#: The most objects that are examined.
-MOST_SEEN = 256
-#: The most objects in one container or object that are examined.
-MOST_HELD = 16
 #: Types with methods that wait for other code: the names of the methods, and what tells whether
 #: they would wait.
 _WAITING = {
@@ -58,9 +53,9 @@ class Waiters:
         parts: The iterators that items come from.
     """
 
-    def __init__(self, parts: Iterable[Any]) -> None:
-        seen = list(_reached(parts))
-        names = frozenset(name for code in _codes(parts, seen) for name in code.co_names)
+    def __init__(self, parts: Sequence[Any]) -> None:
+        seen = list(within_reach_of(parts, _may_wait_at))
+        names = frozenset(name for code in codes_of((*parts, *seen)) for name in code.co_names)
         kinds = [_name(one) for one in seen]
         self.why = next((kind for kind in kinds if _waits(kind, names)), None)
         self._empty = [
@@ -83,60 +78,16 @@ class Waiters:
 
 def is_for_waiting(one: Any) -> bool:
     """Whether somebody may wait for an object: a queue, an event, a connection."""
-    return _name(one) in _EMPTY or _name(one) in _WAITING or hasattr(one, "get_nowait")
+    return _may_wait_at(one) or hasattr(one, "get_nowait")
+
+
+def _may_wait_at(one: Any) -> bool:
+    return _name(one) in _EMPTY or _name(one) in _WAITING
 
 
 def _waits(kind: str, names: frozenset[str]) -> bool:
     methods = _WAITING.get(kind)
     return methods is not None and (not methods or not names.isdisjoint(methods))
-
-
-def _reached(parts: Iterable[Any]) -> Iterator[Any]:
-    """The objects that iterators can reach: by name, in containers, or through functions."""
-    parts = list(parts)
-    seen: set[int] = set()
-    ahead = [(one, 2) for one in (*parts, *in_sight_of(parts))]
-    for one, depth in ahead:  # which grows meanwhile
-        if id(one) in seen or len(seen) >= MOST_SEEN:
-            continue
-        seen.add(id(one))
-        yield one
-        if depth and _name(one) not in _EMPTY and _name(one) not in _WAITING:
-            ahead += [(inner, depth - 1) for inner in _inside(one)]
-
-
-def _inside(one: Any) -> list[Any]:
-    kind = type(one)
-    if kind is METHOD:
-        return [one.__self__, one.__func__]
-    if kind is FUNCTION:
-        cells = [cell.cell_contents for cell in one.__closure__ or () if _is_filled(cell)]
-        names = one.__code__.co_names
-        return cells + [one.__globals__[name] for name in names if name in one.__globals__]
-    if kind in (list, tuple, set, frozenset):
-        return list(one)[:MOST_HELD]
-    if kind is dict:
-        return list(one.values())[:MOST_HELD]
-    fields = own(one, "__dict__")
-    if isinstance(one, type) or type(fields) is not dict:
-        return []
-    found = [*list(fields.values())[:MOST_HELD]]
-    read = vars(kind).get("__next__")
-    return [*found, read] if type(read) is FUNCTION else found
-
-
-def _is_filled(cell: Any) -> bool:
-    try:
-        return cell.cell_contents is not cell
-    except ValueError:
-        return False
-
-
-def _codes(parts: Iterable[Any], seen: Iterable[Any]) -> Iterator[Any]:
-    for one in (*parts, *seen):
-        code = own(one, "gi_code") or own(one, "__code__")
-        if hasattr(code, "co_names"):
-            yield code
 
 
 def _name(one: Any) -> str:

@@ -12,20 +12,17 @@ from __future__ import annotations
 import gc
 import io
 
+from amorsize._engine.behind_data import generators_behind, in_sight
 from amorsize._engine.item_snapshot import is_atom, is_iterator, sights, trace
-from amorsize._engine.source import GENERATOR, is_quiet
+from amorsize._engine.source import is_quiet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from types import FrameType
     from typing import Any
 
 METHODS: Any = (type([].append), type("", (), {"m": lambda _: None})().m.__class__)
 #: Iterators whose items are valid only until the next is read, by their documentation.
 LENDERS = ("itertools.groupby", "numpy.nditer")
-#: How deep iterators behind one another are examined.
-MOST_BEHIND = 32
 #: Modules whose context managers leave files alone when they exit.
 HARMLESS = ("_io", "io", "posix", "nt", "gzip", "bz2", "lzma", "codecs", "zipfile", "tarfile")
 
@@ -37,7 +34,7 @@ class LifetimeCheck:
         self._places = [place for place, part in enumerate(parts) if not is_quiet(part)]
         self._is_single = len(parts) == 1
         self._generators = [
-            one for place in self._places for one in _generators_behind(parts[place])
+            one for place in self._places for one in generators_behind(parts[place])
         ]
         self._lenders = [_kind(parts[place]) for place in self._places]
         self._item = item
@@ -93,7 +90,7 @@ class LifetimeCheck:
     def _sights(self) -> Any:
         """The objects that the generators can reach."""
         frames = [one.gi_frame for one in self._generators if one.gi_frame is not None]
-        return [sights(_in_sight(frame), self._item) for frame in frames]
+        return [sights(in_sight(frame), self._item) for frame in frames]
 
 
 class Before:
@@ -114,56 +111,6 @@ class Before:
         if isinstance(manager, io.IOBase) or type(manager).__module__.split(".")[0] in HARMLESS:
             return True
         return not self._trace.names_file
-
-
-def _generators_behind(iterator: Any) -> list[Any]:
-    """The generators that run when an iterator goes on, as far as it shows what it holds."""
-    found: list[Any] = []
-    ahead, seen = [iterator], {id(iterator)}
-    while ahead and len(seen) <= MOST_BEHIND:
-        one = ahead.pop()
-        if type(one) is GENERATOR:
-            found.append(one)
-        held = _held(one)
-        for inner in held:
-            if (is_iterator(inner) or type(inner) is tuple) and id(inner) not in seen:
-                seen.add(id(inner))
-                ahead.append(inner)
-    return found
-
-
-def _held(one: Any) -> Iterable[Any]:
-    attributes = getattr(one, "__dict__", None)
-    if type(attributes) is dict:
-        return list(attributes.values())
-    return gc.get_referents(one)
-
-
-def _in_sight(frame: FrameType) -> Iterator[Any]:
-    """What a generator's code can name: its variables, and the globals that it uses."""
-    yield from frame.f_locals.values()
-    spaces = frame.f_globals
-    for name in frame.f_code.co_names:
-        if name in spaces:
-            yield spaces[name]
-
-
-def in_sight_of(parts: Iterable[Any]) -> list[Any]:
-    """What iterators can see of the world: what they hold, and what their code names."""
-    found: list[Any] = []
-    for part in parts:
-        for generator in _generators_behind(part):
-            if generator.gi_frame is not None:
-                found += _in_sight(generator.gi_frame)
-        ahead = [part]
-        for _ in range(MOST_BEHIND):
-            if not ahead:
-                break
-            one = ahead.pop()
-            held = [*_held(one), *gc.get_referents(one)]
-            found += held
-            ahead += [one for one in held if is_iterator(one) or callable(one)]
-    return found
 
 
 def _kind(value: Any) -> str:

@@ -7,27 +7,22 @@ behind an iterator is read like that of the function, and the two are compared.
 
 from __future__ import annotations
 
-import gc
-
 from amorsize._engine import placement
+from amorsize._engine.behind_data import functions_behind, in_sight_of
 from amorsize._engine.feedback import is_for_waiting
-from amorsize._engine.item_lifetime import MOST_BEHIND, in_sight_of
-from amorsize._engine.item_snapshot import is_iterator
-from amorsize._engine.source import GENERATOR, is_quiet
 from amorsize._function.bytecode import nested, op_number
-from amorsize._function.callables import FUNCTION, METHOD, member, own, plain
+from amorsize._function.callables import METHOD
 from amorsize._function.sql_uses import LOOKS, statements
 from amorsize._function.thread_safety import examine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
     from amorsize._engine.call_options import Options
     from amorsize._function.reach_findings import Objects, Reach
 
-CELL: Any = type((lambda x: lambda: x)(0).__closure__[0])  # type: ignore[index]
 #: Names in a generator's code by which it takes files away from an item that it has given.
 REMOVES = frozenset(("unlink", "rmtree", "rmdir", "removedirs", "rename"))
 #: Names by which code looks at which files there are.
@@ -54,7 +49,7 @@ def why_in_turn(
         return verdict.process_reason  # nobody waits for an item that is not read yet
     if why := _why_in_sight(parts, reach, objects):
         return why
-    for one in _functions_behind(parts):
+    for one in functions_behind(parts):
         data, data_objects = examine(one)
         why = (
             _why_by_changes(data)
@@ -116,46 +111,3 @@ def _why_by_code(func: Any, reach: Reach) -> str | None:
     if reach.touches and (looks := LOOKING & names) and FOR_ITER not in code.co_code[::2]:
         return f"reading its data looks for files ({min(looks)}), and items may write some"
     return None
-
-
-def _functions_behind(parts: Sequence[Any]) -> Iterator[Any]:
-    """The Python functions that run when an iterator goes on, as far as it shows what it holds."""
-    ahead, seen = [one for one in parts if not is_quiet(one)], set[int]()
-    while ahead and len(seen) < MOST_BEHIND:
-        one = ahead.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        kind, held = type(one), gc.get_referents(one)
-        if kind is FUNCTION or kind is METHOD:
-            yield one
-            continue
-        if kind is GENERATOR:
-            if one.gi_frame is None:
-                continue
-            yield _function_of(one)
-            held = [*held, *one.gi_frame.f_locals.values()]
-        elif type(step := plain(member(kind, "__next__"))) is FUNCTION:
-            yield METHOD(step, one)
-            held = [*held, *(own(one, "__dict__") or {}).values()]
-        ahead += [inner for inner in held if _may_run(inner)]
-
-
-def _may_run(one: Any) -> bool:
-    kind = type(one)
-    if kind is tuple:
-        return any(is_iterator(inner) or type(inner) is FUNCTION for inner in one)
-    return kind is FUNCTION or kind is METHOD or (is_iterator(one) and not is_quiet(one))
-
-
-def _function_of(generator: Any) -> Any:
-    """A function with the code and the names of a generator, to be read and never run."""
-    frame, code = generator.gi_frame, generator.gi_code
-    cells = tuple(
-        CELL(frame.f_locals[name]) if name in frame.f_locals else CELL()
-        for name in code.co_freevars
-    )
-    function = FUNCTION(code, frame.f_globals, generator.__name__, None, cells)
-    first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
-    made = plain(member(type(first), code.co_name)) if first is not None else None
-    return METHOD(function, first) if own(made, "__code__") is code else function
