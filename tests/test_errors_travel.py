@@ -384,3 +384,118 @@ def test_a_traceback_from_a_worker_can_be_walked_by_those_who_look_at_instructio
         assert 0 <= at < len(code.co_code)
         assert at // 2 < len(list(code.co_positions()))
         traceback = traceback.tb_next
+
+
+class Gone(OSError):
+    """Its constructor takes a path alone."""
+
+    def __init__(self, path):
+        super().__init__(2, "gone", path)
+
+
+class NotBuilt(ImportError):
+    """Says itself what is missing."""
+
+    def __init__(self, what):
+        super().__init__(f"no {what}", name=what, path=f"/lib/{what}")
+
+
+class Ended(StopIteration):
+    """Gives another value than it is made of."""
+
+    def __init__(self, text):
+        super().__init__(len(text))
+
+
+class Misspelt(SyntaxError):
+    """Knows where."""
+
+    def __init__(self, line):
+        super().__init__("misspelt", ("rules.txt", line, 1, "if"))
+
+
+class Slotted(Exception):
+    """Keeps what it was given beside its attributes."""
+
+    __slots__ = ("code", "never_set")
+
+    def __init__(self, *, code):
+        super().__init__("slotted")
+        self.code = code
+
+
+class Paired(Exception):
+    """Its parts are taken where it is made."""
+
+    def __new__(cls, left, right):
+        made = super().__new__(cls, left)
+        made.right = right
+        return made
+
+    def __init__(self, left, _):
+        super().__init__(left)
+
+
+class Opened(Paired, OSError):
+    """Both at once."""
+
+
+def misname():
+    try:
+        return undefined_name
+    except NameError as error:
+        return error
+
+
+def misread():
+    try:
+        return (5).missing
+    except AttributeError as error:
+        return error
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("make", "names"),
+    [
+        (lambda: Gone("/data"), ["errno", "strerror", "filename", "filename2"]),
+        (lambda: NotBuilt("parser"), ["name", "path", "msg"]),
+        (lambda: Ended("text"), ["value"]),
+        (lambda: Misspelt(7), ["lineno", "filename", "text", "offset"]),
+        (lambda: Slotted(code=3), ["code"]),
+        (lambda: Paired("left", 5), ["right"]),
+        (lambda: Opened("left", 5), ["right", "errno"]),
+        (misname, ["name"]),
+        (misread, ["name"]),
+        (lambda: FileNotFoundError(2, "no", "/a", None, "/b"), ["filename", "filename2", "errno"]),
+    ],
+    ids=["os", "import", "stop", "syntax", "slots", "new", "both", "name", "attribute", "plain"],
+)
+def test_what_an_exception_tells_is_the_same_wherever_the_item_ran(backend, make, names):
+    """Its text, and what handlers ask for, whatever its constructor takes."""
+
+    def item(x):
+        if x == 2:
+            raise make()
+        return x
+
+    expected = make()
+    kept = tuned_map(item, range(4), backend=backend, return_exceptions=True)[2]
+    with pytest.raises(type(expected)) as caught:
+        tuned_map(item, range(4), backend=backend)
+
+    for error in (caught.value, kept):
+        assert type(error) is type(expected)
+        assert str(error) == str(expected)
+        assert [getattr(error, name) for name in names] == [
+            getattr(expected, name) for name in names
+        ]
+
+
+def test_a_field_that_cannot_be_pickled_leads_to_a_stand_in():
+    """As an attribute of this kind does."""
+    rebuilt, _ = there_and_back(Slotted(code=open))
+    assert type(rebuilt) is Slotted
+    rebuilt, _ = there_and_back(Slotted(code=(one for one in ())))
+    assert isinstance(rebuilt, RemoteError)
+    assert "slotted" in str(rebuilt)

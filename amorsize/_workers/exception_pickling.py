@@ -139,11 +139,42 @@ def _are_alike(
         one is not other and id(other) in sent for one, other in zip(found, members, strict=True)
     ):
         return False
+    if _fields_set(rebuilt) != _fields_set(error):
+        return False
     return dumps_without(rebuilt.args, apart) == dumps_without(error.args, apart)
 
 
+def _fields_set(error: BaseException) -> set[tuple[int, str]]:
+    """Which fields have a value: those that pickle drops are missing in what it has rebuilt."""
+    return set(_fields_of(error))
+
+
+def _fields_of(error: BaseException) -> dict[tuple[int, str], Any]:
+    """What an exception keeps outside its `__dict__`, by the number of its class and the name.
+
+    Types written in C keep `errno` or `name` there, others what they name in `__slots__`.
+    """
+    found = {}
+    for number, kind in enumerate(type(error).__mro__[:-1]):
+        for name, place in tuple(vars(kind).items()) if kind not in _TOLD_APART else ():
+            if type(place) is not _PLACE or (name == "obj" and kind is AttributeError):
+                continue
+            try:
+                value = place.__get__(error)
+            except AttributeError:  # it was never set
+                continue
+            if value is not None:
+                found[number, name] = value
+    return found
+
+
+_PLACE: Any = type(OSError.errno)
+#: What these keep is sent in ways of its own; the object of an `AttributeError` may be anything.
+_TOLD_APART = (BaseException, BaseExceptionGroup)
+
+
 class Bare:
-    """Pickles an exception as its class, its arguments and its attributes."""
+    """Pickles an exception as its class, its arguments, its attributes and its other fields."""
 
     __slots__ = ("_error",)
 
@@ -154,20 +185,28 @@ class Bare:
         error, group = self._error, None
         if isinstance(error, BaseExceptionGroup):
             group = error.message, list(tracebacks.members_of(error))
-        return _bare, (type(error), error.args, error.__dict__, group)
+        return _bare, (type(error), error.args, error.__dict__, _fields_of(error), group)
 
 
 def _bare(
     kind: type[BaseException],
     args: tuple[Any, ...],
     state: dict[str, Any],
+    fields: dict[tuple[int, str], Any],
     group: tuple[str, list[BaseException]] | None,
 ) -> BaseException:
-    new: Any = kind.__new__ if group is None else BaseExceptionGroup.__new__
-    error: BaseException = new(kind, *(group or args))
+    error: BaseException = _new_in_c(kind)(kind, *(group or args))
     BaseException.args.__set__(error, args)  # type: ignore[attr-defined]  # whatever its class does
     error.__dict__.update(state)
+    for (number, name), value in fields.items():
+        vars(kind.__mro__[number])[name].__set__(error, value)
     return error
+
+
+def _new_in_c(kind: type[BaseException]) -> Any:
+    """What makes objects of this class without running code of the user's."""
+    made = (vars(one).get("__new__") for one in kind.__mro__)
+    return next(one for one in made if type(one) is type(len))
 
 
 class kept_error:  # noqa: N801 - is called like a function, for what arrives in its place
