@@ -13,6 +13,7 @@ from _weakref import ref
 from amorsize._function import callables
 from amorsize._function.callables import FUNCTION, METHOD, MODULE
 from amorsize._function.item_kind import kind_of
+from amorsize._host.signals import let_through
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,10 +78,14 @@ def variant_of(func: Any, item_kwargs: dict[str, Any] | None = None) -> Any:
     is_bare = type(func) is FUNCTION and func.__closure__ is None and not item_kwargs
     if is_bare and func.__defaults__ is None and func.__kwdefaults__ is None:
         return ()
-    values = _settings(callables.raw(func), [])
-    if item_kwargs:
-        values += item_kwargs.values()
-    return tuple([(type(one), one) if type(one) in _NUMBERS else _told(one) for one in values])
+    try:
+        values = _settings(callables.raw(func), [])
+        if item_kwargs:
+            values += item_kwargs.values()
+        return tuple([(type(one), one) if type(one) in _NUMBERS else _told(one) for one in values])
+    except Exception as error:  # a class whose metaclass has no hash
+        let_through(error)
+        return (type(error),)
 
 
 def _settings(func: Any, found: list[Any], depth: int = DEEPEST) -> list[Any]:
@@ -131,9 +136,13 @@ def _is_function(value: Any) -> bool:
 def _inner(values: Iterable[Any], depth: int) -> Iterable[Any]:
     """The identities of the functions and classes among some values."""
     for one in values:
-        if type(one) in _SCALARS:
+        try:
+            if type(one) in _SCALARS:
+                continue
+        except Exception as error:  # a class whose metaclass has no hash
+            let_through(error)
             continue
         if _is_function(one):
             yield owner_of(one, depth - 1)
-        elif isinstance(one, type):
+        elif issubclass(type(one), type):  # asks no property of the object
             yield one.__module__, one.__qualname__

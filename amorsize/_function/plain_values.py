@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amorsize._host.signals import let_through
 from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
@@ -32,7 +33,11 @@ def kinds_of(items: Sequence[object], most_items: float = inf) -> set[type]:
         return {int}
     if type(items) not in _ITEMS_OF or len(items) > most_items:
         return {list}
-    kinds = set(map(type, items))
+    try:
+        kinds = set(map(type, items))
+    except Exception as error:  # a class whose metaclass has no hash
+        let_through(error)
+        return {list}
     if kinds.isdisjoint(_HOLDING) or not kinds <= {*PLAIN, tuple}:
         return kinds
     return kinds_inside(tuple(items))
@@ -40,6 +45,14 @@ def kinds_of(items: Sequence[object], most_items: float = inf) -> set[type]:
 
 def kinds_inside(value: object) -> set[type]:
     """The types of a value and of values inside; `tuple` is among them if these are too many."""
+    try:
+        return _kinds_inside(value)
+    except Exception as error:  # a class whose metaclass has no hash
+        let_through(error)
+        return {list}
+
+
+def _kinds_inside(value: object) -> set[type]:
     waiting, kinds, n_opened = [value], set(), 0
     while waiting:
         one = waiting.pop()

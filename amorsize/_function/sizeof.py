@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from amorsize._host.signals import let_through
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -12,18 +14,28 @@ if TYPE_CHECKING:
 N_LOOKED_AT = 4
 #: How deep containers inside one another are measured.
 DEEPEST = 3
+#: Bytes of a value that tells nothing of itself.
+UNKNOWN = 64
 # Libraries whose arrays and tables have an attribute for their size. In another class, such an
 # attribute may be code that does anything.
 _WITH_SIZE = frozenset({"numpy", "pandas", "torch", "pyarrow", "jax", "jaxlib", "cupy", "polars"})
 
 
-def of(value: Any, deepest: int = DEEPEST) -> int:
+def of(value: Any) -> int:
     """Bytes of a value with its contents, estimated from a few elements.
 
     Takes 0.2 us for a number, a few us for a container.
     """
+    try:
+        return _of(value, DEEPEST)
+    except Exception as error:  # a class may have no hash, its `__dict__` may be code
+        let_through(error)
+        return UNKNOWN
+
+
+def _of(value: Any, deepest: int) -> int:
     kind = type(value)
-    size = sys.getsizeof(value, 64) if kind.__module__ == "builtins" else 64
+    size = sys.getsizeof(value, UNKNOWN) if kind.__module__ == "builtins" else UNKNOWN
     if not deepest or kind in _WHOLE:
         return size
     if kind in (list, tuple, set, frozenset):
@@ -52,7 +64,7 @@ def _of_all(elements: Any, n_elements: int, deepest: int) -> int:
         return 0
     n_seen = seen_bytes = 0
     for element in elements:
-        seen_bytes += of(element, deepest - 1)
+        seen_bytes += _of(element, deepest - 1)
         n_seen += 1
         if n_seen == N_LOOKED_AT:
             break

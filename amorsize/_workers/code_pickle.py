@@ -42,7 +42,8 @@ _numbers = count()
 
 def announce(func: Callable[..., Any], items: Iterable[Any] = ()) -> None:
     """Before a fork: give an id to each class that results may need and no name leads to."""
-    for cls in {*_classes_in(func), *map(type, items)}:
+    classes = (*_classes_in(func), *map(type, items))
+    for cls in {id(one): one for one in classes}.values():  # some have no hash
         if is_made_at_run_time(cls) and not is_found(cls) and _id_of(cls) is None:
             _note(_by_id, f"{os.getpid()}-{next(_numbers)}", cls)
 
