@@ -173,8 +173,8 @@ class TestWhatCounts:
     def test_a_pause_within_the_item_does_not_count(self, losses):
         """It began before the pause: that long it may take more."""
         now = time.perf_counter()
-        losses.seen(now - 9.0)
-        losses.seen(now - 1.0, at_most_s=0.25)
+        losses.standstill.seen(now - 9.0)
+        losses.standstill.seen(now - 1.0, at_most_s=0.25)
 
         assert not self.is_ended(losses, 11.0)
         assert self.is_ended(losses, 19.0)
@@ -182,8 +182,8 @@ class TestWhatCounts:
     def test_of_a_pause_counts_what_the_item_was_there_for(self, losses):
         """It began in the middle of what looks like one."""
         now = time.perf_counter()
-        losses.seen(now - 30.0)
-        losses.seen(now - 10.0)
+        losses.standstill.seen(now - 30.0)
+        losses.standstill.seen(now - 10.0)
 
         assert self.is_ended(losses, 21.0)  # 11 of these before the end of the pause
         assert not self.is_ended(losses, 9.0)
@@ -192,7 +192,7 @@ class TestWhatCounts:
         """However many there are."""
         now = time.perf_counter()
         for k in reversed(range(40)):
-            losses.seen(now - 0.25 * k, at_most_s=0.25)
+            losses.standstill.seen(now - 0.25 * k, at_most_s=0.25)
 
         assert self.is_ended(losses, 11.0)
 
@@ -207,12 +207,38 @@ class TestWhatCounts:
         assert not self.is_ended(self.losses_of(0.05, waited_s=0.9), 0.9)
         assert self.is_ended(self.losses_of(0.05, waited_s=5.0), 1.1)
 
+    def test_while_the_caller_waits_for_a_core_its_items_may_too(self):
+        """It had planned to look after 12.5 ms, and could do so only after 60."""
+        losses, now = self.losses_of(0.05, waited_s=0.0), time.perf_counter()
+        losses.standstill.seen(now - 0.06)
+        losses.standstill.seen(now, at_most_s=0.0125)
+
+        assert not self.is_ended(losses, 0.058)
+        assert self.is_ended(losses, 0.15)
+
+    def test_what_worker_and_caller_have_waited_for_counts_once(self):
+        """They have waited for the same cores."""
+        losses, now = self.losses_of(0.05, waited_s=0.04), time.perf_counter()
+        losses.standstill.seen(now - 0.06)
+        losses.standstill.seen(now, at_most_s=0.0125)
+
+        assert self.is_ended(losses, 0.11)
+
+    def test_a_caller_that_is_late_at_each_look_still_ends_items(self):
+        """As soon as it has counted the time that it had planned to wait."""
+        losses, now = self.losses_of(0.05, waited_s=0.0), time.perf_counter()
+        for k in reversed(range(100)):
+            losses.standstill.seen(now - 0.06 * k, at_most_s=0.0125)
+
+        assert not self.is_ended(losses, 0.2)
+        assert self.is_ended(losses, 0.3)
+
     def test_what_the_user_does_meanwhile_is_no_pause(self, losses):
         """Reading data and taking results: items go on beside that, and so does their time."""
         now = time.perf_counter()
-        losses.seen(now - 9.0)
-        losses.stop_clock()
-        losses.seen(now)
+        losses.standstill.seen(now - 9.0)
+        losses.standstill.stop_clock()
+        losses.standstill.seen(now)
 
         assert self.is_ended(losses, 11.0)
 
@@ -223,7 +249,7 @@ class TestWhatCounts:
         workers.losses = losses
         with Consumer(workers, SimpleNamespace(lend=lambda: None, take=lambda: None)):
             pass
-        losses.seen(time.perf_counter() + 5.0)
+        losses.standstill.seen(time.perf_counter() + 5.0)
 
         assert not self.is_ended(losses, 11.0)
 

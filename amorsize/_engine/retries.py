@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amorsize._engine.standstill import Standstill
 from amorsize._engine.starvation import MOST_SPARED_S, Starvation
 from amorsize._host.clocks import perf_counter
 from amorsize.errors import ItemTimeout, WorkerDied, WorkersUnavailable
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 #: The most workers that may end in a row outside of items, for which no item is to blame. On a busy
 #: host, several may be killed before their first item. This many starts take 2 s at most.
 MOST_DEATHS = 30
-#: A program that is late by more than this, in seconds, was stopped or got no core.
-LATE_S = 0.1
 #: If less than this share of usable memory is free, it was likely the kernel that killed.
 SHORT_SHARE = 0.03
 
@@ -51,8 +50,8 @@ class WorkerDeaths:
         self._suspected: list[tuple[int, int]] = []  # in each range, one item has ended a worker
         self._again: list[tuple[int, int]] = []  # ran once, without results yet
         self._timed_out: set[int] = set()
-        self._seen_s: float | None = None  # when the program was last seen to run
-        self._still: list[tuple[float, float]] = []  # when it was stopped, and until when
+        #: When the program itself did not run.
+        self.standstill = Standstill()
         self._starvation = Starvation()
         self._n_in_a_row = 0
 
@@ -188,22 +187,6 @@ class WorkerDeaths:
         self._again = still
         return n_found
 
-    def seen(self, now_s: float, *, at_most_s: float = 0.0) -> None:
-        """Note that the program runs now. After a far longer gap than planned, it was stopped.
-
-        A signal had stopped it, or it was paused with its container or machine, and so were items.
-        """
-        if self._seen_s is not None and now_s - self._seen_s - at_most_s > LATE_S:
-            self._still.append((self._seen_s, now_s))
-        self._seen_s = now_s
-
-    def stop_clock(self) -> None:
-        """Stop watching the time while the user's own code runs, for as long as it likes."""
-        self._seen_s = None
-
-    def _still_since_s(self, began_s: float) -> float:
-        return sum(max(0.0, end - max(begin, began_s)) for begin, end in self._still)
-
     def watch_time(self, pool_of: Mapping[int, WorkerPool]) -> None:
         """End workers whose item takes too long, without time in which the program was stopped."""
         if self._timeout_s is None:
@@ -223,7 +206,13 @@ class WorkerDeaths:
                     pool.kill(number)
 
     def _is_over(self, began_s: float, now: float, waited_s: float) -> bool:
-        """Whether an item has had its time, without time in which it could not run."""
+        """Whether an item has had its time, without time in which it could not run.
+
+        If the caller waits for a core, it sees late that a worker does so too.
+        """
         assert self._timeout_s is not None
-        spared_s = min(waited_s, max(self._timeout_s, MOST_SPARED_S))
-        return now - began_s - self._still_since_s(began_s) - spared_s > self._timeout_s
+        had_s = now - began_s - self.standstill.still_since_s(began_s)
+        if had_s <= self._timeout_s:
+            return False
+        waited_s = max(waited_s, self.standstill.delayed_since_s(began_s))
+        return had_s - min(waited_s, max(self._timeout_s, MOST_SPARED_S)) > self._timeout_s

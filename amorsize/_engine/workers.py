@@ -72,11 +72,11 @@ class Workers:
             timeout_s = min(timeout_s, max(5e-3, self._call.options.timeout / 4))
         limited = self.losses if self._call.options.timeout is not None else None
         if limited is not None:
-            limited.seen(perf_counter())
+            limited.standstill.seen(perf_counter())
         for pool in tuple(self._call.pools.values()):
             events = pool.wait(timeout_s)
             if limited is not None:
-                limited.seen(perf_counter(), at_most_s=timeout_s)
+                limited.standstill.seen(perf_counter(), at_most_s=timeout_s)
             for event in events:
                 self.on_event(event)
         self.polled_s = perf_counter()
@@ -111,12 +111,12 @@ class Workers:
 
     def stop_clock(self) -> None:
         if self.losses is not None:
-            self.losses.stop_clock()
+            self.losses.standstill.stop_clock()
 
     def start_clock(self) -> None:
         """Watch the time again: the user's own code is over."""
         if self.losses is not None and self._call.options.timeout is not None:
-            self.losses.seen(perf_counter())
+            self.losses.standstill.seen(perf_counter())
 
     def send(self, action: do.Send) -> None:
         pool = self.pool_of[action.worker]
