@@ -28,6 +28,8 @@ from amorsize._workers.task_pickling import (
 )
 from amorsize._workers.task_unpickling import (
     TOKEN,
+    Same,
+    Taken,
     rebuilt,
     tidied,
     unpacked,
@@ -192,7 +194,7 @@ class Payload:
                 )
 
     def _dumped(self, by_value: frozenset[str], parts: list[memoryview] | None) -> bytes:
-        task, reached = self._task, self._needs
+        task = self._task
         fields = {
             "function": task.function,
             "star": task.star,
@@ -207,33 +209,46 @@ class Payload:
             "site": task.site,
             "watch": None if task.watch is None else task.watch.elsewhere(),
         }
-        settings, stays, digests, names = (
-            # Code that is sent brings its globals.
-            {place: one for place, one in found.items() if place.partition(":")[0] not in by_value}
-            for found in (reached.settings, reached.stays, reached.digests, reached.names)
-        )
-        kinds = {place: callables.type_name(value) for place, value in stays.items()}
-        origin = os.getpid(), TOKEN
         # Unpickling calls `tidied` first: later parts already look up names.
-        checked = digests, names, reached.library, reached.versions
+        content = CallOnLoad(tidied, ()), (os.getpid(), TOKEN), fields, *self._reached(by_value)
+        left = {id(value): place for place, value in self._needs.stays.items()}
+        if not by_value and not _is_of_main(task.function):
+            data = dumped_by_name(rebuilt, content, parts)
+            if data is not None:
+                return data
+        kept = {key: entries for key, (_, entries) in self._needs.caches.items()}
+        return dumped_with_code(rebuilt, content, by_value, left, kept, parts)
+
+    def _reached(self, by_value: frozenset[str]) -> tuple[Same, Taken]:
+        """What the function reaches in the caller; code that is sent brings its globals."""
+        reached = self._needs
+        found: list[dict[str, Any]] = [
+            {place: one for place, one in each.items() if place.partition(":")[0] not in by_value}
+            for each in (reached.settings, reached.stays, reached.digests, reached.names)
+        ]
+        settings, stays, digests, names = found
+        same = Same(
+            digests=digests,
+            names=names,
+            library=reached.library,
+            versions=reached.versions,
+            kinds={place: callables.type_name(value) for place, value in stays.items()},
+        )
         caches = {
             place: reached.caches[key][1] if key in reached.caches else []
             for place, key in reached.cache_places.items()
             if place.partition(":")[0] not in by_value
         }
-        others = reached.members, reached.registered, reached.families
-        of_libraries = reached.state.settings, reached.state.kinds
-        content = (
-            *(CallOnLoad(tidied, ()), origin, fields, *checked, settings, kinds),
-            *(caches, others, of_libraries),
+        taken = Taken(
+            settings=settings,
+            caches=caches,
+            members=reached.members,
+            registered=reached.registered,
+            families=reached.families,
+            library_settings=reached.state.settings,
+            library_kinds=reached.state.kinds,
         )
-        left = {id(value): place for place, value in reached.stays.items()}
-        if not by_value and not _is_of_main(task.function):
-            data = dumped_by_name(rebuilt, content, parts)
-            if data is not None:
-                return data
-        kept = {key: entries for key, (_, entries) in reached.caches.items()}
-        return dumped_with_code(rebuilt, content, by_value, left, kept, parts)
+        return same, taken
 
     def _parts(self) -> Iterable[tuple[str, Any]]:
         task = self._task

@@ -12,6 +12,7 @@ from amorsize._function.code_digest import brief_name_of, digest_of, is_scalar, 
 from amorsize._workers.protocol import Task
 from amorsize._workers.random_streams import as_reached_here
 from amorsize.errors import SerializationError
+from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,19 +41,37 @@ def tidied() -> None:
             delattr(owner, name)
 
 
+class Same(Value):
+    """What has to be in a worker as it is in the caller, by place; else the worker may not run it.
+
+    A place is as `found_at` takes it.
+    """
+
+    digests: dict[str, bytes]  # of functions
+    names: dict[str, str]  # of what stands for something else there
+    library: dict[str, str]  # names of what libraries have there
+    versions: dict[str, str]  # by package
+    kinds: dict[str, str]  # types of what cannot be sent
+
+
+class Taken(Value):
+    """What a worker takes over from the caller, for one call."""
+
+    settings: dict[str, Any]  # by place
+    caches: dict[str, list[stdlib_wrappers.Kept]]  # entries, by place of the cached function
+    members: list[tuple[Any, str, Any]]  # of classes that were changed
+    registered: list[tuple[Any, type]]  # with abstract classes
+    families: list[tuple[type, list[type]]]  # classes with their subclasses
+    library_settings: dict[str, tuple[str, Any]]
+    library_kinds: dict[str, str]
+
+
 def rebuilt(
     _: None,
     origin: tuple[int, bytes],
     fields: dict[str, Any],
-    digests: dict[str, bytes],
-    names: dict[str, str],
-    library: dict[str, str],
-    versions: dict[str, str],
-    settings: dict[str, Any],
-    stays: dict[str, str],
-    caches: dict[str, list[stdlib_wrappers.Kept]],
-    others: tuple[list[Any], list[Any], list[Any]],
-    of_libraries: tuple[dict[str, tuple[str, Any]], dict[str, str]],
+    same: Same,
+    taken: Taken,
     code: list[tuple[type, str, bool]],
 ) -> Task:
     """Give this worker the state of the caller, then make the task.
@@ -63,27 +82,27 @@ def rebuilt(
     """
     if origin != (os.getpid(), TOKEN):
         _install(code)
-        for place, digest in digests.items():
+        for place, digest in same.digests.items():
             if digest_of(found_at(place)) != digest:
                 raise Changed(f"{place} is not the code that the caller has")
-        for place, value in settings.items():
+        for place, value in taken.settings.items():
             _set(place, value)
-        for place, name in names.items():
+        for place, name in same.names.items():
             _take_name(place, name)
-        for place, name in library.items():
+        for place, name in same.library.items():
             if name_of(found_at(place)) != name:
                 raise Changed(f"{place} is not what it is in the caller, where it was replaced")
-        for place, kind in stays.items():
+        for place, kind in same.kinds.items():
             here(place, kind)
-        for place, entries in caches.items():
+        for place, entries in taken.caches.items():
             _fill_cache(place, entries)
         for owner, name, old in _replaced:
             if old is fields["function"]:
                 fields = {**fields, "function": getattr(owner, name)}
-        _check_versions(versions)
-        _become_alike(*others)
+        _check_versions(same.versions)
+        _become_alike(taken.members, taken.registered, taken.families)
         try:
-            library_puts.take(*of_libraries)
+            library_puts.take(taken.library_settings, taken.library_kinds)
         except library_puts.OtherKind as error:
             raise Changed(str(error)) from None
     if fields["generators"]:
