@@ -8,7 +8,7 @@ import pytest
 from amorsize import autotune
 
 HEAD = """
-import contextvars, csv, io, itertools, os, queue, random, sqlite3, threading, time
+import contextvars, csv, fileinput, io, itertools, os, queue, random, sqlite3, threading, time
 from collections import deque
 from pathlib import Path
 """
@@ -145,6 +145,48 @@ def data():
         yield i
 def item(x): return current.get()
 def left(): return current.get()
+""",
+    "a seed for each item": """
+def reset(): pass
+def data():
+    for i in range(30):
+        random.seed(i)
+        yield i
+def item(x): return random.random()
+def left(): return random.random()
+""",
+    "a seed for each item, by a helper under map": """
+def reset(): pass
+def seeded(i):
+    random.seed(i)
+    return i
+def data(): return map(seeded, range(30))
+def item(x): return random.randrange(1000)
+def left(): return random.random()
+""",
+    "a generator of its own that reading sets": """
+rng = random.Random(1)
+def reset(): rng.seed(1)
+def data():
+    for i in range(30):
+        rng.seed(i)
+        yield i
+def item(x): return rng.random()
+def left(): return rng.random()
+""",
+    "the line of fileinput": """
+def reset():
+    for name in "ab": Path(name).write_text("one\\n" * 15)
+def data(): return fileinput.input(["a", "b"])
+def item(line): return line, fileinput.lineno(), fileinput.filename()
+def left(): return fileinput.close()
+""",
+    "the line of fileinput, through a generator": """
+def reset():
+    for name in "ab": Path(name).write_text("one\\n" * 15)
+def data(): return (line.strip() for line in fileinput.input(["a", "b"]))
+def item(line): return line, fileinput.isfirstline()
+def left(): return fileinput.close()
 """,
     "a folder for each item": """
 home = os.getcwd()

@@ -53,7 +53,7 @@ class ItemSeeding:
         if is_implicit and not (self._may_share() and self._may_draw()):
             return
         found = self._found() if is_implicit else None
-        if found is not None and self._stays(found[0]):
+        if found is not None and (self._stays(found[0]) or self._is_seeded_by_data()):
             return
         from amorsize._workers.random_streams import Drawing
 
@@ -98,6 +98,20 @@ class ItemSeeding:
 
         verdict = from_reading(reach, self._call.options)
         return None not in (verdict.thread_reason, verdict.process_reason)
+
+    def _is_seeded_by_data(self) -> bool:
+        """Whether reading an item sets the generator that it draws from; it stays in the caller."""
+        source = self._call.source
+        if not (source.in_turn and self._call.caller_may_run_items):
+            return False
+        from amorsize._engine.reading_order import why_as_in_loop
+        from amorsize._engine.source import Reading
+
+        assert isinstance(source, Reading)  # no other data is read
+        why = why_as_in_loop(source.parts)
+        if why is not None:
+            self._confinement.bind(why)
+        return why is not None
 
     def _may_draw(self) -> bool:
         """Whether the function may draw, by the names in its code."""

@@ -55,6 +55,7 @@ def why_in_turn(
             _why_by_changes(data)
             or _why_by_objects(data, data_objects, reach, objects)
             or _why_by_code(one.__func__ if type(one) is METHOD else one, reach)
+            or _why_by_module(one.__module__, reach)
         )
         if why is not None:
             return why
@@ -110,4 +111,20 @@ def _why_by_code(func: Any, reach: Reach) -> str | None:
         return f"reading its data takes files away ({min(removes)})"
     if reach.touches and (looks := LOOKING & names) and FOR_ITER not in code.co_code[::2]:
         return f"reading its data looks for files ({min(looks)}), and items may write some"
+    return None
+
+
+def _why_by_module(module: str, reach: Reach) -> str | None:
+    """Why, if items ask the module that the data comes from, which tells how far it was read."""
+    for name, how in reach.alters.items():
+        if name.rpartition(".")[0] == module:
+            return f"its items come from {module}, and may call {name}, which {how}"
+    return None
+
+
+def why_as_in_loop(parts: Sequence[Any]) -> str | None:
+    """Why items have to draw random numbers as in a loop: their data sets a generator."""
+    for one in functions_behind(parts):
+        if examine(one)[0].seeds:
+            return "reading its data sets a random generator, from which items may draw"
     return None
