@@ -174,15 +174,17 @@ class Engine:
             self._begin()
             from amorsize._engine import streaming
             from amorsize._engine.handing_over import Consumer
+            from amorsize._engine.stream_consumers import wait_for_consumer
 
             consumer = Consumer(self.workers, self.draws)
 
             call.task.kept_pipes = streaming.pipes_of_items(call)
+            wait_for_consumer(call, self.confinement, self.turns)
         except BaseException:
             self.ending.end(at_once=True)
             raise
         try:
-            if call.source.in_turn or call.tuner.request.is_loop:
+            if call.source.in_turn or self.turns.is_lazy:
                 yield from self.turns.stream(indexed=indexed)
             while True:
                 n_ahead = buffer or streaming.buffer_items(call, self.recorder.result_bytes)

@@ -61,6 +61,8 @@ class Turns:
         self._draws, self._inline, self._workers = draws, inline, workers
         self._lifetime: LifetimeCheck | None = None
         self._is_judged = False
+        #: Whether each result of a stream is taken before the next item is run.
+        self.is_lazy = call.tuner.request.is_loop
 
     def step(self) -> bool:
         """Run the next items; False: it is time to read ahead, or to wait for workers."""
@@ -192,7 +194,7 @@ class Turns:
         """
         call, work = self._call, self._call.work
         request = call.tuner.request
-        if not request.is_loop:
+        if not self.is_lazy:
             if request.backend != "auto" or not request.may_inline:
                 return
             if work.failure is None:
@@ -266,7 +268,7 @@ class Turns:
 
     def _is_enough(self, tally: _Tally) -> bool:
         """Whether workers may be considered now."""
-        if not self._call.tuner.request.is_loop:
+        if not self.is_lazy:
             return self._go_ahead()
         if tally.wall_s >= REPORT_S:
             self._account(tally)

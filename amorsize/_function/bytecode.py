@@ -72,6 +72,8 @@ JUMPS_ON = JUMPS_KEEPING | {op_number("FOR_ITER")}
 JUMPS_ON |= {
     op for name, op in opmap.items() if name.startswith(("POP_JUMP_FORWARD", "POP_JUMP_IF"))
 }
+#: How many places lie between FOR_ITER and the body of its loop.
+FOR_ITER_CACHES = int(sys.hexversion >= 0x30C0000)
 #: Up to Python 3.11, a loop that ends takes its iterator off the stack.
 LOOP_LEAVES_NOTHING = op_number("LOAD_METHOD") != NO_OP
 #: The numbers of `/`, and of the first binary operation that is done in place: `+=`.
