@@ -509,15 +509,10 @@ def test_new_interpreters_are_not_thought_of_where_they_would_not_pay():
     assert spawn_costs.why_not_start(0.1, 2, core_share=0.2) is None
 
 
-def test_calls_that_all_go_without_have_interpreters_in_the_end():
-    """None of them is worth a start, and what they have lost together is."""
-    amorsize.shutdown()
+def test_what_calls_have_lost_is_forgotten_after_a_while():
+    """An interpreter would not have waited for longer."""
     now_s = [0.0]
     lost = missed_savings.MissedSavings(lambda: now_s[0])
-    worth_s = 2 * (spawn_costs.interpreter_s() + spawn_costs.FIRST_CLEAN_S)
-    assert spawn_costs.why_not_start(0.1, 2, missed_s=worth_s) is None
-    assert spawn_costs.why_not_start(0.1, 2, 0.2, missed_s=worth_s) is None  # on a busy host too
-
     for n_calls in range(1, 4):
         now_s[0] += 1.0
         lost.add(0.05)
@@ -526,7 +521,28 @@ def test_calls_that_all_go_without_have_interpreters_in_the_end():
     assert lost.recent_s == pytest.approx(0.1)  # the first one was long ago
     now_s[0] += missed_savings.RECENT_S
     assert lost.recent_s == 0.0
-    assert "need about" in spawn_costs.why_not_start(0.1, 2, missed_s=lost.recent_s)
+
+
+def test_an_interpreter_begins_for_later_calls_once_those_before_have_lost_its_start(monkeypatch):
+    """The call that starts it goes on in the caller: to load and read all that would delay it."""
+    amorsize.shutdown()
+    monkeypatch.setattr(spawn_costs, "starting_s", lambda _: 10.0)  # longer than any call here
+    lost = missed_savings.MissedSavings()
+    monkeypatch.setattr(missed_savings, "missed_savings", lost)
+    tuned = autotune(computes(lambda i: i))
+
+    assert tuned(range(20)) == list(range(20))
+    assert spawn_costs.n_warm_interpreters() == 0
+    assert lost.recent_s > 0
+
+    lost.add(20.0)
+    assert tuned(range(20)) == list(range(20))
+    assert "one begins now for the calls to come" in str(tuned.explain())
+    assert "in processes" not in str(tuned.explain())
+    assert spawn_costs.n_warm_interpreters() > 0
+
+    assert tuned(range(20)) == list(range(20))
+    amorsize.shutdown()
 
 
 def test_short_calls_beside_a_thread_have_interpreters_in_the_end(run_script):

@@ -430,6 +430,23 @@ def test_what_was_learned_is_a_better_start():
     assert second.makespan_s <= 1.02 * first.makespan_s
 
 
+@pytest.mark.parametrize(
+    ("backend", "ready_s", "waits"),
+    [("process", 1e-3, True), ("process", 80e-3, False), ("serial", 1e-3, False)],
+)
+def test_the_caller_waits_for_new_interpreters_that_were_at_work_before(backend, ready_s, waits):
+    """It goes on with items while others begin, whose imports take as long as many items."""
+    world = {"costs_s": (5e-3,) * 200}
+    known = play(**world).tuner.learned()
+    tuner = play(known.replace(plan=known.plan.replace(backend=backend)), **world).tuner
+    assert tuner.profile.fits
+    assert tuner.has_proven_pool  # forked workers are there at once
+
+    host = tuner.host.replace(fork_reason="another thread", process_ready_s=ready_s)
+    tuner.tell(HostInspected(host=host, request=tuner.request))
+    assert tuner.has_proven_pool == waits
+
+
 @pytest.mark.parametrize(("watched_s", "holds_gil"), [(8e-3, True), (40e-3, False)])
 def test_a_short_look_does_not_outweigh_a_profile_that_fits(watched_s, holds_gil):
     """Beside busy programs the watcher is on time, too, while the caller has no core."""

@@ -248,12 +248,13 @@ class HostInspection:
             n_workers = spawn_costs.interpreters_worth(
                 left_s, self._call.tuner.request.n_jobs or sys.maxsize
             )
-        from amorsize._engine.missed_savings import missed_savings  # calls that fork never load it
-
-        why = spawn_costs.why_not_start(left_s, n_workers, core_share, missed_savings.recent_s)
+        why = spawn_costs.why_not_start(left_s, n_workers, core_share)
         if why is not None and not self._has_gone_without:
             self._has_gone_without = True
-            missed_savings.add(spawn_costs.saved_s(left_s, n_workers))
+            from amorsize._engine.starting_ahead import start_if_worth  # not for calls that fork
+
+            if start_if_worth(left_s, n_workers, self._n_computing()):
+                return f"{why}; one begins now for the calls to come"
         return why
 
     def _interpreters_worth(self, request: Request) -> int | None:

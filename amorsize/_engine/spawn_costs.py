@@ -100,26 +100,18 @@ def saved_s(left_s: float, n_workers: int) -> float:
     return left_s * (1 - 1 / max(1, n_workers))
 
 
-def why_not_start(
-    left_s: float, n_workers: int, core_share: float = 1.0, missed_s: float = 0.0
-) -> str | None:
-    """Why new interpreters are not worth starting; None: they are.
+def why_not_start(left_s: float, n_workers: int, core_share: float = 1.0) -> str | None:
+    """Why new interpreters are not worth starting for this call; None: they are.
 
     Args:
         left_s: Seconds that one undisturbed core would take for the items that are left.
         n_workers: How many workers there would be.
         core_share: The share of a core that other programs leave. With less of it, a start takes
             longer, and what is started slows the caller down.
-        missed_s: Seconds that new interpreters would have saved the latest calls.
     """
     if n_warm_interpreters():
         return None
-    needed_s = interpreter_s() * max(1.0, n_workers / resources.usable_cpus().n_cores)
-    if "amorsize._workers.spawn_pool" not in sys.modules:
-        needed_s += FIRST_CLEAN_S
-    if needed_s <= missed_s:  # both for undisturbed cores
-        return None
-    needed_s /= max(core_share, LEAST_CORE_SHARE)
+    needed_s = starting_s(n_workers) / max(core_share, LEAST_CORE_SHARE)
     to_save_s = saved_s(left_s, n_workers)
     if needed_s <= STARTING_SHARE * to_save_s:
         return None
@@ -127,6 +119,13 @@ def why_not_start(
         f"new worker processes need about {needed_s * 1e3:.0f} ms to begin, to save "
         f"{to_save_s * 1e3:.0f} ms at best"
     )
+
+
+def starting_s(n_workers: int) -> float:
+    """Seconds that undisturbed cores need to start so many new interpreters."""
+    needed_s = interpreter_s() * max(1.0, n_workers / resources.usable_cpus().n_cores)
+    is_loaded = "amorsize._workers.spawn_pool" in sys.modules
+    return needed_s if is_loaded else needed_s + FIRST_CLEAN_S
 
 
 def sending_s(payload: Payload) -> float:

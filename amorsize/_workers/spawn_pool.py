@@ -19,6 +19,7 @@ from amorsize._workers import (
     warm_blocks,
     worker_numbers,
 )
+from amorsize._workers.library_threads import thread_variables
 from amorsize._workers.process_pool import ProcessPoolBase
 from amorsize._workers.protocol import Logged, SetupFailed, Text
 from amorsize._workers.shared_data import LENT_BYTES, Lent
@@ -34,13 +35,6 @@ if TYPE_CHECKING:
     from amorsize._workers.framing import Piece
     from amorsize._workers.protocol import Event, Payload, Task
 
-#: Environment variables that limit the threads of numerical libraries, read when one is loaded.
-THREAD_VARIABLES = (
-    *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"),
-    *("VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS"),
-    *("POLARS_MAX_THREADS", "RAYON_NUM_THREADS"),  # Arrow reads the first
-)
-
 
 class SpawnPool(ProcessPoolBase):
     """Workers of one call, each in an interpreter of its own; idle ones stay warm for the next."""
@@ -49,7 +43,7 @@ class SpawnPool(ProcessPoolBase):
         super().__init__(task)
         self._payload = payload
         self._surroundings = surroundings(payload.carried())
-        for name in _limiting(self._surroundings["environ"]):
+        for name in thread_variables(self._surroundings["environ"]):
             self._surroundings["environ"][name] = str(library_threads)
         self._library_threads = library_threads
         self._own_modules = _own_modules()
@@ -251,10 +245,3 @@ def _own_modules() -> dict[str, Any]:
         if known[1]:
             found[name] = spec
     return found
-
-
-def _limiting(environ: dict[str, str]) -> list[str]:
-    """The variables that limit threads of libraries, unless the user has set the first."""
-    if "OMP_NUM_THREADS" in environ:  # all libraries obey it
-        return []
-    return [name for name in THREAD_VARIABLES if name not in environ]

@@ -232,8 +232,15 @@ class State:
 
     @property
     def has_proven_pool(self) -> bool:
-        """An earlier call has shown what workers do with such items, too long to look up from."""
-        return self.profile.fits and (self.costs.item_s or 0.0) >= TRUSTED_ITEM_S
+        """An earlier call has shown what workers do with such items, too long to look up from.
+
+        New interpreters have to be there as well: what they import takes longer than a few items.
+        """
+        item_s = self.costs.item_s or 0.0
+        if not self.profile.fits or item_s < TRUSTED_ITEM_S:
+            return False
+        are_there = self.profile.had_processes and self.host.process_ready_s < item_s
+        return self.inherits_warmth or are_there
 
 
 def is_remote(state: State) -> bool:

@@ -19,6 +19,8 @@ class KnownProfile:
     def __init__(self, remembered: Profile | None) -> None:
         #: The profile, until it has been checked.
         self.unchecked = remembered
+        #: Whether the earlier call had processes.
+        self.had_processes = had_processes(remembered)
         #: Slices that it was checked on.
         self.n_checks = 0
         #: Whether this call's items agree with it, or disagree. Neither: it was not checked.
@@ -38,3 +40,8 @@ class KnownProfile:
     def judge(self, *, fits: bool) -> None:
         """What this call's items say of it, now or in the end."""
         self.fits, self.is_contradicted = fits, not fits
+
+
+def had_processes(remembered: Profile | None) -> bool:
+    """Whether the call that is remembered had worker processes."""
+    return remembered is not None and remembered.plan.backend == "process"
