@@ -18,7 +18,7 @@ from conftest import another_thread, children
 
 import amorsize
 from amorsize import autotune, tuned_map
-from amorsize._engine import keeping
+from amorsize._engine import fork_retention
 from amorsize._host import resources
 from amorsize._workers import kept_forks, worker_main
 
@@ -82,8 +82,8 @@ PRELUDE = """
 import decimal, locale, mmap, os, resource, signal, subprocess, sys, tempfile, time, warnings
 from time import sleep
 from amorsize import shutdown, tuned_map
-from amorsize._engine import keeping
-keeping.MANY = 1
+from amorsize._engine import fork_retention
+fork_retention.MANY = 1
 
 def add_one(x):
     return sleep(5e-3) or x + 1
@@ -131,7 +131,7 @@ def any_size(monkeypatch):
 @pytest.fixture(autouse=True)
 def from_the_first_call(monkeypatch):
     """Two workers are enough."""
-    monkeypatch.setattr(keeping, "MANY", 1)
+    monkeypatch.setattr(fork_retention, "MANY", 1)
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ class TestKept:
 
     def test_few_workers_are_kept_from_a_second_call_on(self, waiting, monkeypatch):
         """To find out what they stand on takes as long as two forks, and most jobs run once."""
-        monkeypatch.setattr(keeping, "MANY", 3)
+        monkeypatch.setattr(fork_retention, "MANY", 3)
 
         def f(x):
             sleep(5e-3)
@@ -182,7 +182,7 @@ class TestKept:
         assert counts == [0, 2, 3]
 
     def test_many_workers_are_kept_at_once(self, waiting, monkeypatch):
-        monkeypatch.setattr(keeping, "MANY", 3)
+        monkeypatch.setattr(fork_retention, "MANY", 3)
         tuned_map(napped, [5e-3] * 60, backend="process", n_jobs=4)
         assert len(waiting()) == 4
 

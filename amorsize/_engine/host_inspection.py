@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from amorsize._engine.call import Call, Recorder
     from amorsize._engine.confinement import Confinement
-    from amorsize._engine.keeping import Keeping
+    from amorsize._engine.fork_retention import ForkRetention
     from amorsize._engine.remote import RemoteWorkers
     from amorsize._function.item_paths import Path
     from amorsize._workers.payload import Payload
@@ -53,7 +53,7 @@ class HostInspection:
         self._host: Host
         #: Whether this call runs without new interpreters because they would start too slowly.
         self._has_gone_without = False
-        self._keeping: Keeping | None = None
+        self._retention: ForkRetention | None = None
         #: Why no new interpreter could run items.
         self._why_only_forks: str | None = None
 
@@ -109,23 +109,23 @@ class HostInspection:
         return request
 
     @property
-    def keeping(self) -> Keeping:
+    def retention(self) -> ForkRetention:
         """Tells whether forked workers may serve the next call; made when it is first needed."""
-        if self._keeping is None:
-            from amorsize._engine.keeping import Keeping
+        if self._retention is None:
+            from amorsize._engine.fork_retention import ForkRetention
 
-            self._keeping = Keeping(self._call)
-        return self._keeping
+            self._retention = ForkRetention(self._call)
+        return self._retention
 
     def _has_kept_workers(self, request: Request) -> bool:
         """Whether enough forks wait for this call: one for each core, or as many as it may have."""
         if self._remote is not None or "amorsize._workers.kept_forks" not in sys.modules:
             return False
-        if request.backend == "thread" or self.keeping.is_first:
+        if request.backend == "thread" or self.retention.is_first:
             return False
         from amorsize._workers.kept_forks import kept
 
-        standing, n_wanted = self.keeping.standing(), request.n_jobs or self._host.n_cores
+        standing, n_wanted = self.retention.standing(), request.n_jobs or self._host.n_cores
         return not isinstance(standing, str) and kept.n_workers(standing) >= n_wanted
 
     def _judge(self) -> Verdict:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from amorsize._engine.call import Call, Recorder
+    from amorsize._engine.fork_retention import ForkRetention
     from amorsize._engine.host_inspection import HostInspection
-    from amorsize._engine.keeping import Keeping
     from amorsize._engine.remote import RemoteWorkers
     from amorsize._engine.workers import Workers
     from amorsize._workers.fork_pool import ForkPool
@@ -89,7 +89,7 @@ class Starter:
         )
         self._workers.poll(0.0)
         if backend == "process" and self._remote is None and not is_woken:
-            self._inspection.keeping.note_start(self._recorder.n_started[backend])
+            self._inspection.retention.note_start(self._recorder.n_started[backend])
 
     def _has_waiting(self) -> bool:
         """Whether the next worker waits already, and is woken instead of forked."""
@@ -144,24 +144,26 @@ class Starter:
         host, n_places = self._call.tuner.host, self._call.tuner.n_places
         n_asked = options.n_jobs if options.n_jobs not in (None, -1) else None
         n_most = max(64, best_backend.most_processes(host), n_places) + 8
-        keeping = self._inspection.keeping
-        if (kept := self._kept_pool(keeping, n_most, n_asked)) is not None:
+        retention = self._inspection.retention
+        if (kept := self._kept_pool(retention, n_most, n_asked)) is not None:
             return kept
         return start_method.new_process_pool(
             self._call.task,
             self._inspection.payload,
             forks=self._call.fork_reason is None,
             n_most=n_most,
-            keep=None if keeping.why_not() is not None else keeping.keep,
+            keep=None if retention.why_not() is not None else retention.keep,
             n_jobs=n_asked or host.n_cores,
             library_threads=self._n_library_threads,
         )
 
-    def _kept_pool(self, keeping: Keeping, n_most: int, n_asked: int | None) -> ForkPool | None:
+    def _kept_pool(
+        self, retention: ForkRetention, n_most: int, n_asked: int | None
+    ) -> ForkPool | None:
         """Workers of an earlier call that can serve this one; None: there are none."""
-        if self._call.fork_reason is not None or keeping.is_first:
+        if self._call.fork_reason is not None or retention.is_first:
             return None
-        tuner, standing = self._call.tuner, keeping.standing()
+        tuner, standing = self._call.tuner, retention.standing()
         if isinstance(standing, str):
             tuner.note("workers are forked anew", standing)
             return None
@@ -172,7 +174,7 @@ class Starter:
             n = min(len(pool.resting), n_asked or n_most)
             told = "1 worker is there" if n == 1 else f"{n} workers are there"
             tuner.note(told, "kept since a call before")
-            pool.reopen(self._call.task, keeping.keep)
+            pool.reopen(self._call.task, retention.keep)
         return pool
 
     def _warn_of_new_interpreters(self) -> None:

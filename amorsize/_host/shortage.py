@@ -42,7 +42,7 @@ LATE = (
     *(f"amorsize._workers.{name}" for name in ("serialization", "tracebacks", "start_method")),
     *(f"amorsize._workers.{name}" for name in ("fork_pool", "thread_pool", "first_items")),
     *(f"amorsize._workers.{name}" for name in ("gil_probe", "random_streams", "kept_forks")),
-    *("amorsize._engine.keeping", "amorsize._function.pure_reach", "resource"),
+    *("amorsize._engine.fork_retention", "amorsize._function.pure_reach", "resource"),
     "amorsize._function.drawn_libraries",
     *(f"amorsize.policy.rules.{name}" for name in ("check_profile", "follow_plan", "explore")),
     *("amorsize.policy.update_from_reports", "amorsize.policy.rules.back_off_on_failures"),

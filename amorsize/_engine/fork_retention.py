@@ -25,7 +25,7 @@ MOST_BYTES = 4096
 MANY = 8
 
 
-class Keeping:
+class ForkRetention:
     """Finds out for one call whether its forked workers may serve the next."""
 
     def __init__(self, call: Call) -> None:
