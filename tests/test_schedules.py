@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import amorsize
 from amorsize import AmorsizeError, ItemTimeout, WorkerDied
 from amorsize._engine import (
-    acting,
+    action_runner,
     call,
     call_options,
     ending,
@@ -25,7 +25,7 @@ from amorsize._workers.protocol import ChunkDone, WorkerLost, WorkerReady, Worke
 
 MOST_DEATHS = 6  # in a schedule: fewer in a row than make a call give up
 LIMIT_S = 1.0
-TELLING_TIME = (acting, call, ending, engine, inline, retries, starting, workers)
+TELLING_TIME = (action_runner, call, ending, engine, inline, retries, starting, workers)
 
 
 class Clock:

@@ -8,7 +8,7 @@ from amorsize._host.clocks import perf_counter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize._engine.acting import Acting
+    from amorsize._engine.action_runner import ActionRunner
     from amorsize._engine.call import Call, Recorder
     from amorsize._engine.inline import InlineItems
     from amorsize._engine.item_seeding import ItemSeeding
@@ -26,10 +26,10 @@ class Ending:
         draws: ItemSeeding,
         workers: Workers,
         inline: InlineItems,
-        acting: Acting,
+        action_runner: ActionRunner,
     ) -> None:
         self._call, self._recorder, self._draws = call, recorder, draws
-        self._workers, self._inline, self._acting = workers, inline, acting
+        self._workers, self._inline, self._action_runner = workers, inline, action_runner
 
     def end(self, *, at_once: bool) -> None:
         """End what belongs to the call, in bounded time and without being interrupted by Ctrl-C."""
@@ -50,14 +50,14 @@ class Ending:
 
     def end_all(self, *, at_once: bool) -> None:
         """The same, but Ctrl-C may interrupt it."""
-        self._acting.end_probe()
+        self._action_runner.end_probe()
         if self._call.source.ahead is not None:
             self._call.source.ahead.stop()
         dispatcher, self._inline.dispatcher = self._inline.dispatcher, None
         if dispatcher is not None:
             dispatcher.stop()
         stuck = self._close_pools(at_once=at_once)
-        self._acting.let_go_of_others()
+        self._action_runner.let_go_of_others()
         if self._workers.library_limits is not None:
             self._workers.library_limits.lift()
         if stuck:
@@ -120,7 +120,7 @@ class Ending:
         """End the workers and this call's own threads, so that the caller runs all items left."""
         from amorsize._host.signals import no_interrupts
 
-        self._acting.stop_own_threads()
+        self._action_runner.stop_own_threads()
         with no_interrupts():
             for pool in self._call.pools.values():
                 pool.close(at_once=True)

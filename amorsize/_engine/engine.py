@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._engine.acting import Acting
+from amorsize._engine.action_runner import ActionRunner
 from amorsize._engine.call import Call, Recorder
 from amorsize._engine.confinement import Confinement
 from amorsize._engine.ending import Ending
@@ -41,7 +41,16 @@ READ_IDLE_S = 0.2e-3
 
 #: The parts of an engine that refer to the user's objects.
 PARTS = (
-    *("failures", "confinement", "draws", "opening", "workers", "inline", "acting", "ending"),
+    *(
+        "failures",
+        "confinement",
+        "draws",
+        "opening",
+        "workers",
+        "inline",
+        "action_runner",
+        "ending",
+    ),
     *("recorder", "_turns"),
 )
 #: The attributes of a call that are, or refer to, the user's objects.
@@ -87,10 +96,12 @@ class Engine:
             call, recorder, failures, confinement, on_event=self.on_event
         )
         inline = self.inline = InlineItems(
-            call, recorder, failures, draws, workers, lambda: self.acting.new_dispatcher()
+            call, recorder, failures, draws, workers, lambda: self.action_runner.new_dispatcher()
         )
-        acting = self.acting = Acting(call, recorder, confinement, opening, workers, inline)
-        self.ending = Ending(call, recorder, draws, workers, inline, acting)
+        action_runner = self.action_runner = ActionRunner(
+            call, recorder, confinement, opening, workers, inline
+        )
+        self.ending = Ending(call, recorder, draws, workers, inline, action_runner)
         self._turns: Turns | None = None
         # If no file can be opened to load modules, the loop itself is all that can run.
         self.plain_loop: Iterator[Any] | None = None
@@ -122,7 +133,7 @@ class Engine:
         if self.plain_loop is not None:
             return list(self.plain_loop)
         if longest_s is not None:
-            self.acting.ends_s = perf_counter() + longest_s
+            self.action_runner.ends_s = perf_counter() + longest_s
         try:
             self._begin()
             self._run_all()
@@ -137,7 +148,7 @@ class Engine:
         return self.call.work.results.in_order
 
     def _run_all(self) -> None:
-        ends_s = self.acting.ends_s
+        ends_s = self.action_runner.ends_s
         while not self._is_over():
             self.step()
             self._show_progress()
@@ -299,7 +310,7 @@ class Engine:
         action = call.tuner.next(call.status(caller_busy=False))
         if source.ahead is not None:
             self._read_aside(source.ahead, action)
-        self.acting.act(action)
+        self.action_runner.act(action)
         if isinstance(action, do.Send) and perf_counter() > self.workers.polled_s + UNSEEN_S:
             self.workers.poll(0.0)
 

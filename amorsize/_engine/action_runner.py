@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 DONE_BESIDE = (do.Send, do.RetireWorker, do.LookUpProfile, do.StopGilProbe)
 
 
-class Acting:
+class ActionRunner:
     """Carries out the actions of one call, in the caller or in the dispatcher thread."""
 
     def __init__(
