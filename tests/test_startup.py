@@ -151,7 +151,11 @@ assert autotune(len).one([1]) == 1
 #: What other processes have learned meanwhile is asked once a call takes long, as on a busy host.
 IF_IT_TAKES_LONG = {"amorsize.policy.rules.look_up_profile"}
 NOT_FOR_A_LOOP = {  # what a first call of trivial items does without
-    *("amorsize._engine.host_inspection", "amorsize._engine.starting", "amorsize._engine.results"),
+    *(
+        "amorsize._engine.host_inspection",
+        "amorsize._engine.starting",
+        "amorsize._engine.pool_events",
+    ),
     *("amorsize._workers.random_streams", "amorsize._workers.seeding", "amorsize._watching"),
     *("amorsize._function.drawn_libraries", "amorsize._function.thread_safety"),
     *("amorsize._host.resources", "amorsize._profiles.disk_store", "amorsize.cache"),
@@ -160,7 +164,7 @@ NOT_FOR_A_LOOP = {  # what a first call of trivial items does without
     *("amorsize.policy.rules.follow_plan", "amorsize.policy.rules.back_off_on_failures"),
 }
 NOT_WITHOUT_WORKERS = {  # and one whose items stay in the caller once its function was read
-    *("amorsize._engine.starting", "amorsize._engine.results", "amorsize._workers.first_items"),
+    *("amorsize._engine.starting", "amorsize._engine.pool_events", "amorsize._workers.first_items"),
     *("amorsize._workers.random_streams", "amorsize.policy.update_from_reports"),
     *("amorsize.policy.evidence.drift", "amorsize.policy.rules.check_profile"),
     *("amorsize.policy.rules.explore", "amorsize.policy.rules.follow_plan"),

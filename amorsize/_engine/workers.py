@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from amorsize._engine.failures import Failures
     from amorsize._engine.output_order import Printed
     from amorsize._engine.overhead import OverheadMeter
-    from amorsize._engine.results import Returns
+    from amorsize._engine.pool_events import PoolEvents
     from amorsize._engine.retries import WorkerDeaths
     from amorsize._function.kept_identities import KeptIdentities
     from amorsize._workers.protocol import Chunk, Event, WorkerPool
@@ -56,7 +56,7 @@ class Workers:
         self.printed: Printed
         self.losses: WorkerDeaths | None = None
         self.meter: OverheadMeter | None = None
-        self._returns: Returns | None = None
+        self._pool_events: PoolEvents | None = None
         self._numbers: WorkerNumbers | None = None
         self._identities: KeptIdentities | None = None
         #: Limits the threads of numerical libraries, from the first fork on.
@@ -102,10 +102,10 @@ class Workers:
         self.poll(timeout_s)
 
     def handle(self, event: Event) -> None:
-        assert self._returns is not None
+        assert self._pool_events is not None
         if isinstance(event, (WorkerRetired, WorkerLost)):
             self.numbers().leave(event.worker)
-        self._returns.handle(event, self._call.now_s)
+        self._pool_events.handle(event, self._call.now_s)
         if self.files is not None:
             self.files.sample(self._call.tuner.workers.of("thread").n_busy)
 
@@ -140,9 +140,9 @@ class Workers:
         except Exception as failure:
             if raised_by_handler(failure):
                 raise
-            assert self._returns is not None
+            assert self._pool_events is not None
             now_s = self._call.now_s
-            self._returns.refuse_items(action.worker, chunk, failure, pool.packed, now_s)
+            self._pool_events.refuse_items(action.worker, chunk, failure, pool.packed, now_s)
 
     def _keeps(self, worker: int, chunk: Chunk) -> bool:
         """Whether its items run here, because the function would not recognise copies of them."""
@@ -157,8 +157,8 @@ class Workers:
         shared = self._identities.first_in(items)
         if shared is None:
             return False
-        assert self._returns is not None
-        self._returns.keep_items(worker, chunk, shared, self._call.now_s)
+        assert self._pool_events is not None
+        self._pool_events.keep_items(worker, chunk, shared, self._call.now_s)
         return True
 
     def _of_no_more_bytes(self, chunk: Chunk) -> Chunk:
@@ -188,7 +188,7 @@ class Workers:
     def expect_returns(self) -> None:
         """Make the parts that handle results, costs and deaths, before the first pool."""
         from amorsize._engine.output_order import Printed
-        from amorsize._engine.results import Returns
+        from amorsize._engine.pool_events import PoolEvents
         from amorsize._engine.retries import WorkerDeaths
 
         retries, timeout_s = self._call.options.retries, self._call.options.timeout
@@ -201,7 +201,7 @@ class Workers:
         )
         self.meter = self._new_meter()
         self.printed = Printed()
-        self._returns = Returns(
+        self._pool_events = PoolEvents(
             self._call,
             self._recorder,
             self._failures,
