@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy.events import Bound
+from amorsize.policy.events import DataDependsOnItems
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Confinement:
     def bind(self, why: str) -> None:
         """Have the caller run all other items one by one, unless the user has named a backend."""
         if self._call.caller_may_run_items and self._call.tuner.request.caller_reason is None:
-            self._recorder.tell(Bound(why=why))
+            self._recorder.tell(DataDependsOnItems(why=why))
 
     def recall(self, bound: str | None) -> None:
         """Send no item to a worker if an earlier call has seen that it belongs in the caller."""

@@ -16,7 +16,7 @@ from amorsize._host.signals import raised_by_handler
 from amorsize._workers import nesting, subprocess_time
 from amorsize._workers.protocol import Chunk
 from amorsize.policy.actions import RunInline
-from amorsize.policy.events import Bound, Inlined
+from amorsize.policy.events import DataDependsOnItems, Inlined
 from amorsize.policy.rules.inline import PATIENT_SLICE_S
 
 TYPE_CHECKING = False
@@ -95,7 +95,7 @@ class Turns:
         next_items = [call.work.item(call.work.results.n_in_order)] if call.work.n_left else []
         why = why_in_turn(source.parts, call.task.function, call.options, next_items)
         if why is not None:
-            self._recorder.tell(Bound(why=why))
+            self._recorder.tell(DataDependsOnItems(why=why))
         source.in_turn = why is not None
         return why is None
 
@@ -150,7 +150,7 @@ class Turns:
         if why is None and call.is_stream:
             why = self._why_not_ahead()
         if why is not None:
-            self._recorder.tell(Bound(why=why))
+            self._recorder.tell(DataDependsOnItems(why=why))
 
     def _why_not_ahead(self) -> str | None:
         """Why reading the next item may wait for results; None: nothing suggests that."""

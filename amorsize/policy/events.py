@@ -176,7 +176,7 @@ class ProfileLookedUp(Value):
     profile: Profile | None  # None: no more than this process knew
 
 
-class Bound(Value):
+class DataDependsOnItems(Value):
     """The data was seen to depend on its items being run one by one, each before the next."""
 
     why: str
@@ -212,6 +212,6 @@ Event = (
     | ProfileLookedUp
     | GilProbed
     | PicklingMeasured
-    | Bound
+    | DataDependsOnItems
     | WorkersLimited
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amorsize.policy import best_backend
 from amorsize.policy.events import (
-    Bound,
+    DataDependsOnItems,
     Died,
     GilProbed,
     HostInspected,
@@ -73,7 +73,7 @@ def handle(state: State, event: Event) -> None:
                 check_profile.remember(state, event.profile)
         case WorkersLimited():
             _limited(state, event)
-        case Bound():
+        case DataDependsOnItems():
             state.request = state.request.replace(caller_reason=event.why)
             state.note("items run in the caller, one by one", event.why)
 
