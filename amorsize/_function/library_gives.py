@@ -1,4 +1,4 @@
-"""What functions of libraries give of what they are handed: data of `given_back`.
+"""What functions of libraries give of what they are handed: data of `result_aliases`.
 
 Others may give a new container of whatever lies in what they are handed, as `sorted` does, and
 those that are written in Python are read. A line says which, why, and where that is said ("py:" is

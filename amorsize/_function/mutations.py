@@ -34,16 +34,16 @@ from amorsize._function.change import BY, SET_BY, Change, sets_attribute
 from amorsize._function.flow_reader import flow_of, given_by
 from amorsize._function.library_changes import gives_shared, is_changing
 from amorsize._function.library_targets import changed_by_library, grown_by_reading
-from amorsize._function.met_functions import (
+from amorsize._function.name_lookup import callees_of, ends_in_globals, ends_of, root_of
+from amorsize._function.object_contents import MAX_ELEMENTS, grows_when_read
+from amorsize._function.ownership import is_own_class
+from amorsize._function.passed_arguments import Passed
+from amorsize._function.possible_callees import (
     changed_by_unknown,
     fields_given,
     names_in_spaces,
     through_attributes,
 )
-from amorsize._function.name_lookup import callees_of, ends_in_globals, ends_of, root_of
-from amorsize._function.object_contents import MAX_ELEMENTS, grows_when_read
-from amorsize._function.ownership import is_own_class
-from amorsize._function.passed_arguments import Passed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from types import FunctionType
     from typing import Any
 
-    from amorsize._function.met_functions import Met
     from amorsize._function.name_lookup import End
+    from amorsize._function.possible_callees import Callees
     from amorsize._function.value_flow import Call, Store
 
     Owns = Callable[[object], bool]
@@ -75,7 +75,7 @@ class Reader:
 
     def __init__(self, owns: Owns) -> None:
         self._owns = owns
-        self.met: Met | None = None
+        self.met: Callees | None = None
         # By function, what is bound to it and the depth; with these, so that no id comes twice.
         self._known: dict[tuple[int, object, int], tuple[Any, Bound, list[Target]]] = {}
 
@@ -140,8 +140,8 @@ class Reader:
     def _back_from(
         self, func: FunctionType, bound: Bound, target: Store, place: int, most: int
     ) -> Iterator[Store]:
-        from amorsize._function.given_back import by_code, from_library
         from amorsize._function.operator_objects import got_by
+        from amorsize._function.result_aliases import by_code, from_library
 
         callee, flow = (*target[:2], target[2][:place]), flow_of(func)
         for maker in self._callees(func, bound, callee) or [None]:
@@ -213,9 +213,9 @@ class Reader:
                 for helper in self._callees(func, bound, origin):
                     if not is_code(helper) or raw(helper) is func:
                         continue
-                    from amorsize._function.handed_on import handed_on
+                    from amorsize._function.callback_arguments import callback_arguments
 
-                    for passing in handed_on(call, at, flow):
+                    for passing in callback_arguments(call, at, flow):
                         made = (origin, *passing)
                         yield from self._by_method_of_first(func, bound, helper, made, depth)
                         yield from changed_by_library(func, bound, made)
@@ -243,7 +243,7 @@ class Reader:
         maker = (*call[0][:2], call[0][2][:-1])
         if partial not in self._callees(func, bound, maker):
             return
-        from amorsize._function.handed_on import prepared
+        from amorsize._function.callback_arguments import prepared
 
         for made in prepared(call, maker, flow_of(func)):
             for helper in self._callees(func, bound, made[0]):

@@ -8,7 +8,6 @@ from amorsize._function.callable_walk import layers
 from amorsize._function.callables import FUNCTION, member, raw, type_name
 from amorsize._function.flow_reader import flow_of
 from amorsize._function.library_changes import CHANGING_SOME, changes_holder, is_verb
-from amorsize._function.met_functions import Met
 from amorsize._function.mutations import Reader
 from amorsize._function.object_contents import (
     brought,
@@ -17,6 +16,7 @@ from amorsize._function.object_contents import (
     is_container,
 )
 from amorsize._function.plain_values import PLAIN
+from amorsize._function.possible_callees import Callees
 from amorsize._function.reach_findings import OF_ITEMS
 from amorsize._function.shareable_values import is_shareable
 from amorsize._function.value_flow import ARGUMENT, MISSING_KEY
@@ -71,7 +71,7 @@ class Changes:
         asked = (method for one in read for _, method in flow_of(one).operations)
         self._asks_for_keys = MISSING_KEY in asked
         self._called = {name for one in read for name in _perhaps_changing(one)}
-        self.reader.met = Met(read, classes, self.owns, self.findings.mutables)
+        self.reader.met = Callees(read, classes, self.owns, self.findings.mutables)
 
     def see(self, change: Change, method: str, text: str = "") -> None:
         """Note a change: as lost in a worker if that is certain, else as one that may be."""

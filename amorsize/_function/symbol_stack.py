@@ -167,9 +167,9 @@ class Frame:
             flow.calls.setdefault((UNKNOWN, passed, names), [])
         for at, handed in enumerate(passed):
             if handed is not None and handed[0] == INNER:
-                from amorsize._function.handed_on import GIVING_RESULTS, handed_on
+                from amorsize._function.callback_arguments import GIVING_RESULTS, callback_arguments
 
-                for passing in handed_on((callee, passed, names), at, flow):
+                for passing in callback_arguments((callee, passed, names), at, flow):
                     given = self._call_inner(handed, *passing)
                     if (callee[2] or callee[1:2])[-1].lstrip(".") in GIVING_RESULTS:
                         note_call(flow, callee, passed, names, literals)

@@ -38,7 +38,7 @@ _METHODS = (staticmethod, classmethod)
 _CELL: Any = type((lambda one: lambda: one)(0).__closure__[0])  # type: ignore[index]
 
 
-class Met:
+class Callees:
     """The project's functions that were met, with those that they define.
 
     Args:
@@ -174,7 +174,7 @@ def names_in_spaces(flow: Flow) -> Iterator[str]:
 
 
 def through_attributes(
-    met: Met | None, flow: Flow, kept: Iterable[tuple[str, Symbol]]
+    met: Callees | None, flow: Flow, kept: Iterable[tuple[str, Symbol]]
 ) -> Iterator[tuple[Store, str]]:
     """The values that are put into an attribute, and changed by code that takes them from it."""
     ways_on = {} if met is None else met.ways_on
@@ -186,7 +186,7 @@ def through_attributes(
 
 
 def changed_by_unknown(
-    met: Met, changed: Changed, func: FunctionType, bound: Bound, call: Call
+    met: Callees, changed: Changed, func: FunctionType, bound: Bound, call: Call
 ) -> Iterator[tuple[Store, str]]:
     """What the functions that were met may change that fit such a call."""
     (space, name, steps), passed, named = call

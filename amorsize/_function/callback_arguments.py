@@ -26,7 +26,7 @@ GIVING_RESULTS = {"map", "starmap", "imap", "iter", "accumulate"}
 _FOLDING = {"reduce", "accumulate"}
 
 
-def handed_on(call: Call, at: int, flow: Flow) -> list[Passing]:
+def callback_arguments(call: Call, at: int, flow: Flow) -> list[Passing]:
     """The arguments with which the argument at this place may be called, if it is a function."""
     passing = _handed_on(call, at, flow)
     if call[0] != UNKNOWN:
