@@ -41,17 +41,8 @@ READ_IDLE_S = 0.2e-3
 
 #: The parts of an engine that refer to the user's objects.
 PARTS = (
-    *(
-        "failures",
-        "confinement",
-        "draws",
-        "opening",
-        "workers",
-        "inline",
-        "action_runner",
-        "ending",
-    ),
-    *("recorder", "_turns"),
+    *("failures", "confinement", "draws", "opening", "workers", "inline", "ending"),
+    *("action_runner", "recorder", "_turns"),
 )
 #: The attributes of a call that are, or refer to, the user's objects.
 HELD = ("func", "options", "item_kwargs", "source", "work", "task", "function", "pools")

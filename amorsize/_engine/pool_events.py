@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from amorsize._workers.shared_data import WrittenInto
 
 
-class Returns:
+class PoolEvents:
     """Handles the events of the pools of one call."""
 
     def __init__(

@@ -70,12 +70,12 @@ class Reader:
         owns: Whether a function is the project's; only those are read as helpers.
 
     Attributes:
-        met: The functions that a call may run which cannot be followed; None: it changes nothing.
+        callees: The functions that a call may run which cannot be followed; None: it changes nothing.
     """
 
     def __init__(self, owns: Owns) -> None:
         self._owns = owns
-        self.met: Callees | None = None
+        self.callees: Callees | None = None
         # By function, what is bound to it and the depth; with these, so that no id comes twice.
         self._known: dict[tuple[int, object, int], tuple[Any, Bound, list[Target]]] = {}
 
@@ -124,8 +124,8 @@ class Reader:
             yield target, step
             for origin in self._handed_back(func, bound, target):
                 yield origin, step
-            if self.met is not None:
-                for origin in self.met.behind_getters(target):
+            if self.callees is not None:
+                for origin in self.callees.behind_getters(target):
                     yield origin, step
 
     def _handed_back(
@@ -167,20 +167,20 @@ class Reader:
             yield from changed_by_library(func, bound, call)
             if depth and (call[0][2] or any(one is not None for one in passed)):
                 yield from self._by_helper(func, bound, call, depth)
-        yield from through_attributes(self.met, flow, flow.kept)
+        yield from through_attributes(self.callees, flow, flow.kept)
         yield from grown_by_reading(func, bound)
         for target, method in flow.operations:
             yield from self._by_operation(func, bound, target, method, depth)
 
     def learn_ways(self, read: list[tuple[FunctionType, Bound]]) -> None:
         """Learn what code changes of the objects that it takes from attributes."""
-        if self.met is None:
+        if self.callees is None:
             return
-        names = {name for func, _ in read for name, _ in flow_of(func).kept} | self.met.fields
+        names = {name for func, _ in read for name, _ in flow_of(func).kept} | self.callees.fields
         names |= {name for func, _ in read for name in names_in_spaces(flow_of(func))}
         for func, bound in read if names else ():
-            self.met.learn(self._targets(func, bound, MOST_HELPERS), names)
-        if self.met.ways_on:
+            self.callees.learn(self._targets(func, bound, MOST_HELPERS), names)
+        if self.callees.ways_on:
             self._known.clear()
 
     def _by_operation(
@@ -203,9 +203,9 @@ class Reader:
             yield from self._by_method_of_first(func, bound, helper, call, depth)
         for helper in helpers:
             yield from self._by_called(func, bound, helper, call, depth)
-        if not helpers and self.met is not None:
+        if not helpers and self.callees is not None:
             changed = partial(self._changed, bound=NOTHING, depth=depth - 1)
-            yield from changed_by_unknown(self.met, changed, func, bound, call)
+            yield from changed_by_unknown(self.callees, changed, func, bound, call)
         if call[0][2][-1:] == (value_flow.CALLED,):
             yield from self._by_prepared(func, bound, call, depth)
         for at, handed in enumerate(call[1]):  # to `map`, `partial` or `submit`
@@ -257,7 +257,7 @@ class Reader:
         function, known = _opened(helper, self._owns)
         if function is None or function is func:
             fields = fields_given(helper, call)
-            yield from through_attributes(self.met, flow_of(func), fields)
+            yield from through_attributes(self.callees, flow_of(func), fields)
             return
         given, flow = Passed(function.__code__, passed, named, known.n_first), flow_of(func)
         known = known.and_these(self._callables(func, bound, given))
@@ -295,8 +295,8 @@ class Reader:
 
     def _change(self, func: FunctionType, bound: Bound, target: Store, step: str) -> Change:
         space, name, steps = target
-        if space == value_flow.FOUND and self.met is not None:
-            label, root = name, self.met.found(name)
+        if space == value_flow.FOUND and self.callees is not None:
+            label, root = name, self.callees.found(name)
         else:
             label, root = root_of(func, bound, space, name)
         is_given = value_flow.CALLED in steps

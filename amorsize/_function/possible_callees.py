@@ -174,10 +174,10 @@ def names_in_spaces(flow: Flow) -> Iterator[str]:
 
 
 def through_attributes(
-    met: Callees | None, flow: Flow, kept: Iterable[tuple[str, Symbol]]
+    callees: Callees | None, flow: Flow, kept: Iterable[tuple[str, Symbol]]
 ) -> Iterator[tuple[Store, str]]:
     """The values that are put into an attribute, and changed by code that takes them from it."""
-    ways_on = {} if met is None else met.ways_on
+    ways_on = {} if callees is None else callees.ways_on
     for attribute, value in kept if ways_on else ():
         for way, is_set in ways_on.get(attribute, ()):
             for origin, rest in flow.known(((value, way),)):
@@ -186,7 +186,7 @@ def through_attributes(
 
 
 def changed_by_unknown(
-    met: Callees, changed: Changed, func: FunctionType, bound: Bound, call: Call
+    callees: Callees, changed: Changed, func: FunctionType, bound: Bound, call: Call
 ) -> Iterator[tuple[Store, str]]:
     """What the functions that were met may change that fit such a call."""
     (space, name, steps), passed, named = call
@@ -194,7 +194,7 @@ def changed_by_unknown(
     if not (steps or space in (ARGUMENT, CLOSURE)) or not (is_named or any(passed)):
         return
     is_new = CALLED in steps and makes_new(func, bound, call[0])
-    for function, n_bound, is_own in met.fitting(call):
+    for function, n_bound, is_own in callees.fitting(call):
         given = Passed(function.__code__, passed, named, n_bound)
         for argument, way, is_set in sorted(changed(function)):
             step = f"{SET_BY if is_set else BY} {function.__name__}()"
@@ -205,7 +205,7 @@ def changed_by_unknown(
             if is_own:
                 yield (space, name, (*steps[:-1], *way)), step
             if not is_new and space in (GLOBAL, CLOSURE):
-                for label, _ in met.sharing(function):
+                for label, _ in callees.sharing(function):
                     yield (FOUND, label, way), step
 
 

@@ -71,7 +71,7 @@ class Changes:
         asked = (method for one in read for _, method in flow_of(one).operations)
         self._asks_for_keys = MISSING_KEY in asked
         self._called = {name for one in read for name in _perhaps_changing(one)}
-        self.reader.met = Callees(read, classes, self.owns, self.findings.mutables)
+        self.reader.callees = Callees(read, classes, self.owns, self.findings.mutables)
 
     def see(self, change: Change, method: str, text: str = "") -> None:
         """Note a change: as lost in a worker if that is certain, else as one that may be."""
