@@ -70,7 +70,7 @@ class Reader:
         owns: Whether a function is the project's; only those are read as helpers.
 
     Attributes:
-        callees: The functions that a call may run which cannot be followed; None: it changes nothing.
+        callees: Functions that a call may run which cannot be followed; None: it changes nothing.
     """
 
     def __init__(self, owns: Owns) -> None:
