@@ -55,6 +55,7 @@ SHARING = {
     "converted": lambda x: subprocess.run(["ffmpeg", "-y", "-i", f"{x}.wav", "out.mp3"]),
     "split by shlex": lambda x: subprocess.run(shlex.split(f"cp {x}.txt latest.txt")),
     "in a fixed folder": lambda x: subprocess.run(["cp", f"../{x}", "latest"], cwd="made"),
+    "by a variable": lambda x: shell(f'name={x}; tool > "$name.txt"'),
 }
 
 
@@ -98,7 +99,6 @@ FREE = {
     "packed": lambda x: subprocess.run(["tar", "-czf", f"{x}.tgz", "made"]),
     "unpacked": lambda x: shell(f"tar xf all.tar {x}"),
     "a folder": lambda x: shell(f"mkdir -p made && tool {x} -o made/{x}.out"),
-    "by a variable": lambda x: shell(f'name={x}; tool > "$name.txt"'),
     "permitted": lambda x: subprocess.run(["chmod", "644", f"{x}.txt"]),
     "another machine": lambda x: subprocess.run(["ssh", "-o", "a.b", x, "ls"]),
 }

@@ -217,13 +217,19 @@ class Shards:
         self.path(x).write_text(str(x))
 
 
+def what_it_reads(x):
+    with open(f"names{x}.txt") as file:
+        for line in file:
+            save(line.strip(), "")
+
+
 SHARING = [
     *(by_remainder, by_quotient, by_path, by_joined_path, in_databases, by_free_name, by_count),
     *(by_free_name_in_a_loop, by_count_of_paths, by_glob, by_hash, by_kind, by_table, by_low_bits),
     *(by_high_bits, rounded, by_length, by_first_letter, by_letter_of_a_text, by_first_letters),
     *(by_one_of_two, by_choice, by_digest, by_helpers, by_integer, added_and_counted),
     *(by_letter_of_what_is_written, added_and_read, begun_by_one, Shards().write_by_bits),
-    *(functools.partial(by_argument, 4), Shards().write),
+    *(functools.partial(by_argument, 4), Shards().write, what_it_reads),
 ]
 
 
@@ -341,17 +347,11 @@ def by_generator(x):
         save(name, "")
 
 
-def what_it_reads(x):
-    with open(f"names{x}.txt") as file:
-        for line in file:
-            save(line.strip(), "")
-
-
 FREE = [
     *(itself, with_a_folder_by_remainder, by_both_of_two, by_field, by_numbered_field, by_stem),
     *(into_new_files, by_number_beside_it, by_whole_digest, without_its_ending, in_parts),
     *(free_name_of_its_own, only_added, only_read, by_table_of_its_own, of_joined_parts),
-    *(what_it_reads, by_generator),
+    by_generator,
 ]
 
 

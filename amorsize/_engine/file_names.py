@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from amorsize._function.item_paths import (
+    ARGUMENT,
+    EITHER,
     ELEMENT,
+    MADE,
     PERHAPS,
-    UnknownPartError,
     keys_of,
-    spelled,
     texts_at,
 )
+from amorsize._function.item_spelling import spelled
+from amorsize._function.item_values import UnknownPartError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +36,7 @@ class FileNames:
     def __init__(self, named_by: Iterable[tuple[Path, ...]], *, star: bool) -> None:
         self._star = star
         self._names: list[tuple[tuple[Path, ...], dict[Any, int]]] = [
-            (ways, {}) for ways in named_by if star or not any(way[0][1] for way in ways)
+            (ways, {}) for ways in named_by if star or not any(map(_is_of_others, ways))
         ]
 
     def look(self, items: Sequence[Any], start: int = 0) -> tuple[int, str]:
@@ -65,7 +68,7 @@ class FileNames:
             try:
                 keys = list(keys_of(item, [self._way(way) for way in ways]))
             except UnknownPartError:
-                if _is_whole(ways) or ways[0][0][0] == PERHAPS:
+                if ways[0][0][0] == PERHAPS:
                     continue
                 return index, f"{_spelled(ways)}, as far as it can be told"
             for key in keys:
@@ -75,7 +78,13 @@ class FileNames:
 
     def _way(self, way: Path) -> Path:
         """The way from an item on."""
-        return ((ELEMENT, way[0][1]), *way[1:]) if self._star else way[1:]
+        head, *rest = way
+        if head[0] in (MADE, EITHER):
+            n_before = 2 if head[0] == MADE else 1
+            return ((*head[:n_before], *map(self._way, head[n_before:])), *rest)
+        if head[0] not in (ARGUMENT, PERHAPS):
+            return way
+        return ((ELEMENT, head[1]), *rest) if self._star else tuple(rest)
 
     def drop(self, before: int) -> None:
         """Forget items that are done, as far as there are many."""
@@ -86,8 +95,16 @@ class FileNames:
 
 
 def _is_whole(ways: tuple[Path, ...]) -> bool:
-    """Whether a name is made of whole arguments: then nobody knows that they make the same one."""
-    return all(len(way) == 1 for way in ways)
+    """Whether a name is made of whole arguments."""
+    return all(len(way) == 1 and way[0][0] == ARGUMENT for way in ways)
+
+
+def _is_of_others(way: Path) -> bool:
+    """Whether a name is made of arguments that only tuples of arguments have."""
+    kind, *rest = way[0]
+    if kind in (MADE, EITHER):
+        return any(map(_is_of_others, rest[kind == MADE :]))
+    return kind in (ARGUMENT, PERHAPS) and bool(rest[0])
 
 
 def _spelled(ways: tuple[Path, ...]) -> str:

@@ -109,6 +109,8 @@ class Judge:
             called.append(_named_by_process(min(files.paths - paths)))
         if self._paths is not None and (both := self._paths & paths):
             left.append(_same_file(min(both)))
+        elif self._paths is not None and (hidden := self._hidden(paths)):
+            left.append(_named_elsewhere(min(hidden)))
         is_first, self._paths = self._paths is None, paths
         connects = files.connects or (self._seen is not None and self._seen.connects)
         self._seen = Seen(left=tuple(left), called=tuple(called), connects=connects)
@@ -118,6 +120,12 @@ class Judge:
         )
         self._is_open = is_first and is_open
         return self._is_open
+
+    def _hidden(self, paths: set[str]) -> list[str]:
+        """Files that the item has left, if the code does not show how it names any."""
+        if self.reach.names_files:
+            return []
+        return [one for one in paths if "__pycache__" not in one and os.path.lexists(one)]
 
     def _called(self, calls: Inside) -> list[Finding]:
         """The functions called by an item that rule out threads."""
@@ -190,6 +198,13 @@ def _same_file(path: str) -> Finding:
     from amorsize._watching import Finding
 
     return Finding(what="file", where="process", why=f"items write to the same file, {path}")
+
+
+def _named_elsewhere(path: str) -> Finding:
+    from amorsize._watching import Finding
+
+    why = f"items write files whose names cannot be followed, such as {path}"
+    return Finding(what="file", where="process", why=why)
 
 
 def _too_many_open(n_left_out: int) -> Finding:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from amorsize._function.callables import MISSING
 from amorsize._function.library_changes import SHELLS, STARTING
-from amorsize._function.name_parts import OF_ITEM, PATH, TEXT, Part, constant, pieces_of, together
+from amorsize._function.name_parts import (
+    PATH,
+    TEXT,
+    UNKNOWN,
+    Part,
+    constant,
+    pieces_of,
+    together,
+)
 from amorsize._function.sql_uses import ADDS, CHANGES, LOOKS
 
 TYPE_CHECKING = False
@@ -109,7 +117,7 @@ def _word(text: str, held: list[Part]) -> Part:
     """A word of a command; a shell's variable may be anything."""
     parts = [held[ord(one) - _MARK] for one in text if 0 <= ord(one) - _MARK < len(held)]
     if "$" in text.replace("$HOME", "").replace("$PWD", ""):
-        return OF_ITEM
+        return UNKNOWN
     if not parts:
         return constant(text)
     return parts[0] if len(parts) == len(text) == 1 else together(*parts, kind=TEXT)

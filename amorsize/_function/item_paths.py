@@ -5,9 +5,12 @@ What lies there is looked up without running any code of the program.
 
 from __future__ import annotations
 
+import os
+import posixpath
 from _collections import _tuplegetter  # type: ignore[import-not-found]
 
 from amorsize._function.callables import FUNCTION, MISSING, member, own, type_name
+from amorsize._function.item_values import UnknownPartError, called, is_trusted, method_of
 from amorsize._function.plain_values import PLAIN
 
 TYPE_CHECKING = False
@@ -25,6 +28,10 @@ PERHAPS = "perhaps"
 #: One value after another, and all of them together.
 EACH, ALL = "each", "all"
 METHOD, OF_PATH, AS_PATH, FORMATTED, PARSED = "method", "function", "path", "format", "json"
+#: What a known function makes of several values, one of two values, and a value of the program.
+MADE, EITHER, GIVEN = "made", "either", "given"
+#: A value as the name of a file.
+AS_NAME = "name"
 #: Methods of texts and of paths, with constant arguments, that are called to see what they give.
 SPLITTING = {"split", "rsplit", "partition", "rpartition", "splitlines"}
 METHODS_OF_TEXTS = SPLITTING | {
@@ -37,20 +44,14 @@ METHODS_OF_TIMES = {"strftime", "isoformat", "date"}
 METHODS_OF_PATHS = {"with_suffix", "with_name", "with_stem"}
 #: Functions of `os.path` that are.
 FUNCTIONS_OF_PATHS = {"basename", "dirname", "splitext", "split"}
-#: Packages whose values say themselves what text they make; none of their code is the program's.
-_TRUSTED = {"numpy", "pandas", "datetime", "decimal", "fractions", "uuid", "pathlib", "ipaddress"}
-#: Values that are not told apart by their text.
-_TOO_LARGE = {"ndarray", "DataFrame", "Series"}
 #: Types that are not written in C, of which elements are taken all the same.
 _TABLES = {"pandas.Series", "pandas.core.series.Series"}
 #: Types of which they can be taken at once.
 _PLAINLY = {dict, list, tuple, str}
+#: So many values of one item are looked at, at most, for one name.
+MOST_VALUES = 10_000
 #: What an item lacks: the function raises there, before it names a file.
 _LACKS = (LookupError, AttributeError, TypeError, ValueError)
-
-
-class UnknownPartError(Exception):
-    """What lies there can only be had by running the program's code."""
 
 
 def keys_of(value: Any, ways: Iterable[Path]) -> Iterator[tuple[Any, ...]]:
@@ -69,7 +70,10 @@ def keys_of(value: Any, ways: Iterable[Path]) -> Iterator[tuple[Any, ...]]:
         if step is None:
             found.append([(_key(value),)])
             continue
-        ends = [key for one in _after(value, step) for key in keys_of(one, rest)]
+        if step[0] == EITHER:
+            ends = [key for way in step[1:] for key in _either(value, way, rest)]
+        else:
+            ends = [key for one in _after(value, step) for key in keys_of(one, rest)]
         found.append([tuple(ends)] if step[0] == ALL else list(dict.fromkeys(ends)))
     yield from _combined(found)
 
@@ -79,14 +83,16 @@ def texts_at(values: Sequence[Any], way: Path) -> list[str] | None:
     found: Iterable[Any] = values
     try:
         for kind, *rest in way:
-            if kind in (EACH, ALL):
+            if kind in (EACH, ALL, EITHER):
                 return None
             step = _STEPS[kind]
             found = [step(one, *rest) for one in found]
     except (UnknownPartError, *_LACKS):
         return None
     kinds = set(map(type, found))
-    return list(map(str, found)) if kinds in ({str}, {int}) else None
+    if kinds == {str}:
+        return list(map(_normal, found))
+    return list(map(str, found)) if kinds == {int} else None
 
 
 def _combined(found: list[list[tuple[Any, ...]]]) -> Iterator[tuple[Any, ...]]:
@@ -98,11 +104,58 @@ def _combined(found: list[list[tuple[Any, ...]]]) -> Iterator[tuple[Any, ...]]:
         yield from ((*one, *rest) for one in first)
 
 
+def values_at(value: Any, way: Path) -> list[Any]:
+    """The values that may be meant at the end of a way.
+
+    Raises:
+        UnknownPartError: That cannot be told without running the program's code.
+    """
+    found = [value]
+    for kind, *rest in way:
+        if kind in _SPREADING:
+            found = [end for one in found for end in _SPREADING[kind](one, *rest)]
+        else:
+            found = [_STEPS[kind](one, *rest) for one in found]
+        if len(found) > MOST_VALUES:
+            raise UnknownPartError
+    return found
+
+
+def _either(value: Any, way: Path, rest: list[Path]) -> Iterator[tuple[Any, ...]]:
+    """The keys of one of several values; none of one that names no file."""
+    for key in keys_of(value, [(*way, *one) for one in rest]):
+        if not {"", "None"}.issuperset(key):
+            yield key
+
+
+def _made(value: Any, function: Any, *ways: Path) -> list[Any]:
+    from itertools import product
+
+    return [called(function, one) for one in product(*(values_at(value, way) for way in ways))]
+
+
+def _made_once(value: Any, function: Any, *ways: Path) -> Any:
+    found = _made(value, function, *ways)
+    if len(found) != 1:
+        raise UnknownPartError
+    return found[0]
+
+
+def _any_of(value: Any, *ways: Path) -> list[Any]:
+    return [end for way in ways for end in values_at(value, way)]
+
+
+def _given(_: Any, held: Any) -> Any:
+    return held.value
+
+
 def _after(value: Any, step: Step) -> Iterable[Any]:
     """The value, or values, after one step; none if it lacks that."""
     try:
         if step[0] in (EACH, ALL):
             return _each(value)
+        if step[0] == MADE:
+            return _made(value, *step[1:])
         return (_STEPS[step[0]](value, *step[1:]),)
     except _LACKS:
         return ()
@@ -125,6 +178,8 @@ def _element(value: Any, key: Any) -> Any:
                 raise UnknownPartError
             raise KeyError(key)
         return found
+    if type(value).__module__.partition(".")[0] in ("pathlib", "re"):
+        return value[key]
     taken = member(type(value), "__getitem__")
     if taken is MISSING:
         raise TypeError
@@ -148,7 +203,7 @@ def _cut(value: Any, start: Any, stop: Any) -> Any:
 def _attribute(value: Any, name: str) -> Any:
     kind = type(value)
     held = member(kind, name)
-    if kind.__module__.partition(".")[0] == "pathlib" or type(held) in _IN_C:
+    if kind.__module__.partition(".")[0] in ("pathlib", "urllib") or type(held) in _IN_C:
         return getattr(value, name)
     kept = own(value, "__dict__") or {}
     if type(kept) is dict and name in kept and not hasattr(type(held), "__set__"):
@@ -165,15 +220,14 @@ def _attribute(value: Any, name: str) -> Any:
 def _called(value: Any, name: str, *arguments: Any) -> Any:
     if type(value) is str and name in METHODS_OF_TEXTS:
         return getattr(value, name)(*arguments)
-    module = type(value).__module__.partition(".")[0]
-    if module == "pathlib" or (module == "datetime" and name in METHODS_OF_TIMES):
-        return getattr(value, name)(*arguments)
-    raise AttributeError if type(value) in PLAIN else UnknownPartError
+    return method_of(value, name)(*arguments)
 
 
 def _formatted(value: Any, spec: str) -> str:
-    if type(value) not in PLAIN and type(value).__module__ not in ("datetime", "decimal"):
-        raise UnknownPartError
+    if type(value) not in PLAIN and not is_trusted(value):
+        if spec:
+            raise UnknownPartError
+        return str(_key(value))
     return format(value, spec)
 
 
@@ -186,17 +240,28 @@ def _parsed(value: Any) -> Any:
 
 
 def _of_path(value: Any, name: str) -> Any:
-    import posixpath
-
     return getattr(posixpath, name)(_as_path(value))
 
 
 def _as_path(value: Any) -> Any:
     if type(value) is not str and type(value).__module__.partition(".")[0] != "pathlib":
         raise TypeError if type(value) in PLAIN else UnknownPartError
-    from pathlib import PurePath
+    from pathlib import Path
 
-    return PurePath(value)
+    return Path(value)
+
+
+def _as_name(value: Any) -> str:
+    if type(value) is str or type(value) is bytes or is_trusted(value):
+        return _normal(os.fsdecode(value))
+    if member(type(value), "__fspath__") is MISSING:
+        raise TypeError  # a number of an open file, or no name at all
+    raise UnknownPartError
+
+
+def _normal(name: str) -> str:
+    """One of the names of a file, so that others of it are the same."""
+    return posixpath.normpath(name) if "/" in name else name
 
 
 _STEPS: dict[str, Callable[..., Any]] = {
@@ -209,6 +274,15 @@ _STEPS: dict[str, Callable[..., Any]] = {
     AS_PATH: _as_path,
     FORMATTED: _formatted,
     PARSED: _parsed,
+    MADE: _made_once,
+    GIVEN: _given,
+    AS_NAME: _as_name,
+}
+#: Steps that may lead to several values.
+_SPREADING: dict[str, Callable[..., Iterable[Any]]] = {
+    EACH: _each,
+    MADE: _made,
+    EITHER: _any_of,
 }
 
 
@@ -216,46 +290,15 @@ def _key(value: Any) -> Any:
     """What is the same for values that make the same name."""
     kind = type(value)
     if kind is str:
-        return value
+        return _normal(value)
     if kind is list or kind is tuple:
         return tuple(map(_key, value))
-    is_trusted = kind.__module__.partition(".")[0] in _TRUSTED and kind.__name__ not in _TOO_LARGE
-    if kind in PLAIN or is_trusted:
-        return str(value)
+    if kind in PLAIN or is_trusted(value):
+        return _normal(str(value))
     name = (own(value, "__dict__") or {}).get("_name_")  # of a member of an enumeration
     if type(name) is str:
         return name
     raise UnknownPartError
-
-
-def spelled(way: Path) -> str:
-    """A way as code would write it."""
-    text = ""
-    for kind, *rest in way:
-        if kind in (ARGUMENT, PERHAPS):
-            text = str(rest[1])
-        elif kind == ELEMENT:
-            text += f"[{rest[0]!r}]"
-        elif kind == ATTRIBUTE:
-            text += f".{rest[0]}"
-        elif kind == CUT:
-            text += "[{}:{}]".format(*("" if one is None else one for one in rest))
-        elif kind == FORMATTED:
-            text += f":{rest[0]}"
-        elif kind == EACH:
-            text += "[...]"
-        elif kind == ALL:
-            text += "[:]"
-        elif kind == PARSED:
-            text = f"json.loads({text})"
-        elif kind == AS_PATH:
-            text = f"Path({text})"
-        elif kind == OF_PATH:
-            text = f"{rest[0]}({text})"
-        else:
-            name, *arguments = ("get", *rest) if kind == ASKED else rest
-            text += f".{name}({', '.join(map(repr, arguments))})"
-    return text
 
 
 class _Slotted:

@@ -80,7 +80,13 @@ GIVES_SHARED = {
 #: Functions that open a file and do to it what their mode says.
 OPENING_BY_MODE = {
     *("io.open", "codecs.open", "gzip.open", "bz2.open", "lzma.open", "tarfile.TarFile.open"),
-    "zipfile.ZipFile",
+    *("zipfile.ZipFile", "gzip.GzipFile", "bz2.BZ2File", "lzma.LZMAFile", "wave.open"),
+    *("wave.Wave_write", "h5py.File", "h5py._hl.files.File", "netCDF4.Dataset"),
+}
+#: Functions that open a file for changes unless an argument says that they only read.
+OPENING_FOR_CHANGES = {
+    **dict.fromkeys(("shelve.open", "dbm.open"), (1, "flag")),
+    "numpy.memmap": (2, "mode"),
 }
 #: The function that opens a database in a file, to which SQL says what happens.
 OPENING_DATABASE = "sqlite3.connect"
@@ -95,7 +101,7 @@ CHANGING_FILES = {
     **dict.fromkeys(("os.lchown", "os.setxattr", "os.removexattr", "os.rmdir"), (0,)),
     **dict.fromkeys(("os.mkfifo", "os.mknod", "shutil.chown", "shutil.make_archive"), (0,)),
     **dict.fromkeys(("shutil.copymode", "shutil.copystat"), (1,)),
-    "os.renames": (0, 1),
+    **{"os.renames": (0, 1), "soundfile.write": (0,), "scipy.io.wavfile.write": (0,)},
 }
 #: Methods of paths that change the file they name.
 CHANGING_PATHS = {
@@ -121,10 +127,12 @@ LOOKING_AT_FILES = {
     *("numpy.load", "numpy.loadtxt", "pandas.read_csv"),
 }
 LOOKING_AT_PATHS = {".read_text", ".read_bytes", ".exists", ".is_file", ".stat"}
-#: Methods of tables and pictures that write to the path in their first argument.
+#: Methods and functions that write to a path, and its place among their arguments.
 SAVING = {
-    *(".to_csv", ".to_json", ".to_parquet", ".to_pickle", ".to_excel", ".to_feather"),
-    *(".savefig", ".save"),
+    **dict.fromkeys((".to_csv", ".to_json", ".to_parquet", ".to_pickle", ".to_excel"), 0),
+    **dict.fromkeys((".to_feather", ".to_html", ".to_hdf", ".to_netcdf", ".to_zarr", ".tofile"), 0),
+    **dict.fromkeys((".savefig", ".save", ".imwrite", ".imsave", ".savemat", ".extractall"), 0),
+    **dict.fromkeys((".write_table", ".write_feather", ".save_file", ".urlretrieve", ".dump"), 1),
 }
 #: Functions that hand a text to a shell, and those that start a program.
 SHELLS = {"os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput"}
@@ -139,6 +147,7 @@ NAMES_FOR_FILES = {
     one.rpartition(".")[2]
     for one in (
         *(*OPENING_BY_MODE, OPENING_DATABASE, *CHANGING_FILES, *CHANGING_PATHS, *SAVING),
+        *OPENING_FOR_CHANGES,
         *(*MAKING_FOLDERS, MAKES_FOLDER, TOUCHES, *LISTENING, BINDS),
     )
 }

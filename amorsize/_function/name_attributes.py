@@ -5,7 +5,17 @@ from __future__ import annotations
 from amorsize._function.callable_walk import attribute
 from amorsize._function.callables import MISSING, MODULE
 from amorsize._function.item_paths import ATTRIBUTE
-from amorsize._function.name_parts import OF_ITEM, PATH, TEXT, Part, constant, is_path, part_of
+from amorsize._function.made_instances import Made
+from amorsize._function.name_parts import (
+    PATH,
+    TEXT,
+    UNKNOWN,
+    Part,
+    constant,
+    is_path,
+    merged,
+    part_of,
+)
 from amorsize._function.object_contents import state
 
 TYPE_CHECKING = False
@@ -14,7 +24,7 @@ if TYPE_CHECKING:
 
 #: Attributes and methods of paths that are paths, and those that are texts.
 _PATHS = {"parent", "with_suffix", "with_name", "with_stem", "joinpath", "resolve", "absolute"}
-_PATHS |= {"expanduser"}
+_PATHS |= {"expanduser", "relative_to"}
 _TEXTS = {"stem", "name", "suffix"}
 
 
@@ -24,6 +34,8 @@ def attribute_of(part: Part, name: str, *, is_method: bool = False) -> Part:
     found: Any = MISSING
     if type(known) is MODULE or issubclass(type(known), type):
         found = attribute(known, (name,))
+    elif type(known) is Made:
+        found = known.attribute(name)
     elif known is not MISSING:
         found = state(known).get(name, MISSING)
     kind = PATH if name in _PATHS and part.kind == PATH else TEXT if name in _TEXTS else ""
@@ -33,8 +45,11 @@ def attribute_of(part: Part, name: str, *, is_method: bool = False) -> Part:
         taken = part_of(part, ATTRIBUTE, name)
         return taken.replace(kind=kind, label=f".{name}", owner=part)
     tags = part.tags
-    if known is not MISSING and found is MISSING and not kind and not tags and not _is_plain(known):
-        tags = OF_ITEM.tags
+    is_open = known is not MISSING and found is MISSING and not tags and not _is_plain(known)
+    if is_open and (not kind or type(known) is Made):
+        tags = UNKNOWN.tags
+    if not is_method:
+        tags = merged(Part(tags), "", "", f"{part.label}.{name}").tags
     return Part(tags, found, kind).replace(label=f".{name}", owner=part)
 
 

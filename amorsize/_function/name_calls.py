@@ -6,25 +6,26 @@ from amorsize._function import item_paths
 from amorsize._function.callables import MISSING, own
 from amorsize._function.changing_programs import words_of_text
 from amorsize._function.item_paths import AS_PATH, ASKED, ATTRIBUTE, METHOD, OF_PATH, PARSED
+from amorsize._function.item_values import PATH_OF, is_harmless, known_function, known_method
+from amorsize._function.library_changes import OPENING_BY_MODE
+from amorsize._function.name_arithmetic import IN_BRACES, divided, formatted, looked_up
 from amorsize._function.name_parts import (
     COUNTED,
     DIGEST,
+    FILE,
     FLOAT,
-    IN_BRACES,
-    ITEM,
     LISTED,
-    OF_ITEM,
     PATH,
     TEXT,
     TRIED,
     UNIQUE,
+    UNKNOWN,
     Part,
-    divided,
-    formatted,
+    constant,
     is_of_item,
     is_path,
     joined,
-    looked_up,
+    made,
     merged,
     part_of,
     together,
@@ -44,9 +45,13 @@ _LISTING_PATHS = {".glob", ".rglob", ".iterdir"}
 _COUNTING = {"len", "sum", "max"}
 #: Beginnings of the names of functions that give what nothing else has.
 _UNIQUE = (
-    *("uuid.", "tempfile.", "os.getpid", "posix.getpid", "time.", "random.", "secrets."),
-    *("threading.", "_thread.", "datetime.", "os.urandom", "itertools.count"),
+    *("uuid.", "tempfile.", "os.getpid", "posix.getpid", "random.Random.", "random.SystemRandom."),
+    *("random.getrandbits", "random.random", "secrets.", "os.urandom"),
+    *("threading.", "_thread.", "itertools.count", "time.time_ns", "time.monotonic_ns"),
+    *("time.perf_counter", "io.BytesIO", "io.StringIO"),
 )
+#: Beginnings of the names of functions that tell the time, often the same one for many items.
+_TELLING_TIME = ("time.", "datetime.", "date.")
 #: Methods that give a text.
 _TEXTS = {
     *(".format", ".join", ".lower", ".upper", ".strip", ".lstrip", ".rstrip", ".replace"),
@@ -59,10 +64,27 @@ OF_TEXTS = _TEXTS - {".format", ".join", ".as_posix", ".hexdigest", ".decode", "
 _MAKING_TEXTS = {
     *("str", "repr", "format", "hex", "bin", "oct", "chr", "os.fspath", "posixpath.join"),
 }
+#: Functions and methods that give something else for each value.
+_KEEPING = _MAKING_TEXTS | {
+    *("float", "bytes", "list", "tuple", "dict", "enumerate", "zip", "reversed", "iter", "vars"),
+    *("posixpath.abspath", "posixpath.realpath", "os.fsencode", "os.fsdecode", "json.dumps"),
+    *("pickle.dumps", "base64.b64encode", "base64.urlsafe_b64encode", "binascii.hexlify"),
+    *("urllib.parse.quote", "urllib.parse.quote_plus", "copy.copy", "copy.deepcopy"),
+    *("dataclasses.asdict", "dataclasses.astuple", "os.fdopen", "shlex.quote", "sorted"),
+}
+_KEEPING_METHODS = {
+    *(".encode", ".decode", ".hex", ".format", ".join", ".as_posix", ".joinpath", ".resolve"),
+    *(".absolute", ".expanduser", ".rjust", ".ljust", ".center", ".zfill", ".copy", ".items"),
+    *(".values", ".keys", ".isoformat", ".tobytes", ".tolist", ".as_uri", ".append", ".open"),
+}
+#: Beginnings of the names of functions that make digests.
+_DIGESTING = ("hashlib.", "_hashlib.", "_blake2.", "_md5.", "_sha", "_sha3.")
+#: Functions whose results are open files.
+_OPENING = {"os.fdopen", "io.BytesIO", "io.StringIO"} | OPENING_BY_MODE
 #: Modules whose functions give the same for the same values.
 _PLAIN = {"builtins", "posixpath", "genericpath", "pathlib", "math", "operator", "posix", "os"}
 #: Of these, functions that give what the world has for a name.
-_READING = ("io.open", "os.environ", "os.getenv", "input")
+_READING = ("io.open", "os.environ", "os.getenv", "input", "next")
 
 
 def result_of(called: Part, name: str, passed: list[Part], named: dict[str, Part]) -> Part:
@@ -74,7 +96,8 @@ def result_of(called: Part, name: str, passed: list[Part], named: dict[str, Part
         return text
     everything = together(owner, called, *passed, *named.values())
     if name.startswith(_UNIQUE):
-        return Part(frozenset((UNIQUE,)), kind=PATH if _is_path_class(called.known) else "")
+        kind = PATH if _is_path_class(called.known) else FILE if name in _OPENING else ""
+        return Part(frozenset((UNIQUE,)), kind=kind)
     is_listing = name in _LISTING or (owner.kind == PATH and called.label in _LISTING_PATHS)
     is_apart = is_of_item(everything.tags) or everything.tags & {UNIQUE, DIGEST}
     if is_listing and not is_apart:
@@ -91,16 +114,46 @@ def result_of(called: Part, name: str, passed: list[Part], named: dict[str, Part
         return looked_up(owner, first)
     if called.label in (".hexdigest", ".digest"):
         digest = {DIGEST} if is_of_item(everything.tags) else set()
-        return Part(everything.tags - {ITEM} | digest)
+        return Part(everything.tags | digest)
     if name == "range":
         return Part(everything.tags or frozenset((TRIED,)))
+    if (exact := _exactly(called, owner, passed, named)) is not None:
+        return exact.replace(kind=_kind_of(called, name), label=_label(called, name, first))
     return _made(called, owner, name, everything, first)
+
+
+def _exactly(called: Part, owner: Part, passed: list[Part], named: dict[str, Part]) -> Part | None:
+    """What a call gives that is made to see what it gives; None: it is not told, or not known."""
+    values = [*passed, *named.values()]
+    if _is_path_class(called.known):
+        return None if named else made(PATH_OF, *values)
+    if (known := known_function(called.known, tuple(named))) is not None:
+        return made(known, *values)
+    is_method = called.known is MISSING and called.label[:1] == "."
+    if not is_method or (owner.way is None and not is_harmless(owner.known)):
+        return None
+    return made(known_method(tuple(named)), owner, constant(called.label[1:]), *values)
+
+
+def _label(called: Part, name: str, first: Part) -> str:
+    return first.label if name in ("str", "int", "repr") else f"{name or called.label}(...)"
+
+
+def _kind_of(called: Part, name: str) -> str:
+    """What a call's result plainly is."""
+    if name in _OPENING or (called.label == ".open" and name not in _OPENING):
+        return FILE
+    if _is_path_class(called.known) or called.kind == PATH:
+        return PATH
+    if name in _MAKING_TEXTS or called.label in _TEXTS:
+        return TEXT
+    return FLOAT if name == "float" else ""
 
 
 def _text_of_pieces(called: Part, owner: Part, name: str, passed: list[Part]) -> Part | None:
     """A text that is put together from others, or its words; None: the call does something else."""
     if called.label == ".format" and type(owner.known) is str:
-        return formatted(owner.known, passed, IN_BRACES)
+        return formatted(owner, passed, IN_BRACES)
     if called.label == ".join" and owner.kind == TEXT and passed and passed[0].parts:
         first, *others = passed[0].parts
         return joined(first, *(part for one in others for part in (owner, one)))
@@ -137,23 +190,29 @@ def _part_taken(called: Part, name: str, passed: list[Part], named: dict[str, Pa
         return part_of(passed[0], PARSED)
     if module == "posixpath" and function in item_paths.FUNCTIONS_OF_PATHS:
         return part_of(passed[0], OF_PATH, function)
-    return part_of(passed[0], AS_PATH).replace(kind=PATH) if _is_path_class(called.known) else None
+    if not _is_path_class(called.known):
+        return None
+    path = part_of(passed[0], AS_PATH).replace(kind=PATH)
+    return path.replace(tags=passed[0].tags) if passed[0].kind == TEXT else path
 
 
 def _made(called: Part, owner: Part, name: str, everything: Part, first: Part) -> Part:
-    """What a function gives that keeps items as much apart as its arguments do."""
-    kind = FLOAT if name == "float" else ""
-    if _is_path_class(called.known) or called.kind == PATH:
-        kind = PATH
-    elif name in _MAKING_TEXTS or called.label in _TEXTS:
-        kind = TEXT
-    if everything.tags or kind:
-        label = first.label if name in ("str", "int", "repr") else f"{name or called.label}(...)"
-        return everything.replace(kind=kind, label=label)
+    """What a function gives that is not called to see it."""
+    kind, label = _kind_of(called, name), _label(called, name, first)
+    everything = everything.replace(kind=kind, label=label)
+    is_kept = name in _KEEPING or name.startswith(_DIGESTING) or called.label in _KEEPING_METHODS
+    if is_kept or kind in (PATH, FILE):
+        return everything
+    if everything.tags:
+        return merged(everything, "", "", label).replace(kind=kind)
     module = own(called.known, "__module__") if called.known is not MISSING else None
-    is_plain = module in _PLAIN and name not in _READING
+    is_plain = (module in _PLAIN and name not in _READING) or name.startswith(_DIGESTING)
     is_of_text = owner.kind in (TEXT, PATH) and not called.label.startswith(".read")
-    return everything if is_plain or is_of_text else OF_ITEM
+    if is_plain or is_of_text:
+        return everything
+    if name.startswith(_TELLING_TIME):
+        return Part(frozenset((("", "", "the time"),)))
+    return UNKNOWN.replace(label=label)
 
 
 def _is_path_class(known: Any) -> bool:

@@ -6,7 +6,7 @@ from amorsize._function.bound_arguments import all_arguments, rest_arguments
 from amorsize._function.bytecode import CLOSURE, CODE, cells_of
 from amorsize._function.callable_walk import resolved
 from amorsize._function.callables import FUNCTION, MISSING, cells, defaults
-from amorsize._function.name_parts import OF_ITEM, Part, argument, constant
+from amorsize._function.name_parts import UNKNOWN, Part, argument, constant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     Call = Callable[[Part, list[Part], dict[str, Part]], Part]
 
 _CELL: Any = type((lambda one: lambda: one)(0).__closure__[0])  # type: ignore[index]
+#: The flag of functions with `*args`.
+_TAKES_REST = 4
 #: Stands for no value, in a place of the stack that calls leave.
 NULL = Part()
+#: Stands for arguments that are unpacked, and not known.
+UNPACKED = UNKNOWN.replace(label="*")
 
 
 class NameFrame:
@@ -34,6 +38,7 @@ class NameFrame:
         variables: What is known of each variable, by its number.
         names: The names of the last arguments of the next call.
         gives: What the function returns, as far as it can be told.
+        yields: What it gives one after another.
         is_text: Whether it adds a text to the item.
     """
 
@@ -52,6 +57,7 @@ class NameFrame:
         self.stack: list[Part] = []
         self.names: tuple[str, ...] = ()
         self.gives: Part | None = None
+        self.yields: Part | None = None
         self.is_text = False
         self.variables: dict[int, Part] = {}
         self._of_item = of_item
@@ -72,14 +78,17 @@ class NameFrame:
 
     def _passed(self, place: int, name: str) -> Part:
         """An argument that neither the program nor the calling code sets."""
-        if self._of_item and place >= 0 and name not in rest_arguments(self.code):
-            return argument(place, name)
-        return OF_ITEM.replace(label=name)
+        if self._of_item and place >= 0:
+            if name not in rest_arguments(self.code):
+                return argument(place, name)
+            if self.code.co_flags & _TAKES_REST and place == self.code.co_argcount:
+                return UNKNOWN.replace(label=name, parts=(argument(place, name),))
+        return UNKNOWN.replace(label=name)
 
     def function_of(self, code: Any, closure: Part) -> Part:
         """A function that the code makes; it is only looked at, and never called."""
         if type(code) is not CODE:
-            return OF_ITEM
+            return UNKNOWN
         made = FUNCTION(
             code, self._func.__globals__, closure=tuple(_CELL() for _ in code.co_freevars)
         )
@@ -88,7 +97,7 @@ class NameFrame:
 
     def take(self) -> Part:
         """What lies on top, taken away."""
-        return self.stack.pop() if self.stack else OF_ITEM
+        return self.stack.pop() if self.stack else UNKNOWN
 
     def taken(self, n_parts: int) -> list[Part]:
         """So many of the topmost values, taken away."""
@@ -96,9 +105,9 @@ class NameFrame:
 
     def variable(self, at: int) -> Part:
         """What is known of a variable."""
-        return self.variables.get(at, OF_ITEM)
+        return self.variables.get(at, UNKNOWN)
 
     def outside(self, space: str, name: str) -> Part:
         """What a name stands for that the function does not set."""
         value = resolved(self._func, self._closure, space, name)
-        return OF_ITEM if value is MISSING else constant(value).replace(label=name)
+        return UNKNOWN if value is MISSING else constant(value).replace(label=name)

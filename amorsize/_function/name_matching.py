@@ -1,11 +1,21 @@
-"""Operations that take the parts of names off a value by its keys: `match`, `format(**row)`."""
+"""Operations that take many parts of names at once: `match`, `format(**row)`, `yield`."""
 
 from __future__ import annotations
 
+from amorsize._function.bound_arguments import rest_arguments
 from amorsize._function.callables import MISSING
 from amorsize._function.item_paths import ATTRIBUTE, ELEMENT
-from amorsize._function.name_frame import NULL
-from amorsize._function.name_parts import EMPTY, OF_ITEM, TEXT, Part, part_of, together
+from amorsize._function.name_frame import NULL, UNPACKED
+from amorsize._function.name_parts import (
+    EMPTY,
+    TEXT,
+    UNKNOWN,
+    Part,
+    constant,
+    one_of,
+    part_of,
+    together,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +56,16 @@ def _call_with_unpacked(frame: NameFrame, arg: int) -> None:
     if called.label == ".format" and type(template) is str and named.way is not None:
         frame.stack.append(together(*_fields(template, named), passed, kind=TEXT))
     else:
-        frame.stack.append(together(called, passed, named))
+        frame.stack.append(_called_with(frame, called, passed, named))
+
+
+def _called_with(frame: NameFrame, called: Part, passed: Part, named: Part) -> Part:
+    """What a call gives whose arguments are unpacked; they are not all known."""
+    known = [constant(one) for one in passed.known] if type(passed.known) is tuple else None
+    by_place = list(passed.parts) or known
+    if by_place is None or (named is not NULL and named.label not in rest_arguments(frame.code)):
+        by_place = [UNPACKED]
+    return frame.hand_on(called, by_place, {})
 
 
 def _fields(template: str, row: Part) -> list[Part]:
@@ -56,8 +75,14 @@ def _fields(template: str, row: Part) -> list[Part]:
     try:
         names = [name for _, name, _, _ in formatter_parser(template) if name is not None]
     except ValueError:
-        return [OF_ITEM]
-    return [part_of(row, ELEMENT, one) if one.isidentifier() else OF_ITEM for one in names]
+        return [UNKNOWN]
+    return [part_of(row, ELEMENT, one) if one.isidentifier() else UNKNOWN for one in names]
+
+
+def _yield_value(frame: NameFrame, _arg: int) -> None:
+    given = frame.take()
+    frame.yields = given if frame.yields is None else one_of(frame.yields, given)
+    frame.stack.append(UNKNOWN)
 
 
 #: What is done for operations of these names.
@@ -66,4 +91,5 @@ MATCHING: dict[str, Callable[[NameFrame, int], None]] = {
     "MATCH_CLASS": _match_class,
     "DICT_MERGE": _merge_tables,
     "CALL_FUNCTION_EX": _call_with_unpacked,
+    "YIELD_VALUE": _yield_value,
 }

@@ -5,24 +5,22 @@ from __future__ import annotations
 from amorsize._function.bytecode import DEFAULTS_BELOW, GLOBAL, IMPORT, METHOD_BIT, effect_of_number
 from amorsize._function.callables import FUNCTION, MISSING
 from amorsize._function.item_paths import EACH, ELEMENT, FORMATTED
+from amorsize._function.name_arithmetic import looked_up, operated, sliced
 from amorsize._function.name_attributes import attribute_of
 from amorsize._function.name_frame import NULL
 from amorsize._function.name_matching import MATCHING
 from amorsize._function.name_parts import (
     EMPTY,
-    OF_ITEM,
     TEXT,
     TRIED,
+    UNKNOWN,
     Part,
     constant,
     is_argument,
     joined,
-    looked_up,
     merged,
     one_of,
-    operated,
     part_of,
-    sliced,
     together,
 )
 
@@ -56,7 +54,7 @@ def run(frame: NameFrame, name: str, op: int, arg: int) -> None:
 def _other(frame: NameFrame, name: str, effect: int) -> None:
     """Any operation that is not known: what it gives is of all that it takes."""
     if effect > 0:
-        frame.stack += [OF_ITEM] * effect
+        frame.stack += [UNKNOWN] * effect
     elif name.startswith(_ONLY_TAKES):
         frame.taken(-effect)
     else:
@@ -88,17 +86,17 @@ def _build_list(frame: NameFrame, arg: int) -> None:
     if arg:
         _build(frame, arg)
     else:
-        frame.stack.append(Part(OF_ITEM.tags, kind=EMPTY))  # whatever is put into it
+        frame.stack.append(Part(UNKNOWN.tags, kind=EMPTY))  # whatever is put into it
 
 
 def _build_container(frame: NameFrame, arg: int) -> None:
     frame.taken(arg)
-    frame.stack.append(OF_ITEM if arg else Part(OF_ITEM.tags, kind=EMPTY))
+    frame.stack.append(UNKNOWN if arg else Part(UNKNOWN.tags, kind=EMPTY))
 
 
 def _build_map(frame: NameFrame, arg: int) -> None:
     parts = frame.taken(2 * arg)
-    frame.stack.append(together(*parts) if arg else Part(OF_ITEM.tags, kind=EMPTY))
+    frame.stack.append(together(*parts) if arg else Part(UNKNOWN.tags, kind=EMPTY))
 
 
 def _build_string(frame: NameFrame, arg: int) -> None:
@@ -128,17 +126,13 @@ def _load_global(frame: NameFrame, arg: int) -> None:
     frame.stack += [NULL, found] if arg & 1 else [found]
 
 
-def _push_null(frame: NameFrame, _arg: int) -> None:
-    frame.stack.append(NULL)
-
-
 def _import_name(frame: NameFrame, arg: int) -> None:
     frame.taken(2)
     frame.stack.append(frame.outside(IMPORT, frame.code.co_names[arg]))
 
 
 def _import_from(frame: NameFrame, arg: int) -> None:
-    top = frame.stack[-1] if frame.stack else OF_ITEM
+    top = frame.stack[-1] if frame.stack else UNKNOWN
     frame.stack.append(attribute_of(top, frame.code.co_names[arg]))
 
 
@@ -186,17 +180,23 @@ def _format_value(frame: NameFrame, arg: int) -> None:
 
 def _format_with_spec(frame: NameFrame, _arg: int) -> None:
     spec, value = frame.take(), frame.take()
-    if type(spec.known) is str:
-        value = part_of(value, FORMATTED, spec.known)
-    frame.stack.append(value.replace(kind=TEXT, way=None))
+    if not value.tags:
+        frame.stack.append(value.replace(kind=TEXT, known=MISSING))
+    elif type(spec.known) is str:
+        frame.stack.append(part_of(value, FORMATTED, spec.known).replace(kind=TEXT))
+    else:
+        frame.stack.append(merged(value, "", "", f"{value.label}:...").replace(kind=TEXT))
 
 
 def _format_simple(frame: NameFrame, _arg: int) -> None:
-    frame.stack.append(frame.take().replace(kind=TEXT, way=None))
+    value = frame.take()
+    if value.way is not None and value.kind != TEXT:
+        value = value.replace(way=(*value.way, (FORMATTED, "")))
+    frame.stack.append(value.replace(kind=TEXT))
 
 
 def _for_iter(frame: NameFrame, _arg: int) -> None:
-    gone_through = frame.stack[-1] if frame.stack else OF_ITEM
+    gone_through = frame.stack[-1] if frame.stack else UNKNOWN
     one = part_of(gone_through, EACH)
     frame.stack.append(one if one.tags else Part(frozenset((TRIED,))))
 
@@ -221,7 +221,7 @@ def _unpack_sequence(frame: NameFrame, arg: int) -> None:
 def _unpack_ex(frame: NameFrame, arg: int) -> None:
     part, n_before, n_behind = frame.take(), arg & 0xFF, arg >> 8
     behind = [part_of(part, ELEMENT, -at) for at in range(n_behind, 0, -1)]
-    held = [part_of(part, ELEMENT, at) for at in range(n_before)] + [OF_ITEM] + behind
+    held = [part_of(part, ELEMENT, at) for at in range(n_before)] + [UNKNOWN] + behind
     frame.stack += reversed(held)
 
 
@@ -257,12 +257,12 @@ def _before_with(frame: NameFrame, _arg: int) -> None:
 
 
 def _copy(frame: NameFrame, arg: int) -> None:
-    frame.stack.append(frame.stack[-arg] if len(frame.stack) >= arg else OF_ITEM)
+    frame.stack.append(frame.stack[-arg] if len(frame.stack) >= arg else UNKNOWN)
 
 
 def _swap(frame: NameFrame, arg: int) -> None:
     stack = frame.stack
-    stack[:0] = [OF_ITEM] * (arg - len(stack))
+    stack[:0] = [UNKNOWN] * (arg - len(stack))
     stack[-1], stack[-arg] = stack[-arg], stack[-1]
 
 
@@ -315,7 +315,7 @@ _OPERATIONS: dict[str, Callable[[NameFrame, int], None]] = {
     "STORE_FAST_LOAD_FAST": _store_fast_load_fast,
     "STORE_FAST_STORE_FAST": _store_fast_store_fast,
     "LOAD_GLOBAL": _load_global,
-    "PUSH_NULL": _push_null,
+    "PUSH_NULL": lambda frame, _: frame.stack.append(NULL),
     "IMPORT_NAME": _import_name,
     "IMPORT_FROM": _import_from,
     "LOAD_ATTR": _load_attr,

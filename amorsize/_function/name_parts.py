@@ -5,50 +5,45 @@ A part may be the item itself, or what many items have in common: `x % 7`, `name
 
 from __future__ import annotations
 
-from amorsize._function.bytecode import DIVIDES, FIRST_IN_PLACE
 from amorsize._function.callables import MISSING
 from amorsize._function.item_paths import (
     ALL,
     ARGUMENT,
-    CUT,
     EACH,
-    ELEMENT,
-    METHOD,
-    SPLITTING,
-    spelled,
+    EITHER,
+    FORMATTED,
+    GIVEN,
+    MADE,
 )
+from amorsize._function.item_spelling import spelled
+from amorsize._function.item_values import FIRST_TRUE, TEXT_OF, Given, called
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from typing import Any
 
     from amorsize._function.item_paths import Path, Step
+    from amorsize._function.item_values import Known
 
     Tag = tuple[Any, ...]
 
-#: What keeps items apart: the item, a digest of it, and what nothing else has.
-ITEM, DIGEST, UNIQUE = ("item",), ("digest",), ("unique",)
+#: What keeps items apart: a digest of what does, and what nothing else has.
+DIGEST, UNIQUE = ("digest",), ("unique",)
 #: The first word of the tag of an argument of the item's, or of a part of one; the way follows.
-_OF = "of"
+OF = "of"
+#: What is not followed, so that it may be the same for several items.
+UNTOLD = ("", "", "a name that cannot be followed")
 #: What is in a folder: its names, and what is told of how many these are.
 LISTED, COUNTED = ("", "", "what a folder lists"), ("", "", "how many files a folder has")
 #: What is counted up, or chosen from a few, the same for every item.
 TRIED, CHOSEN = ("", "", "what is tried one after another"), ("", "", "one of a few names")
 #: Kinds of values that matter.
-TEXT, PATH, FLOAT = "text", "path", "float"
+TEXT, PATH, FLOAT, FILE = "text", "path", "float", "file"
 #: A list, set or table into which nothing has been put by now.
 EMPTY = "empty"
-#: So many letters of a digest are taken for all of it.
-ENOUGH_LETTERS = 8
-#: What stands for a value in a template.
-_IN_PERCENT, IN_BRACES = r"%[-+ #0-9.]*[a-z]", r"\{(?:![rs])?(?::[^{}]*)?\}"
 #: Types of constants that a reason spells out.
-_SPELLED = (str, int, float)
-#: The numbers of `+` and `%`.
-_ADDS, _REMAINS = 0, 6
-#: Binary operations by the number that is their argument, as far as they bring items together.
-_MERGING = {1: "&", 2: "//", _REMAINS: "%", 9: ">>"}
+SPELLED = (str, int, float)
 
 
 class Part:
@@ -60,13 +55,17 @@ class Part:
         kind: What it plainly is.
         label: How the code spells it, in short.
         owner: What a method was taken off.
+        decides: Whether it is taken where it is true, and something else where it is not.
         parts: The values of a tuple.
         pieces: What a text is put together from.
         way: How it is taken off the item, if it is just a part of it.
         closure: The variables of a function that the code makes, by their names.
     """
 
-    __slots__ = ("closure", "kind", "known", "label", "owner", "parts", "pieces", "tags", "way")
+    __slots__ = (
+        *("closure", "decides", "kind", "known", "label", "owner", "parts", "pieces", "tags"),
+        "way",
+    )
 
     def __init__(
         self, tags: frozenset[Tag] = frozenset(), known: Any = MISSING, kind: str = ""
@@ -78,6 +77,7 @@ class Part:
         self.pieces: tuple[Part, ...] = ()
         self.way: Path | None = None
         self.closure: dict[str, Part] | None = None
+        self.decides = False
 
     def replace(self, **changes: Any) -> Part:
         """The same with some attributes changed."""
@@ -92,15 +92,16 @@ class Part:
         """Hold another value; until the first one comes, an empty list may hold any."""
         if self.kind == EMPTY:
             self.tags, self.kind = frozenset(), ""
-        self.tags |= _as(ALL, EACH, value.tags)
+        self.tags |= all_of(value).tags
 
 
-OF_ITEM = Part(frozenset((ITEM,)))
+#: What is not followed.
+UNKNOWN = Part(frozenset((UNTOLD,)))
 
 
 def constant(value: Any) -> Part:
     """What is the same for all items."""
-    is_plain = type(value) in _SPELLED
+    is_plain = type(value) in SPELLED
     return Part(frozenset(), value, _kind_of(value)).replace(
         label=str(value)[:20] if is_plain else "..."
     )
@@ -108,7 +109,8 @@ def constant(value: Any) -> Part:
 
 def is_argument(part: Part) -> bool:
     """Whether it is an argument as the caller passes it."""
-    return part.way is not None and len(part.way) == 1 and not part.kind
+    way = part.way
+    return way is not None and len(way) == 1 and way[0][0] == ARGUMENT and not part.kind
 
 
 def argument(place: int, name: str) -> Part:
@@ -118,28 +120,60 @@ def argument(place: int, name: str) -> Part:
 
 def part_of(part: Part, *step: Any) -> Part:
     """What is taken off a value by one step; of what is not just a part of the item, all of it."""
-    if part.way is None:
-        return Part(_as(EACH, ALL, part.tags) if step[0] == EACH else part.tags)
-    return _at(*part.way, step)
+    if part.way is not None:
+        return _at(*part.way, step)
+    if step[0] == EACH:
+        return Part(as_steps(EACH, ALL, part.tags))
+    keeps = step[0] == FORMATTED and not {".", "%"} & set(step[1])
+    return Part(part.tags) if keeps else merged(part, "", "", f"part of {part.label}")
+
+
+def made(known: Known, *parts: Part, kind: str = "") -> Part | None:
+    """What a known function gives; None: it is not told what it is given."""
+    ways = [_exact(one) for one in parts]
+    if None in ways:
+        return None
+    if not any(one.way is not None for one in parts):
+        return _of_constants(known, [one.known for one in parts], kind)
+    return _at((MADE, known, *ways)).replace(kind=kind)
+
+
+def _of_constants(known: Known, values: list[Any], kind: str) -> Part | None:
+    """What a known function makes of values that are the same for all items."""
+    try:
+        given = constant(called(known, values))
+    except Exception:  # the program will meet it as well
+        return None
+    return given.replace(kind=given.kind or kind)
+
+
+def _exact(part: Part) -> Path | None:
+    """How a value can be found for each item; None: it is not told."""
+    if part.way is not None or part.tags or part.known is MISSING:
+        return part.way
+    return ((GIVEN, Given(value=part.known, label=part.label)),)
 
 
 def _at(*way: Step) -> Part:
-    return Part(frozenset(((_OF, way),))).replace(way=way, label=spelled(way))
+    return Part(frozenset(((OF, way),))).replace(way=way, label=spelled(way))
 
 
-def _as(new: str, old: str, tags: frozenset[Tag]) -> frozenset[Tag]:
+def as_steps(new: str, old: str, tags: frozenset[Tag]) -> frozenset[Tag]:
     """These tags, with another kind of step in their ways."""
     return frozenset(
-        (_OF, tuple((new,) if step[0] == old else step for step in one[1]))
-        if one[0] == _OF
-        else one
+        (OF, tuple((new,) if step[0] == old else step for step in one[1])) if one[0] == OF else one
         for one in tags
     )
 
 
+def all_of(value: Part) -> Part:
+    """All the values that one of them stands for."""
+    return Part(as_steps(ALL, EACH, value.tags))
+
+
 def is_of_item(tags: Iterable[Tag]) -> bool:
-    """Whether a value says of the item all that it is, or all that a part of it is."""
-    return any(one[0] in (ITEM[0], _OF) for one in tags)
+    """Whether a value says of the item all that a part of it is."""
+    return any(one[0] == OF for one in tags)
 
 
 def merged(part: Part, sign: str, by: str, text: str) -> Part:
@@ -162,134 +196,48 @@ def pieces_of(text: Part) -> tuple[Part, ...]:
 def joined(*parts: Part) -> Part:
     """A text that is put together from all of these."""
     pieces = tuple(piece for one in parts for piece in pieces_of(one))
-    return together(*parts, kind=TEXT).replace(pieces=pieces)
+    tagged = [one for one in pieces if one.tags]
+    if not tagged and all(type(one.known) in SPELLED for one in pieces):
+        return constant("".join(str(one.known) for one in pieces)).replace(pieces=pieces)
+    text = together(*pieces, kind=TEXT).replace(pieces=pieces)
+    if (exact := made(TEXT_OF, *pieces)) is None:
+        return text
+    return text.replace(way=exact.way, tags=text.tags if len(tagged) == 1 else exact.tags)
 
 
 def one_of(one: Part, other: Part) -> Part:
     """What is one of two."""
     if is_same(one, other):
         return one
-    both = together(one, other, kind=one.kind if one.kind == other.kind else "")
-    if both.tags or one.known is MISSING or other.known is MISSING or one.known is other.known:
-        return both.replace(label=one.label)
-    are_names = type(one.known) is str and type(other.known) is str
-    return both.replace(tags=frozenset((CHOSEN,))) if are_names else both
+    kind = one.kind if one.kind == other.kind else ""
+    both = together(one, other, kind=kind).replace(label=one.label)
+    if not both.tags:
+        if one.known is MISSING or other.known is MISSING or one.known is other.known:
+            return both
+        are_names = type(one.known) is str and type(other.known) is str
+        return both.replace(tags=frozenset((CHOSEN,))) if are_names else both
+    for nothing, held in ((one, other), (other, one)):
+        if nothing.known is None and not nothing.tags:
+            return held.replace(decides=False)  # as long as a name is not set, there is no file
+    if other.decides and (exact := made(FIRST_TRUE, other, one)) is not None:
+        return exact.replace(kind=kind, label=one.label)
+    ways = _exact(one), _exact(other)
+    if None not in ways:
+        return _at((EITHER, *ways)).replace(kind=kind, label=one.label)
+    if one.tags == other.tags or UNIQUE in one.tags & other.tags:
+        return both
+    tags = {tag for tag in both.tags if tag[0] not in (OF, *UNIQUE, *DIGEST)}
+    return both.replace(tags=frozenset(tags or {CHOSEN}))
 
 
 def is_same(one: Part, other: Part) -> bool:
     """Whether two values say the same; objects of the program are not asked if they are equal."""
     if one is other:
         return True
-    are_plain = type(one.known) is type(other.known) and type(one.known) in _SPELLED
+    are_plain = type(one.known) is type(other.known) and type(one.known) in SPELLED
     is_known = one.known == other.known if are_plain else one.known is other.known
     is_known = is_known and one.way == other.way
     return is_known and one.tags == other.tags and one.kind == other.kind and not other.parts
-
-
-def operated(left: Part, right: Part, number: int) -> Part:
-    """What a binary operation gives."""
-    in_place = number >= FIRST_IN_PLACE
-    number -= FIRST_IN_PLACE * in_place
-    sign = _MERGING.get(number)
-    if sign and left.tags and left.kind != TEXT:
-        return merged(left, sign, right.label, f"{left.label} {sign} {right.label}")
-    if in_place and not left.tags and not right.tags and type(right.known) is int:
-        return Part(frozenset((TRIED,)))
-    if number == DIVIDES:
-        is_path = not {PATH, TEXT}.isdisjoint((left.kind, right.kind))
-        return together(left, right, kind=PATH if is_path else FLOAT)
-    if number == _ADDS and TEXT in (left.kind, right.kind):
-        return joined(left, right)
-    is_text = TEXT in (left.kind, right.kind) and number == _REMAINS
-    if is_text and type(left.known) is str:
-        return formatted(left.known, right.parts or (right,), _IN_PERCENT)
-    is_float = FLOAT in (left.kind, right.kind)
-    return together(left, right, kind=TEXT if is_text else FLOAT if is_float else "")
-
-
-def formatted(template: str, values: Sequence[Part], field: str) -> Part:
-    """What formatting puts together, with what stands for a value in the template."""
-    import re
-
-    texts = re.split(field, template)
-    if len(texts) != len(values) + 1:
-        return together(*values, kind=TEXT)
-    between = [(one, constant(text)) for one, text in zip(values, texts[1:], strict=True)]
-    return joined(constant(texts[0]), *(part for pair in between for part in pair))
-
-
-def divided(left: Part, right: Part) -> Part:
-    """What `divmod` gives."""
-    return Part().replace(parts=(operated(left, right, 2), operated(left, right, 6)))
-
-
-def looked_up(table: Part, key: Part) -> Part:
-    """What a table has for a key, or a text at a number."""
-    if table.parts and type(key.known) is int and key.known in range(len(table.parts)):
-        return table.parts[key.known]
-    if type(table.known) is dict and type(key.known) in _SPELLED and key.known in table.known:
-        return constant(table.known[key.known])
-    if table.way is not None and type(key.known) in _SPELLED:
-        return part_of(table, ELEMENT, key.known)
-    if type(key.known) is int and table.kind == TEXT and is_of_item(table.tags):
-        return merged(table, "", "", f"{table.label}[{key.label}]")
-    if table.tags or not key.tags:
-        return together(table, key) if table.tags else OF_ITEM if _is_open(table) else Part()
-    text = f"{table.label}[{key.label}]"
-    return merged(key, "", "", text) if is_of_item(key.tags) and _has_twice(table.known) else key
-
-
-def sliced(part: Part, start: Any, stop: Any) -> Part:
-    """What a slice with these bounds takes; MISSING: a bound is not known."""
-    is_head = type(stop) is int and stop >= 0
-    is_tail = type(start) is int and start < 0 and stop is None
-    if not is_head and not is_tail:
-        if part.way is not None and start is not MISSING and stop is not MISSING:
-            return part_of(part, CUT, start, stop)
-        return part.replace(parts=(), pieces=(), known=MISSING, way=None)
-    n_letters = stop if is_head else -start
-    if DIGEST in part.tags and n_letters >= ENOUGH_LETTERS:
-        return part
-    text = f"[{'' if start is None else start}:{'' if stop is None else stop}]"
-    return merged(part, "", "", f"{part.label}{text}")
-
-
-def shared_by(part: Part, *, is_text: bool) -> str | tuple[Path, ...]:
-    """What several items have in common that have this name; "" if items are kept apart.
-
-    Ways, if they are apart as far as what lies there differs.
-    """
-    tags = part.tags
-    if COUNTED in tags:
-        return COUNTED[2]
-    ways = sorted((one[1] for one in tags if one[0] == _OF), key=repr)
-    if not tags or tags & {ITEM, UNIQUE} or (DIGEST in tags and not ways):
-        return ""
-    steps = [one for one in tags if len(one) > 2]
-    if ways and not (is_text and all(map(_is_letter, ways))):
-        return tuple(ways)
-    if _are_all_digits(steps):
-        return ""
-    return min((one[2] for one in steps), default="one letter of the item")
-
-
-def _is_letter(way: Path) -> bool:
-    *before, last = way[1:] or ((),)
-    is_text = all(one[0] == METHOD and one[1] not in SPLITTING for one in before)
-    return is_text and last[:1] == (ELEMENT,) and type(last[1]) is int
-
-
-def _are_all_digits(steps: list[Tag]) -> bool:
-    """Whether the quotient by a number is there, with the remainder."""
-    by = {sign: {one[1] for one in steps if one[0] == sign} for sign in ("%", "//", ">>", "&")}
-    if by["%"] & by["//"]:
-        return True
-    return any(_low_bits(one) in by["&"] for one in by[">>"])
-
-
-def _low_bits(shifted: str) -> str:
-    label, _, number = shifted.rpartition(" ")
-    return f"{label} {(1 << int(number)) - 1}" if number.isdigit() and len(number) < 3 else ""
 
 
 def _kind_of(value: Any) -> str:
@@ -304,15 +252,3 @@ def is_path(kind: type) -> bool:
     """Whether it is a class of `pathlib`, found without importing that."""
     bases = (one for one in kind.__mro__ if one.__name__ == "PurePath")
     return any(one.__module__.partition(".")[0] == "pathlib" for one in bases)
-
-
-def _is_open(table: Part) -> bool:
-    return type(table.known) not in (str, tuple, list, dict)
-
-
-def _has_twice(table: Any) -> bool:
-    """Whether a table has the same value under several keys."""
-    values = list(table.values()) if type(table) is dict else table
-    if type(values) not in (list, tuple) or any(type(one) not in _SPELLED for one in values):
-        return type(table) is str
-    return len(set(values)) < len(values)

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     Landings = dict[int, tuple[list[Part], dict[int, Part]]]
 
 
+#: Ends of the names of jumps that are made where a value is true.
+_WHERE_TRUE = ("IF_TRUE", "IF_TRUE_OR_POP")
+
+
 def read_names(frame: NameFrame) -> None:
     """Follow a function from top to bottom, with what two ways bring to a place put together."""
     landings: Landings = {}
@@ -37,6 +41,8 @@ def read_names(frame: NameFrame) -> None:
         is_behind_jump = op in JUMPS_AWAY
         if op in JUMPS_ON:
             stack = before if op in JUMPS_KEEPING else list(frame.stack)
+            if name.endswith(_WHERE_TRUE) and stack and stack[-1] is before[-1]:
+                stack = [*stack[:-1], stack[-1].replace(decides=True)]
             if name == "FOR_ITER":
                 stack = before[:-1] if LOOP_LEAVES_NOTHING else [*before, NULL]
             _jump(frame, landings, end + 2 * arg, stack)

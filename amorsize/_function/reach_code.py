@@ -308,6 +308,7 @@ class Code:
             what = f"a function that changes files whose names several items share ({part})"
             self._findings.calls[what] = self._findings.bound[what] = None
         self._findings.named_by |= dict.fromkeys(names.by_parts)
+        self._findings.names_files = names.writes
 
     def _judge_programs(self) -> None:
         """Note programs that print: what they print is in the items' order in the caller alone."""

@@ -51,6 +51,7 @@ class Reach(Value):
         str, ...
     ] = ()  # what it calls with numbers of descriptors of the caller's
     named_by: tuple[tuple[Path, ...], ...] = ()  # the parts of an item that name a changed file
+    names_files: bool = False  # whether its code names some file that is changed
 
     @property
     def thread_safe(self) -> bool:
@@ -77,6 +78,7 @@ class Findings:
         at_descriptors: Calls with descriptors that may be the item's own.
         at_numbers: Calls with numbers of descriptors that are the caller's.
         named_by: For each file that is changed, the parts of an item that its name is made of.
+        names_files: Whether the code names some file that is changed.
     """
 
     def __init__(self) -> None:
@@ -88,7 +90,7 @@ class Findings:
         self.draws: dict[str, None] = {}
         self.changed: dict[str, None] = {}
         self.alters: dict[str, str] = {}
-        self.touches = self.connects = self.seeds = False
+        self.touches = self.connects = self.seeds = self.names_files = False
         self.stores: dict[tuple[str, str], None] = {}
         self.names: dict[str, None] = {}
         self.on_descriptors: dict[str, None] = {}
@@ -115,6 +117,7 @@ class Findings:
             changed=tuple(self.changed),
             at_descriptors=tuple({**self.at_numbers, **self.at_descriptors}),
             named_by=tuple(self.named_by),
+            names_files=self.names_files,
         )
 
     def objects(self) -> Objects:

@@ -22,6 +22,7 @@ from amorsize._function.library_changes import (
     OPENING_BY_FLAGS,
     OPENING_BY_MODE,
     OPENING_DATABASE,
+    OPENING_FOR_CHANGES,
     SAVING,
     TOUCHES,
 )
@@ -92,6 +93,9 @@ def uses_of(
     """
     if name in OPENING_BY_MODE:
         yield from ((use, at(0, "file")) for use in opened(at(1, "mode"), name))
+    if name in OPENING_FOR_CHANGES:
+        place, keyword = OPENING_FOR_CHANGES[name]
+        yield from ((use, at(0, "filename")) for use in opened(at(place, keyword), name))
     for place in CHANGING_FILES.get(name, ()):
         yield CHANGES, at(place, "dst" if place else "src")
     if name in MAKING_FOLDERS:
@@ -129,7 +133,7 @@ class _Reader:
                     yield use_of_path(step, handed.at), ((*call[0][:2], call[0][2][:-1]), None)
                 if step in SAVING:
                     is_adding = by_mode(handed.at(-1, "mode")) == ADDS
-                    yield ADDS if is_adding else CHANGES, handed.at(0, "path_or_buf")
+                    yield ADDS if is_adding else CHANGES, handed.at(SAVING[step], "path_or_buf")
                 for called in callees:
                     yield from self._uses_by(called, handed, depth)
 
@@ -216,6 +220,8 @@ def by_mode(mode: Argument, opener: str = "") -> str:
     """What opening a file does to it, by the mode; adding to an archive changes it."""
     if opener in MAKING_FOLDERS:
         return LOOKS if mode[1] is True else MAKES
+    if opener in OPENING_FOR_CHANGES:
+        return LOOKS if mode[1] == "r" else CHANGES
     text = mode[1] if type(mode[1]) is str else "r"
     if "a" in text:
         return CHANGES if opener in _IN_PIECES else ADDS

@@ -8,28 +8,34 @@ from __future__ import annotations
 from os import fsdecode, fsencode
 
 from amorsize._function.bound_arguments import NOTHING, rest_arguments, with_arguments
-from amorsize._function.callables import FUNCTION, MISSING, member, plain, public_name_of, raw
+from amorsize._function.callables import (
+    FUNCTION,
+    MISSING,
+    member,
+    own,
+    plain,
+    public_name_of,
+    raw,
+)
 from amorsize._function.changing_programs import files_of_programs
 from amorsize._function.file_manners import as_used
 from amorsize._function.item_paths import ASKED, ATTRIBUTE, ELEMENT, PERHAPS
+from amorsize._function.item_spelling import spelled
 from amorsize._function.library_changes import (
     BINDS,
     LISTENING,
     MAKES_FOLDER,
     MAKING_FOLDERS,
+    OPENING_FOR_CHANGES,
     SAVING,
 )
+from amorsize._function.made_instances import Made, class_of
 from amorsize._function.name_calls import OF_TEXTS, result_of
-from amorsize._function.name_frame import NameFrame
-from amorsize._function.name_parts import (
-    OF_ITEM,
-    PATH,
-    Part,
-    constant,
-    is_argument,
-    shared_by,
-)
+from amorsize._function.name_frame import UNPACKED, NameFrame
+from amorsize._function.name_parts import FILE, PATH, UNKNOWN, Part, all_of, constant, is_argument
 from amorsize._function.name_reader import read_names
+from amorsize._function.name_sharing import shared_by
+from amorsize._function.ownership import is_own_class
 from amorsize._function.shared_files import (
     METHODS_OF_PATHS,
     MOST_HELPERS,
@@ -58,6 +64,10 @@ LISTENS = "listens"
 _FIELDS = {ELEMENT, ATTRIBUTE, ASKED}
 #: The flags of generators and coroutines, whose results are not followed.
 _GIVES_LATER = 0x20 | 0x80 | 0x200
+#: More arguments than any function has that changes files.
+_MOST_PLACES = 4
+#: How deep calls of helpers are followed for the names that they are passed.
+_MOST_DEEP = 2 * MOST_HELPERS
 #: Stands for an argument that is not passed.
 _NOTHING = Part()
 
@@ -69,6 +79,7 @@ class SharedNames(Value):
     by_parts: tuple[tuple[Path, ...], ...]  # parts of the item: names are shared if these are equal
     paths: tuple[str, ...]  # names that are the same for all items
     ports: tuple[int, ...]  # ports that are
+    writes: bool  # whether the code shows that files are changed, or makes temporary ones
 
 
 def shared_names(
@@ -87,20 +98,24 @@ def shared_names(
     """
     found: dict[str, dict[Any, None]] = {CHANGES: {}, ADDS: {}, LOOKS: {}, LISTENS: {}}
     reached: set[FunctionType] = set()
+    writes = False
     # What is passed to the others may be known once the mapped function was read.
     for func, bound in sorted(read, key=lambda one: one[0] is not root):
         if not func.__code__.co_argcount and not rest_arguments(func.__code__):
             continue  # no item gets there, unless one of the others calls it
         reader = _Uses(owns, by_sql)
-        reader.follow(func, bound, {}, MOST_HELPERS)
+        reader.follow(func, bound, {}, _MOST_DEEP)
         reached |= reader.reached if func is root else set()
         is_text = reader.is_text or func.__annotations__.get(_first(func)) in (str, "str")
+        writes |= reader.writes or any(use in (CHANGES, ADDS) for use, _ in reader.found)
         for use, part in reader.found:
             what: Any = shared_by(part, is_text=is_text)
             if func is root:
                 what = what or (part.known if use == LISTENS else _fixed_path(part))
+            elif func in reached or own(func, "__wrapped__") is root:
+                what = ""
             elif type(what) is tuple:
-                what = () if func in reached else _guessed(what)
+                what = _not_followed(func, what) if owns(func) else _guessed(what)
             if what:
                 found[use][what] = None
     ports = found.pop(LISTENS)
@@ -110,7 +125,13 @@ def shared_names(
         by_parts=tuple(one for one in all_found if type(one) is tuple),
         paths=tuple(fsdecode(one) for one in all_found if type(one) is bytes),
         ports=tuple(one for one in ports if type(one) is int),
+        writes=writes,
     )
+
+
+def _not_followed(func: FunctionType, ways: tuple[Path, ...]) -> str:
+    """What stands for parts of what a function is passed that is called in unknown ways."""
+    return f"{', '.join(map(spelled, ways))}, whatever {func.__name__} is passed"
 
 
 def _guessed(ways: tuple[Path, ...]) -> tuple[Path, ...]:
@@ -138,11 +159,12 @@ class _Uses:
         found: What is done, with the name of the file.
         is_text: Whether the code treats the item as a text.
         reached: Functions of which the arguments are known.
+        writes: Whether it makes files whose names nothing else has.
     """
 
     def __init__(self, owns: Owns, by_sql: tuple[str, ...]) -> None:
         self.found: list[tuple[str, Part]] = []
-        self.is_text = False
+        self.is_text = self.writes = False
         self.reached: set[FunctionType] = set()
         self._owns, self._by_sql = owns, by_sql
         self._depth = 0
@@ -159,7 +181,7 @@ class _Uses:
     ) -> Part:
         """What a function gives, while what it does to files is noted."""
         if func.__code__ in self._running:
-            return OF_ITEM
+            return UNKNOWN
         self._running.append(func.__code__)
         before, self._depth = self._depth, depth
         n_before = len(self.found)
@@ -172,22 +194,38 @@ class _Uses:
         ]
         self._depth = before
         self._running.pop()
-        gives_later = func.__code__.co_flags & _GIVES_LATER
-        return OF_ITEM if gives_later or frame.gives is None else frame.gives
+        if func.__code__.co_flags & _GIVES_LATER:
+            return UNKNOWN if frame.yields is None else all_of(frame.yields)
+        return UNKNOWN if frame.gives is None else frame.gives
 
     def _called(self, called: Part, passed: list[Part], named: dict[str, Part]) -> Part:
         """What a call gives."""
         name = public_name_of(called.known) if callable(called.known) else ""
+        is_unpacked = UNPACKED in passed
+        if is_unpacked and self._helper(called) is None:
+            passed = [UNPACKED] * _MOST_PLACES
         of_whole = called.owner if called.label in OF_TEXTS else None
         if called.label == ".write" and passed:
             of_whole = passed[0]
         self.is_text |= of_whole is not None and is_argument(of_whole)
         self._note(called, name, passed, named)
+        if isinstance(called.known, type) and is_own_class(called.known):
+            return self._made(called.known, passed, named)
         result = self._result_of_helper(called, passed, named)
         if result is None:
             self._follow_passed([*passed, *named.values()])
             result = result_of(called, name, passed, named)
         return result
+
+    def _made(self, cls: type, passed: list[Part], named: dict[str, Part]) -> Part:
+        """An object that a class of the project makes."""
+        new = constant(Made(cls)).replace(label=cls.__name__)
+        if type(member(cls, "__init__")) is FUNCTION:
+            making = Part().replace(owner=new, label=".__init__")
+            self._result_of_helper(making, passed, named)
+        else:
+            self._follow_passed([*passed, *named.values()])
+        return new
 
     def _result_of_helper(
         self, called: Part, passed: list[Part], named: dict[str, Part]
@@ -197,14 +235,19 @@ class _Uses:
         if helper is None or not self._depth:
             return None
         func, bound, first = helper
+        if UNPACKED in passed:
+            return self._follow_unknown(func, bound)
         given = _given(func, bound, [*first, *passed], named)
         if given is None:
             return None
         self.reached.add(func)
         given |= called.closure or {}
-        result = self.follow(func, bound, given, self._depth - 1, of_item=False)
-        is_expression = func.__name__ == "<genexpr>"  # whose values are those it goes through
-        return None if is_expression else result
+        return self.follow(func, bound, given, self._depth - 1, of_item=False)
+
+    def _follow_unknown(self, func: FunctionType, bound: Bound) -> Part:
+        """Follow a function of which it is not known what it is passed."""
+        self.reached.add(func)
+        return self.follow(func, bound, {"": UNKNOWN}, self._depth - 1, of_item=False)
 
     def _follow_passed(self, passed: list[Part]) -> None:
         """Note what functions that the code makes do, if others are to call them."""
@@ -212,6 +255,8 @@ class _Uses:
             if part.closure is not None:
                 no_arguments = {"": Part(), **part.closure}
                 self.follow(part.known, NOTHING, no_arguments, self._depth - 1, of_item=False)
+            elif part.known is not MISSING and (helper := self._helper(part)) is not None:
+                self._follow_unknown(*helper[:2])
 
     def _note(self, called: Part, name: str, passed: list[Part], named: dict[str, Part]) -> None:
         """Note what a call does to files."""
@@ -220,16 +265,19 @@ class _Uses:
             return passed[place] if 0 <= place < len(passed) else named.get(keyword, _NOTHING)
 
         method, owner = called.label, called.owner
+        self.writes |= name.startswith("tempfile.")
         is_path = owner is not None and (owner.kind == PATH or method in _OF_PATHS_ALONE)
         if owner is not None and is_path and method in METHODS_OF_PATHS:
-            uses = _uses_of_path(method, at)
-            self.found += [(use, owner) for use in uses]
+            self.found += [(use, owner) for use in _uses_of_path(method, at)]
             if method in (".rename", ".replace"):
                 self.found.append((CHANGES, at(0, "target")))
-        if owner is not None and method in SAVING and called.known is MISSING:
+        if owner is not None and method in SAVING and self._helper(called) is None:
+            saved = at(SAVING[method], "path_or_buf")
             is_adding = _by_mode(at(-1, "mode")) == [ADDS]
-            self.found.append((ADDS if is_adding else CHANGES, at(0, "path_or_buf")))
-        self.found += uses_of(name, at, _by_mode, self._by_sql)
+            if saved.kind != FILE:
+                self.found.append((ADDS if is_adding else CHANGES, saved))
+        uses = uses_of(name, at, _by_mode, self._by_sql)
+        self.found += [(use, part) for use, part in uses if part.kind != FILE]
         self.found += files_of_programs(name, at)
         if name in LISTENING or (owner is not None and method == BINDS):
             self.found += _listens(at(0, "address"))
@@ -238,7 +286,7 @@ class _Uses:
         """The function of the project that is called, and what is passed before its arguments."""
         known, first = called.known, []
         if known is MISSING and called.owner is not None and called.owner.known is not MISSING:
-            known = raw(member(type(called.owner.known), called.label[1:]))
+            known = raw(member(class_of(called.owner.known), called.label[1:]))
             first = [] if type(known) is staticmethod else [called.owner]
             known = plain(known) if type(known) is staticmethod else known
             if type(known) is not FUNCTION:
@@ -267,7 +315,7 @@ def _uses_of_path(method: str, at: Callable[[int, str], Part]) -> list[str]:
 
 def _by_mode(mode: Part, opener: str = "") -> list[str]:
     """What opening a file may do to it; a mode that is chosen as items come may be any."""
-    if opener in MAKING_FOLDERS:
+    if opener in MAKING_FOLDERS or opener in OPENING_FOR_CHANGES:
         return [by_mode((None, mode.known), opener)]
     if type(mode.known) is not str:
         return [LOOKS] if mode is _NOTHING else [CHANGES]
