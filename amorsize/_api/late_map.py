@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from _frozen_importlib import _module_locks  # type: ignore[attr-defined]
+from _thread import get_ident
+from time import sleep
 
 from amorsize._engine.call_checks import check_data, name_of
 from amorsize._engine.call_options import DEFAULTS
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
 loaded: Any = None
 #: `amorsize._api.trivial_calls`, from the first call that may be one.
 loaded_trivial: Any = None
+#: How often a fork looks whether modules are being loaded, and the seconds between two looks. A
+#: first call loads for 30 ms. The wait is bounded: the load may need what the forking thread holds.
+MOST_LOOKS, BETWEEN_LOOKS_S = 2000, 1e-3
 
 
 def run(
@@ -78,6 +85,32 @@ def load() -> Any:
         raise
     loaded = module
     return module
+
+
+def hold_back_fork() -> None:
+    """Wait until no other thread is loading a module of amorsize. Takes 0.1 us if none is.
+
+    A child of a fork does not have that thread. If it used one of these modules, it would wait for
+    the end of the load for ever.
+    """
+    for _ in range(MOST_LOOKS):
+        if not _module_locks or not is_loaded_by_others():
+            return
+        sleep(BETWEEN_LOOKS_S)
+
+
+def is_loaded_by_others() -> bool:
+    """Whether another thread has the lock of a module of amorsize."""
+    for name, lock_of in tuple(_module_locks.items()):
+        if name.startswith("amorsize."):
+            owner = getattr(lock_of(), "owner", None)
+            if owner is not None and owner != get_ident():
+                return True
+    return False
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(before=hold_back_fork)
 
 
 class _WithoutRoom:
