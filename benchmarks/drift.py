@@ -184,7 +184,8 @@ def heard(event, arguments):
     if event in ("open", "sqlite3.connect") and str(arguments[0]).startswith(home):
         opened.append(arguments[0])
 sys.addaudithook(heard)
-from amorsize._engine import engine, call_options
+from amorsize._engine import engine
+from amorsize._engine.call import Invocation
 from amorsize._profiles import memory_store
 from amorsize import tuned_map
 
@@ -212,7 +213,7 @@ for _ in range(20_000):
     memory_store.memory().profile(memory_store.key_of(work, data[0]))
     looks.append(time.perf_counter() - began)
     began = time.perf_counter()
-    call = engine.Engine(work, (data,), {}, call_options.DEFAULTS, None)
+    call = engine.Engine(Invocation(func=work, iterables=(data,)))
     call._begin()
     call.call.tuner.next(call.call.status(caller_busy=False))
     decisions.append(time.perf_counter() - began)

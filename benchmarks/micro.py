@@ -92,14 +92,15 @@ def internals_us() -> dict[str, float]:
     first answer.
     """
     from amorsize import tuned_map
-    from amorsize._engine import call_options, engine
+    from amorsize._engine import engine
+    from amorsize._engine.call import Invocation
     from amorsize._profiles import memory_store
 
     data = range(200)
     tuned_map(spinning, data)
 
     def decide() -> None:
-        call = engine.Engine(spinning, (data,), {}, call_options.DEFAULTS, None)
+        call = engine.Engine(Invocation(func=spinning, iterables=(data,)))
         call._begin()
         call.call.tuner.next(call.call.status(caller_busy=False))
 

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from amorsize._engine import call_options, dispatcher_thread, engine
+from amorsize._engine import dispatcher_thread, engine
+from amorsize._engine.call import Invocation
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def test_a_watch_sees_the_gil_change_hands_as_usual(switches, is_probing, ends, 
     usual_s = switches.getswitchinterval()
     probing, intervals_s = [is_probing], []
     dispatcher = dispatcher_thread.Dispatcher(
-        engine.Engine(abs, (range(3),), {}, call_options.DEFAULTS, None).call,
+        engine.Engine(Invocation(func=abs, iterables=(range(3),))).call,
         is_probing=lambda: probing[0],
         serve=lambda: intervals_s.append(switches.getswitchinterval()),
         act=lambda: probing.__setitem__(0, is_probing and not ends),

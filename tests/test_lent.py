@@ -9,7 +9,7 @@ import pytest
 import amorsize
 from amorsize import autotune, tuned_map
 from amorsize._engine import spawn_costs
-from amorsize._engine.call_options import Options
+from amorsize._engine.call import Invocation
 from amorsize._engine.engine import Engine
 from amorsize._host.resources import Memory
 from amorsize._workers import shared_data
@@ -132,7 +132,7 @@ def test_what_others_leave_of_the_cores_is_reckoned_with(table):
 @pytest.mark.parametrize(("run_delay_s", "expected"), [(0.0, 1.0), (1.5, 4.0), (2.0, 8.0)])
 def test_the_first_items_tell_how_busy_the_host_is(run_delay_s, expected):
     """Items in workers say nothing of that: they have cores of their own, if any."""
-    engine = Engine(abs, (range(3),), {}, Options(), None)
+    engine = Engine(Invocation(func=abs, iterables=(range(3),)))
     for backend, late_s in (("caller", run_delay_s), ("process", 2.0)):
         engine.recorder.chunks.append(
             ChunkTrace(

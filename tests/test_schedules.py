@@ -237,13 +237,13 @@ def test_any_schedule_ends_as_the_loop_would(n_items, options, choices, fails, i
     """Results, the lowest failure, or an item named with cause; each item begun once but for it."""
     clock, chosen = Clock(), iter(choices)
     function = bad_at if fails else good
-    run = engine.Engine(
-        function,
-        (range(n_items),),
-        {},
-        call_options.validated(backend="process", **options),
-        "work",
+    made = call.Invocation(
+        func=function,
+        iterables=(range(n_items),),
+        options=call_options.validated(backend="process", **options),
+        name="work",
     )
+    run = engine.Engine(made)
     # What is not chosen goes well: the first thing that can happen, happens.
     pool = Scheduled(
         run.call.task,
@@ -296,7 +296,7 @@ def judge(outcome, function, n_items, options, pool):
 
 def test_a_schedule_can_be_told_apart():
     """The judge is not blind: a pool that loses a result is caught."""
-    task = engine.Engine(good, (range(3),), {}, call_options.DEFAULTS, "work").call.task
+    task = engine.Engine(call.Invocation(func=good, iterables=(range(3),))).call.task
     pool = Scheduled(task, None, Clock(), interrupts=False)
     options = {"retries": 0, "return_exceptions": False}
 

@@ -43,9 +43,9 @@ def engines(monkeypatch):
     found = []
 
     class Noted(mapping.Engine):
-        def __init__(self, func, iterables, *more, **options):
-            found.append(iterables)
-            super().__init__(func, iterables, *more, **options)
+        def __init__(self, made, **options):
+            found.append(made.iterables)
+            super().__init__(made, **options)
 
     monkeypatch.setattr(mapping, "Engine", Noted)
     return found

@@ -223,9 +223,9 @@ assert tuned_map(abs, [-1, -2], backend="process", n_jobs=2) == [1, 2]
 def test_a_first_call_knows_what_it_has_yet_to_load(run_script):
     """What inspects host and function is loaded where the work left pays for that as well."""
     script = """
-from amorsize._engine import call_options
+from amorsize._engine.call import Invocation
 from amorsize._engine.engine import Engine
-opening = Engine(len, (["a", "b"],), {}, call_options.DEFAULTS, None).opening
+opening = Engine(Invocation(func=len, iterables=(["a", "b"],))).opening
 print(opening.request().to_load_s > 0)
 import amorsize._engine.host_inspection
 print(opening.request().to_load_s)

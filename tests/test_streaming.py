@@ -8,7 +8,7 @@ import pytest
 from witness import CALLER, MANY_CORES, Ledger, compute_if_here, note
 
 from amorsize import autotune
-from amorsize._engine.call_options import DEFAULTS
+from amorsize._engine.call import Invocation
 from amorsize._engine.engine import Engine
 
 BACKENDS = ("auto", "serial", "thread", "process")
@@ -252,7 +252,7 @@ def test_many_items_take_no_memory(backend, n_items, run_script):
 
 def test_idle_workers_do_not_make_the_caller_read_item_by_item():
     """Where it goes on alone beside workers that are not worth feeding, it reads as far as ever."""
-    engine = Engine(same, (iter(range(10**6)),), {}, DEFAULTS, "same", streams=True)
+    engine = Engine(Invocation(func=same, iterables=(iter(range(10**6)),)), streams=True)
     engine._begin()
     engine.call.pools["process"] = object()  # none of its workers has anything to do
     engine.call.work.limit = 10**6

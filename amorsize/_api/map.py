@@ -7,6 +7,7 @@ import sys
 from _functools import partial  # type: ignore[import-not-found]  # `functools` loads much more
 
 from amorsize._engine import call_checks, call_options
+from amorsize._engine.call import Invocation
 from amorsize._engine.call_checks import SURELY_DATA
 from amorsize._engine.engine import Engine
 from amorsize._engine.item_seeding import is_known_to_draw
@@ -44,7 +45,10 @@ def run(
         short = _run_short(func, iterables, item_kwargs)
         if short is not None:
             return short
-    return Engine(func, iterables, item_kwargs, options, name).run()
+    made = Invocation(
+        func=func, iterables=iterables, item_kwargs=item_kwargs, options=options, name=name
+    )
+    return Engine(made).run()
 
 
 def stream(
@@ -71,7 +75,10 @@ def stream(
             "whole number from 1 on, or None to have the data read in the calling thread."
         )
     iterables = checked_data(func, iterables, name)
-    call = Engine(func, iterables, item_kwargs, options, name, streams=True, read_ahead=read_ahead)
+    made = Invocation(
+        func=func, iterables=iterables, item_kwargs=item_kwargs, options=options, name=name
+    )
+    call = Engine(made, streams=True, read_ahead=read_ahead)
     return call.stream(ordered, buffer, indexed)
 
 
@@ -127,7 +134,8 @@ def _run_short(
     error = ran.error
     del ran
     try:
-        return _finish(func, iterables, item_kwargs, None, results, error, began)
+        made = Invocation(func=func, iterables=iterables, item_kwargs=item_kwargs)
+        return _finish(made, results, error, began)
     finally:
         del error  # whose traceback has this frame
 
@@ -184,21 +192,16 @@ def go_on(
         began: When the call began, as `perf_counter` counts.
     """
     try:
-        return _finish(func, iterables, {}, name, results, error, began)
+        made = Invocation(func=func, iterables=iterables, name=name)
+        return _finish(made, results, error, began)
     finally:
         del error  # whose traceback has this frame
 
 
 def _finish(
-    func: Callable[..., Any],
-    iterables: tuple[Any, ...],
-    item_kwargs: dict[str, Any],
-    name: str | None,
-    results: list[Any],
-    error: BaseException | None,
-    began: float,
+    made: Invocation, results: list[Any], error: BaseException | None, began: float
 ) -> list[Any]:
-    engine = Engine(func, iterables, item_kwargs, call_options.DEFAULTS, name)
+    engine = Engine(made)
     try:
         return engine.go_on(results, error, began)
     finally:

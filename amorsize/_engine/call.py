@@ -6,6 +6,7 @@ import _thread
 import sys
 
 from amorsize._engine import call_checks
+from amorsize._engine.call_options import DEFAULTS
 from amorsize._engine.source import Sliced, source_of
 from amorsize._engine.work_queue import WorkQueue
 from amorsize._function.trivial import is_trivial
@@ -14,6 +15,7 @@ from amorsize._workers import call_site
 from amorsize._workers.protocol import Task
 from amorsize.policy.events import Inlined, Ready, Report, Started, Status, WorkerRetired
 from amorsize.policy.trace import ChunkLog, ChunkTrace, WorkerEvent, WorkerLog
+from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,27 +44,33 @@ if TYPE_CHECKING:
             """Show how it has ended."""
 
 
+class Invocation(Value):
+    """What one call is asked for."""
+
+    func: Callable[..., Any]
+    iterables: tuple[Any, ...]
+    item_kwargs: dict[str, Any] = {}  # noqa: RUF012 - keywords for every item: a Value is frozen
+    options: Options = DEFAULTS
+    name: str | None = None  # what the user calls a decorated function
+
+
 class Call:
     """The request of one call, and what is known of it so far."""
 
     def __init__(
         self,
-        func: Callable[..., Any],
-        iterables: tuple[Any, ...],
-        item_kwargs: dict[str, Any],
-        options: Options,
-        name: str | None,
+        made: Invocation,
         *,
         is_stream: bool = False,
         read_ahead: int | None = None,
     ) -> None:
-        self.func, self.options, self.item_kwargs = func, options, item_kwargs
-        self.name = name or call_checks.name_of(func)
-        self.source = source_of(iterables, strict=options.strict, read_ahead=read_ahead)
+        self.func, self.options, self.item_kwargs = made.func, made.options, made.item_kwargs
+        self.name = made.name or call_checks.name_of(made.func)
+        self.source = source_of(made.iterables, strict=made.options.strict, read_ahead=read_ahead)
         self.work = WorkQueue(self.source)
         self.is_stream = is_stream
         self.began = perf_counter()
-        self.task = _task(func, item_kwargs, options, self.source, star=len(iterables) > 1)
+        self.task = _task(made, self.source)
         self.function = self._function_here()
         self.pools: dict[str, WorkerPool] = {}
         #: Held by the caller from the first pool on, except inside its own items.
@@ -132,23 +140,16 @@ class Call:
         task.seed, task.generators = seed, generators
 
 
-def _task(
-    func: Callable[..., Any],
-    item_kwargs: dict[str, Any],
-    options: Options,
-    source: Sliced | Reading,
-    *,
-    star: bool,
-) -> Task:
+def _task(made: Invocation, source: Sliced | Reading) -> Task:
     """The task that workers need to run items."""
-    bound = func
-    if item_kwargs:
+    bound, options = made.func, made.options
+    if made.item_kwargs:
         from _functools import partial as bind  # type: ignore[import-not-found]
 
-        bound = bind(func, **item_kwargs)
+        bound = bind(made.func, **made.item_kwargs)
     return Task(
         bound,
-        star=star,
+        star=len(made.iterables) > 1,
         seed=options.seed,
         keep_errors=options.return_exceptions,
         single=options.timeout is not None or options.retries == 0,

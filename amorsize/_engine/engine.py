@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._engine.action_runner import ActionRunner
-from amorsize._engine.call import Call, Recorder
+from amorsize._engine.call import Call, Invocation, Recorder
 from amorsize._engine.confinement import Confinement
 from amorsize._engine.ending import Ending
 from amorsize._engine.failures import Failures
@@ -21,10 +21,9 @@ from amorsize.policy.tuner import Tuner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from typing import Any
 
-    from amorsize._engine.call_options import Options
     from amorsize._engine.lockstep import Turns
     from amorsize._engine.read_ahead import ReadAhead
     from amorsize._workers.protocol import Event
@@ -62,18 +61,12 @@ class Engine:
 
     def __init__(
         self,
-        func: Callable[..., Any],
-        iterables: tuple[Any, ...],
-        item_kwargs: dict[str, Any],
-        options: Options,
-        name: str | None,
+        made: Invocation,
         *,
         streams: bool = False,
         read_ahead: int | None = None,
     ) -> None:
-        call = self.call = Call(
-            func, iterables, item_kwargs, options, name, is_stream=streams, read_ahead=read_ahead
-        )
+        call = self.call = Call(made, is_stream=streams, read_ahead=read_ahead)
         #: How many items were done, once the call is over.
         self.n_done = 0
         #: The trace, once the call is over.
@@ -96,8 +89,10 @@ class Engine:
         self._turns: Turns | None = None
         # If no file can be opened to load modules, the loop itself is all that can run.
         self.plain_loop: Iterator[Any] | None = None
-        if not (n_files := shortage.n_to_load_with()) and options.allow_loop:
-            self.plain_loop = shortage.loop(func, iterables, item_kwargs, strict=options.strict)
+        if not (n_files := shortage.n_to_load_with()) and made.options.allow_loop:
+            self.plain_loop = shortage.loop(
+                made.func, made.iterables, made.item_kwargs, strict=made.options.strict
+            )
         call.shortage_reason = shortage.why_too_few(n_files)
 
     # -- the ways to run --------------------------------------------------------------------

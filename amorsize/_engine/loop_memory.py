@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from amorsize._engine import call_options, call_outcome
+from amorsize._engine import call_outcome
+from amorsize._engine.call import Invocation
 from amorsize._engine.engine import Engine
 from amorsize._host.clocks import perf_counter
 from amorsize._profiles import memory_store
@@ -26,7 +27,7 @@ def remember(func: Callable[..., Any], name: str | None, item: Any, run: LoopRun
         item: The first item, which shows the kind of all.
         run: The number of items, and their time.
     """
-    engine = Engine(func, (range(run.n_items),), {}, call_options.DEFAULTS, name)
+    engine = Engine(Invocation(func=func, iterables=(range(run.n_items),), name=name))
     call = engine.call
     call.key = memory_store.key_of(func, item)
     call.tuner = Tuner(None, engine.opening.request())

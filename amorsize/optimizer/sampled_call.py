@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from amorsize._engine import call_options
-from amorsize._engine.call import Recorder
+from amorsize._engine.call import Invocation, Recorder
 from amorsize._engine.engine import Engine
 from amorsize._workers import nesting
 from amorsize.policy.events import Inlined
@@ -68,7 +68,8 @@ class SampledCall(Engine):
         clock_s: float,
         tell: Callable[[int], object],
     ) -> None:
-        super().__init__(func, (items,), {}, call_options.validated(backend="serial"), None)
+        options = call_options.validated(backend="serial")
+        super().__init__(Invocation(func=func, iterables=(items,), options=options))
         self.plain_loop = None
         assert isinstance(self.recorder, SampleRecorder)
         self.recorder.clock_s = clock_s

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from amorsize._engine import call_options
+from amorsize._engine.call import Invocation
 from amorsize._engine.engine import Engine, OutOfTime
 from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
@@ -110,9 +111,8 @@ class Workers:
         """The same inside one worker process, which is ended when the time is up."""
         inside = partial(_timed_inside, self.func, items, self.n_items, plan, part)
         began = perf_counter()
-        call = Apart(
-            inside, ([longest_s],), {}, call_options.validated(backend="process", n_jobs=1), None
-        )
+        options = call_options.validated(backend="process", n_jobs=1)
+        call = Apart(Invocation(func=inside, iterables=([longest_s],), options=options))
         try:
             (run,) = call.run(longest_s=longest_s)
         except OutOfTime:
@@ -161,7 +161,7 @@ class Apart(Measured):
 def _timed(
     func: Callable[..., Any], items: Any, n_all: int, plan: Plan, part: Part, longest_s: float
 ) -> Run:
-    call = Measured(func, (items,), {}, _options_of(plan), None)
+    call = Measured(Invocation(func=func, iterables=(items,), options=_options_of(plan)))
     call.part = part
     call.failures.indices = range(part.offset, n_all, part.stride)
     began = perf_counter()

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from amorsize._engine import call_options
+from amorsize._engine.call import Invocation
 from amorsize._engine.engine import OutOfTime
 from amorsize._workers import nesting
 from amorsize.errors import AmorsizeError
@@ -50,7 +51,8 @@ def run_pilot(
         return run()
     longest_s = min(t for t in (asked.timeout_s, asked.budget_s) if t is not None)
     inside = partial(_apart, run)
-    call = Apart(inside, ([None],), {}, call_options.validated(backend="process", n_jobs=1), None)
+    options = call_options.validated(backend="process", n_jobs=1)
+    call = Apart(Invocation(func=inside, iterables=([None],), options=options))
     try:
         (pilot,) = call.run(longest_s=longest_s)
     except (OutOfTime, AmorsizeError) as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from amorsize._engine import call_checks
-from amorsize._engine.call_options import DEFAULTS
+from amorsize._engine.call import Invocation
 from amorsize._engine.engine import Engine
 from amorsize._engine.source import Sliced, source_of
 from amorsize._function import callables
@@ -158,6 +158,7 @@ def tune_pipeline(
             print(f"Stage {len(stages) + 1}: {name_of(func)}")
         stages.append(quick_tune(func, items, verbose, **options))
         item_kwargs = options.get("item_kwargs") or {}
-        items = Engine(func, (items,), item_kwargs, DEFAULTS, None).run()
+        made = Invocation(func=func, iterables=(items,), item_kwargs=item_kwargs)
+        items = Engine(made).run()
     names = tuple(map(name_of, functions))
     return PipelineResult(names=names, stages=tuple(stages), results=items)
