@@ -124,7 +124,7 @@ class TunedFunction:
         """Call the function with each item (or tuple of zipped items); a list, in their order."""
         tuned = self._self_parent or self
         func, iterables = self._received(tuned, iterables)
-        run = (late_map.loaded or late_map).run
+        run = late_map.maker().run
         return run(func, iterables, item_kwargs, tuned._self_options, tuned._self_name)  # type: ignore[no-any-return]
 
     def stream(
@@ -152,7 +152,8 @@ class TunedFunction:
         """
         tuned = self._self_parent or self
         func, iterables = self._received(tuned, iterables)
-        stream = (late_map.loaded or late_map.load()).stream
+        maker = late_map.maker()
+        stream = (late_map.load() if maker is late_map else maker).stream
         options, name = tuned._self_options, tuned._self_name
         more = {"indexed": indexed, "read_ahead": read_ahead}
         return stream(func, iterables, item_kwargs, options, ordered, buffer, name, **more)  # type: ignore[no-any-return]

@@ -16,6 +16,7 @@ from amorsize._host.shortage import CANNOT_LOAD, is_lack, loop, no_workers, why_
 from amorsize._host.signals import (
     no_interrupts,  # here: a handler may call before all else is there
 )
+from amorsize.errors import WorkersUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,11 +27,23 @@ if TYPE_CHECKING:
 
 #: `amorsize._api.map` from the first call that takes it; None before that.
 loaded: Any = None
+#: No module can be imported when Python ends, and objects may still make calls as they are freed.
+AT_THE_END = (
+    "no worker can be started while the program ends. Make the call before that, or use "
+    "backend='serial'."
+)
 #: `amorsize._api.trivial_calls`, from the first call that may be one.
 loaded_trivial: Any = None
 #: How often a fork looks whether modules are being loaded, and the seconds between two looks. A
 #: first call loads for 30 ms. The wait is bounded: the load may need what the forking thread holds.
 MOST_LOOKS, BETWEEN_LOOKS_S = 2000, 1e-3
+
+
+def maker() -> Any:
+    """What makes a map now: this module, the one that it loads, or a loop as the program ends."""
+    if sys.is_finalizing():
+        return _at_the_end()
+    return loaded or sys.modules[__name__]
 
 
 def run(
@@ -71,6 +84,8 @@ def _load_trivial() -> Any:
 def load() -> Any:
     """The module that makes maps; where it cannot be loaded, a replacement that runs loops."""
     global loaded
+    if sys.is_finalizing():
+        return _at_the_end()
     if not shortage.has_space():
         return _WithoutRoom(MemoryError("there is no memory for the modules of a call"))
     try:
@@ -113,8 +128,12 @@ if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(before=hold_back_fork)
 
 
+def _at_the_end() -> _WithoutRoom:
+    return _WithoutRoom(WorkersUnavailable(AT_THE_END))
+
+
 class _WithoutRoom:
-    """Replaces the modules that make a map if there is no room to load them."""
+    """Replaces the modules that make a map if there is no room to load them, or no more time."""
 
     def __init__(self, error: Exception) -> None:
         self._error = error
@@ -155,6 +174,8 @@ class _WithoutRoom:
     ) -> Iterator[Any]:
         """Yield the results of the plain loop."""
         if not options.allow_loop:
+            if type(self._error) is WorkersUnavailable:
+                raise self._error
             raise no_workers(why_too_few(0) or "", self._error) from self._error
         check_data(iterables, name_of(func))
         results = loop(func, iterables, item_kwargs, strict=options.strict)

@@ -81,5 +81,5 @@ def tuned_map(
     """
     options = call_options.spelled(locals())
     call_checks.check_function(func)
-    run = (late_map.loaded or late_map).run
+    run = late_map.maker().run
     return run(raw(func), iterables, item_kwargs or {}, options, None)  # type: ignore[no-any-return]
