@@ -9,7 +9,7 @@ from __future__ import annotations
 import _thread
 import os
 
-from amorsize._engine.verdict import Verdict, why_stay
+from amorsize._engine.verdict import Verdict, runs_event_loop, why_stay
 from amorsize._function.reach_calls import ON_DESCRIPTORS, WATCHED_FOR
 from amorsize._function.reach_findings import OF_ITEMS, Objects, Reach
 from amorsize._function.thread_safety import examine
@@ -273,6 +273,8 @@ def against_threads(reach: Reach, options: Options) -> str | None:
         return "seed= needs random generators that threads would share"
     if options.thread_safe is not None:
         return None if options.thread_safe else "thread_safe=False"
+    if why := _why_by_loop(reach):
+        return f"{why} ({ALLOWS_THREADS})"
     if reach.shared or reach.stores:
         return f"threads would share {_some((*reach.shared, *reach.stores))} ({ALLOWS_THREADS})"
     if changed := tuple(one for one in reach.changed if one != OF_ITEMS):
@@ -285,12 +287,20 @@ def against_threads(reach: Reach, options: Options) -> str | None:
 def _against_processes(reach: Reach) -> str | None:
     if reach.bound:
         return f"an item calls {_some(reach.bound)}"
+    if why := _why_by_loop(reach):
+        return f"{why} ({ALLOWS_PROCESSES})"
     if reach.copies:
         return f"workers would have copies of {_some(reach.copies)} ({ALLOWS_PROCESSES})"
     if reach.stores or reach.changed:
         stores = _some((*reach.stores, *reach.changed))
         return f"a worker process would lose what items store in {stores} ({ALLOWS_PROCESSES})"
     return None
+
+
+def _why_by_loop(reach: Reach) -> str | None:
+    if not (reach.of_loop and runs_event_loop()):
+        return None
+    return f"an item calls {_some(reach.of_loop)}, and an event loop runs in this thread alone"
 
 
 def _first_why(findings: Sequence[Finding]) -> str | None:

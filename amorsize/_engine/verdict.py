@@ -29,6 +29,12 @@ def are_threads_replaced() -> bool:
     return monkey is not None and bool(monkey.is_module_patched("threading"))
 
 
+def runs_event_loop() -> bool:
+    """Whether an event loop runs in this thread, so that the call blocks it."""
+    running = getattr(sys.modules.get("asyncio.events"), "_get_running_loop", None)
+    return running is not None and running() is not None
+
+
 def why_stay(locks: dict[str, Any]) -> str | None:
     """Why no item may run elsewhere now: it may have to wait for a lock that the caller holds."""
     if are_threads_replaced():

@@ -52,6 +52,11 @@ NETWORK = {
 }
 #: Functions that send their requests by the opener that the program has installed.
 _OPENING_BY_PROGRAM = {"urllib.request.urlopen", "urllib.request.urlretrieve"}
+#: Functions of `asyncio` that ask for the event loop which runs in the thread that calls them.
+_OF_LOOP = {
+    *("get_running_loop", "_get_running_loop", "get_event_loop", "current_task", "all_tasks"),
+    *("run", "Runner", "create_task", "ensure_future", "gather", "shield", "wrap_future"),
+}
 #: Functions that touch files but belong to other modules.
 _OPENERS = {"builtins.open"}
 #: Functions that return an open file or connection; classes are known by their instances.
@@ -68,6 +73,7 @@ def is_known_call(findings: Findings, value: Any) -> bool:
         return False
     from amorsize._function.library_effects import effect_of
 
+    _note_asked_loop(findings, value)
     effect = effect_of(value)
     if effect is None:
         return False
@@ -89,6 +95,12 @@ def is_known_call(findings: Findings, value: Any) -> bool:
         findings.calls[what] = findings.unread[what] = None
         findings.seeds |= name.rpartition(".")[2] in SEEDING
     return True
+
+
+def _note_asked_loop(findings: Findings, value: Any) -> None:
+    name = call_name(value) if own(value, "__name__") in _OF_LOOP else ""
+    if name.lstrip("_").startswith("asyncio."):
+        findings.of_loop[f"asyncio.{name.rpartition('.')[2]}"] = None
 
 
 def _hook_of_program(name: str) -> str | None:

@@ -32,6 +32,7 @@ class Reach(Value):
     `copies` names what must not exist twice, in worker processes: "global LOG (TextIOWrapper)".
     `unread` names what reading could not decide, so that an item has to be watched.
     `draws` names the process-wide random generators that items draw from.
+    `of_loop` names what asks for the event loop that runs in the thread which calls it.
     `seeds`: it may set the state of a random generator that outlives the item.
     """
 
@@ -42,6 +43,7 @@ class Reach(Value):
     bound: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     draws: tuple[str, ...] = ()
+    of_loop: tuple[str, ...] = ()
     seeds: bool = False
     touches: bool = False  # it writes, sends or starts something, perhaps to be done but once
     connects: bool = False  # it names what talks to services
@@ -88,6 +90,7 @@ class Findings:
         self.bound: dict[str, None] = {}
         self.unread: dict[str, None] = {}
         self.draws: dict[str, None] = {}
+        self.of_loop: dict[str, None] = {}
         self.changed: dict[str, None] = {}
         self.alters: dict[str, str] = {}
         self.touches = self.connects = self.seeds = self.names_files = False
@@ -110,6 +113,7 @@ class Findings:
             bound=tuple(self.bound),
             unread=tuple(self.unread),
             draws=tuple(self.draws),
+            of_loop=tuple(self.of_loop),
             seeds=self.seeds or self._seeds_its_own(),
             touches=self.touches,
             connects=self.connects,
