@@ -34,7 +34,7 @@ def test_the_program_has_its_streams_while_the_caller_holds_its_output():
     printed, before = Printed(), sys.stdout
     printed.hold(3)
     try:
-        assert sys.stdout is not before
+        assert sys.stdout is before
         ends_within, still_held = Around.begin(parts=["process"]), Around.begin(parts=["process"])
         assert changed(still_held) == []
     finally:

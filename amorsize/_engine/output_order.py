@@ -7,16 +7,16 @@ caller runs an item, as handlers that the item has added would get it.
 from __future__ import annotations
 
 import sys
-from _thread import get_ident
+from _thread import allocate_lock
 
-from amorsize._host.replacement import Replacement
+from amorsize._workers import diverted_output, stream_calls
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from typing import Any
 
-STREAMS = ("stdout", "stderr")
+    from amorsize._workers.stream_calls import Call
 
 
 class Printed:
@@ -24,21 +24,25 @@ class Printed:
 
     def __init__(self) -> None:
         self._held: dict[int, list[_Said]] = {}  # by the first item of the chunk
+        self._lock = allocate_lock()  # an item in the caller adds to it while others are served
         self.has_held = False  # whether any output was ever held
         self._shown = 0  # all output of items below this index was shown
         self._is_inside = False  # whether the caller runs items
-        self._real: dict[str, Any] = {}  # the program's streams, while they are replaced
-        self._call_handlers: Callable[..., None] | None = None  # logging's own, in the same way
+        self._holding: _Holding | None = None  # takes the output of the caller's items
 
-    def take(self, start: int, stream: str, text: str) -> None:
-        """Take text that a chunk beginning at `start` has printed."""
-        self._add(start, _Said(lambda: self._write(stream, text), is_record=False))
+    def take(self, start: int, calls: list[Call]) -> None:
+        """Take what a chunk beginning at `start` has written."""
+        self._add(start, _Said(lambda: stream_calls.repeat(calls), is_record=False))
 
     def take_record(self, start: int, fields: dict[str, Any]) -> None:
-        """Take a log record of a chunk beginning at `start`, from a worker."""
+        """Take a log record or a warning of a chunk beginning at `start`, from a worker process."""
         from amorsize._workers.child_setup import handle_record
 
-        self._add(start, _Said(lambda: handle_record(fields), is_record=True))
+        self.take_shown(start, lambda: handle_record(fields))
+
+    def take_shown(self, start: int, show: Callable[[], None]) -> None:
+        """Take a log record or a warning of a chunk beginning at `start`, with what shows it."""
+        self._add(start, _Said(show, is_record=True))
 
     def enter(self) -> None:
         """Note that the caller begins to run items."""
@@ -54,80 +58,59 @@ class Printed:
         self._shown = n_in_order
         if not self._held:
             return
-        for start in sorted(start for start in self._held if start <= n_in_order):
-            said = self._held.pop(start)
-            while said and not (self._is_inside and said[0].is_record):
-                said.pop(0).show()
-            if said:
-                self._held[start] = said
-                return
+        with diverted_output.Undiverted():
+            while (due := self._next_due()) is not None:
+                start, said = due
+                while said and not (self._is_inside and said[0].is_record):
+                    said.pop(0).show()
+                if said:
+                    with self._lock:
+                        self._held[start] = said + self._held.get(start, [])
+                    return
+
+    def _next_due(self) -> tuple[int, list[_Said]] | None:
+        with self._lock:
+            start = min(self._held, default=sys.maxsize)
+            return (start, self._held.pop(start)) if start <= self._shown else None
 
     def release_all(self) -> None:
         """Show all that is left, as the call is over."""
         self.leave()
-        self.release(sys.maxsize)
+        self.release(sys.maxsize - 1)
 
     def hold(self, start: int) -> None:
         """Hold the output of items in the caller from now on, as that of a chunk at `start`."""
-        for name in STREAMS:
-            stream = getattr(sys, name)
-            if stream is not None and name not in self._real:
-                self._real[name] = stream
-                setattr(sys, name, _Held(self, start, name, stream))
-        if hasattr(logging := sys.modules.get("logging"), "Logger"):
-            self._hold_records(logging, start)
+        if "logging" in sys.modules:
+            from amorsize._workers.child_setup import note_handlers
+
+            note_handlers()
+        self._holding = _Holding(self, start)
+        diverted_output.begin()
+        diverted_output.divert(self._holding)
 
     def let_go(self) -> None:
-        """Restore the program's streams, unless an item has replaced them."""
-        for name, stream in self._real.items():
-            if type(getattr(sys, name)) is _Held:
-                setattr(sys, name, stream)
-        self._real.clear()
-        if self._call_handlers is not None:
-            sys.modules["logging"].Logger.callHandlers = self._call_handlers
-            self._call_handlers = None
+        """Let items in the caller write to the program's streams again."""
+        holding, self._holding = self._holding, None
+        if holding is not None:
+            diverted_output.restore()
+            diverted_output.end()
+            holding.pieces.hand_on()
 
-    def _hold_records(self, logging: Any, start: int) -> None:
-        """Pass records at once to handlers that an item has added, and to all others in order."""
-        from amorsize._workers.child_setup import handle_here, note_handlers
-
-        call_handlers, thread = logging.Logger.callHandlers, get_ident()
-        note_handlers()
-
-        def held(logger: Any, record: Any) -> None:
-            if get_ident() != thread:
-                call_handlers(logger, record)
-            elif not handle_here(logger, record) or logger.hasHandlers():
-                said = _Said(lambda: call_handlers(logger, record), is_record=True)
-                self._add(start, said)
-
-        self._call_handlers = call_handlers
-        logging.Logger.callHandlers = held
+    def add_here(self, start: int, show: Callable[[], None], *, is_record: bool) -> None:
+        """Hold what an item in the caller writes, until that is shown from outside of it."""
+        with self._lock:
+            self._held.setdefault(start, []).append(_Said(show, is_record=is_record))
+        self.has_held = True
 
     def _add(self, start: int, said: _Said) -> None:
-        self._held.setdefault(start, []).append(said)
+        with self._lock:
+            self._held.setdefault(start, []).append(said)
         self.has_held = True
         self.release(self._shown)
 
-    def _write(self, stream: str, text: str) -> None:
-        shown = self._real.get(stream) or getattr(sys, stream)
-        if shown is None:
-            return
-        data = text.encode("utf-8", "surrogateescape")
-        if text.isascii() or data.decode("utf-8", "replace") == text or not _has_bytes(shown):
-            shown.write(text)
-        else:  # bytes that an item has written to the binary stream below
-            shown.flush()
-            shown.buffer.write(data)
-            shown.buffer.flush()
-
-
-def _has_bytes(stream: Any) -> bool:
-    return hasattr(stream, "buffer")
-
 
 class _Said:
-    """One text or log record."""
+    """Calls of a stream, a warning or a log record."""
 
     __slots__ = ("is_record", "show")
 
@@ -135,24 +118,32 @@ class _Said:
         self.show, self.is_record = show, is_record
 
 
-class _Held(Replacement):
-    """A stream that holds its text and passes everything else to the program's stream."""
+class _Holding:
+    """Holds the output of items in the caller that run ahead of their turn."""
 
-    def __init__(self, printed: Printed, start: int, name: str, stream: Any) -> None:
-        self._printed, self._start, self._name, self.replaces = printed, start, name, stream
+    def __init__(self, printed: Printed, start: int) -> None:
+        self._printed, self._start = printed, start
+        self.pieces = stream_calls.Pieces(self._take)
+        self.call = self.pieces.call
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.replaces, name)
+    def _take(self, calls: list[Call]) -> None:
+        self._add(lambda: stream_calls.repeat(calls), is_record=False)
 
-    def write(self, text: str) -> int:
-        """Hold a text until its turn comes."""
-        self._printed.take(self._start, self._name, text)
-        return len(text)
+    def record(self, logger: Any, record: Any) -> None:
+        """Pass a record at once to handlers that an item has added, and to all others in order."""
+        from amorsize._workers.child_setup import handle_here
 
-    def writelines(self, lines: Iterable[str]) -> None:
-        """Hold several texts."""
-        for line in lines:
-            self.write(line)
+        if not handle_here(logger, record) or logger.hasHandlers():
+            self.pieces.hand_on()
+            self._add(lambda: logger.callHandlers(record), is_record=True)
 
-    def flush(self) -> None:
-        """Do nothing: text is shown when its turn comes."""
+    def warning(self, warning: Any) -> None:
+        """Hold a warning."""
+        from amorsize._workers import worker_warnings
+
+        self.pieces.hand_on()
+        show = worker_warnings.held(warning)
+        self._add(show, is_record=True)
+
+    def _add(self, show: Callable[[], None], *, is_record: bool) -> None:
+        self._printed.add_here(self._start, show, is_record=is_record)

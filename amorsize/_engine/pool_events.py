@@ -74,11 +74,13 @@ class PoolEvents:
             case protocol.SetupFailed():
                 self._set_up_failed(event)
             case protocol.Text():
-                self._printed.take(event.start, event.stream, event.text)
+                self._printed.take(event.start, event.calls)
             case protocol.Noticed():
                 self._confinement.note_change_in_worker(event.why)
             case protocol.Logged():
                 self._printed.take_record(event.start, event.record)
+            case protocol.Held():
+                self._printed.take_shown(event.start, event.show)
 
     def _lost(self, lost: WorkerLost, now_s: float) -> None:
         """Handle the loss of a worker: decide which of its items run again."""

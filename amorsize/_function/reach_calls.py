@@ -33,6 +33,8 @@ TAKES_DESCRIPTORS = {
 }
 #: Names in code that opens descriptors of its own.
 _OPENING = {"open", "pipe", "pipe2", "mkstemp", "memfd_create", "socketpair", "openpty", "fileno"}
+#: Names of the program's streams.
+_STREAMS = {"stdout", "stderr", "__stdout__", "__stderr__"}
 #: Functions that are harmless unless a file is named after their result; watching shows that.
 WATCHED_FOR = {"os.getpid"}
 #: Modules for what may have to be done only once: files, programs, the network, databases.
@@ -152,7 +154,11 @@ def _note_descriptor(findings: Findings, name: str) -> None:
 
 def settle_descriptors(findings: Findings) -> None:
     """Drop the numbers of descriptors that the item has opened itself: they are harmless."""
-    if not _OPENING.isdisjoint(findings.names):
+    names = findings.names
+    opening = _OPENING.intersection(names)
+    if opening == {"fileno"} and findings.on_descriptors and not _STREAMS.isdisjoint(names):
+        opening = set()  # that of the program's own stream
+    if opening:
         findings.at_descriptors.clear()
         return
     for name in findings.on_descriptors:

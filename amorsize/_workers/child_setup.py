@@ -5,17 +5,27 @@ from __future__ import annotations
 import io
 import os
 import sys
+from marshal import dumps
 
 from amorsize._host import signals
-from amorsize._host.signals import let_through
-from amorsize._workers import framing, nesting, serialization, worker_numbers, worker_warnings
+from amorsize._workers import (
+    diverted_output,
+    framing,
+    nesting,
+    serialization,
+    stream_calls,
+    worker_numbers,
+    worker_warnings,
+)
 from amorsize._workers.stream_encoding import encoding_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from amorsize._workers.pipe_ends import End
+    from amorsize._workers.stream_calls import Call, Pieces
 
 
 def settle(writing: End) -> None:
@@ -29,7 +39,8 @@ def settle(writing: End) -> None:
     _begin_multiprocessing()
     if (numpy_random := serialization.loaded("numpy.random")) is not None:
         numpy_random.seed()  # unlike `random`, numpy does not reseed itself after a fork
-    forward_output(writing, always=True)  # the caller shows text in the order of items
+    diverted_output.divert_process(stream_calls.Pieces(_sender(writing)))
+    _forward_others(writing)
 
 
 def leave() -> None:
@@ -58,24 +69,24 @@ def _begin_multiprocessing() -> None:
         util._run_after_forkers()
 
 
-def forward_output(writing: End, *, always: bool = False) -> None:
-    """Forward output, log records and warnings to the caller."""
-    if always or not _is_descriptor(sys.stdout, 1):
-        sys.stdout = Forwarder(writing, b"1", sys.stdout)
-    if always or not _is_descriptor(sys.stderr, 2):
-        sys.stderr = Forwarder(writing, b"2", sys.stderr)
+def forward_output(writing: End) -> None:
+    """In a new interpreter: forward output, log records and warnings to the caller."""
+    pieces = stream_calls.Pieces(_sender(writing))
+    for slot in stream_calls.SLOTS:
+        setattr(sys, slot, Forwarder(pieces, slot, getattr(sys, slot)))
+    diverted_output.forward_process(pieces)
+    _forward_others(writing)
+
+
+def _forward_others(writing: End) -> None:
     if "logging" in sys.modules:
         forward_records(writing)
     worker_warnings.forward(writing)
 
 
-def _is_descriptor(stream: Any, number: int) -> bool:
-    """Whether a stream writes to this descriptor, which a fork shares with the caller."""
-    try:
-        return stream is None or stream.fileno() == number
-    except (AttributeError, OSError, ValueError) as error:
-        let_through(error)
-        return False
+def _sender(writing: End) -> Callable[[list[Call]], None]:
+    """What sends calls of streams to the caller."""
+    return lambda calls: framing.write(writing.number(), framing.TEXT, dumps(calls))
 
 
 class Forwarder(io.TextIOBase):
@@ -86,11 +97,12 @@ class Forwarder(io.TextIOBase):
     mode = "w"
     line_buffering, write_through = True, False
 
-    def __init__(self, writing: End, name: bytes, callers: Any) -> None:
-        self._writing, self._name, self._held = writing, name, ""
+    def __init__(self, pieces: Pieces, slot: str, callers: Any) -> None:
+        self._pieces, self._slot = pieces, slot
         self.follow(*encoding_of(callers))
         self._pid = os.getpid()
-        self.name = {b"1": "<stdout>", b"2": "<stderr>"}[name]
+        self._number = 1 if "out" in slot else 2
+        self.name = "<stdout>" if "out" in slot else "<stderr>"
         self.buffer = ForwardedBytes(self)
 
     def follow(self, encoding: str | None, errors: str | None) -> None:
@@ -103,12 +115,12 @@ class Forwarder(io.TextIOBase):
 
     def fileno(self) -> int:
         """The caller's descriptor, for programs that an item starts."""
-        self.flush()
-        return int(self._name)
+        self._pieces.hand_on()
+        return self._number
 
     def isatty(self) -> bool:
         """The answer of the caller's stream."""
-        return os.isatty(int(self._name))
+        return os.isatty(self._number)
 
     def detach(self) -> Any:
         """The binary stream below, for another text stream."""
@@ -118,39 +130,37 @@ class Forwarder(io.TextIOBase):
         self, *, encoding: str | None = None, errors: str | None = None, **_: object
     ) -> None:
         """Change which text can be written; the caller's stream encodes it as before."""
-        self.flush()
         self.follow(encoding or self.encoding, errors or ("strict" if encoding else self.errors))
 
     def write(self, text: str) -> int:
-        """Hold text until a line is complete.
+        """Send text; in a process forked by an item, which must not send, write it.
 
         Raises:
             UnicodeEncodeError: The caller's stream could not write it, which so fails here.
         """
         if self.encoding is not None and self.errors is not None and not text.isascii():
             text.encode(self.encoding, self.errors)
-        return self.hold(text)
-
-    def hold(self, text: str) -> int:
-        """Hold text, whatever it can be encoded in."""
-        self._held += text
-        if "\n" in text:
-            self.flush()
+        if os.getpid() != self._pid:
+            os.write(self._number, text.encode("utf-8", "surrogateescape"))
+        else:
+            self._pieces.call(self._slot, "write", str(text))
         return len(text)
 
+    def write_bytes(self, data: bytes) -> None:
+        """Send bytes."""
+        if os.getpid() != self._pid:
+            os.write(self._number, data)
+        else:
+            self._pieces.call(self._slot, "buffer.write", data)
+
     def flush(self) -> None:
-        """Send what is held."""
-        if self._held:
-            held, self._held = self._held, ""
-            data = held.encode("utf-8", "surrogateescape")
-            if os.getpid() != self._pid:  # a process forked by an item must not write frames
-                os.write(int(self._name), data)
-                return
-            framing.write(self._writing.number(), framing.TEXT, self._name, data)
+        """Have the caller flush its stream."""
+        if os.getpid() == self._pid:
+            self._pieces.call(self._slot, "flush", None)
 
 
 class ForwardedBytes(io.BufferedIOBase):
-    """The binary stream below a `Forwarder`; its bytes are forwarded as text."""
+    """The binary stream below a `Forwarder`."""
 
     def __init__(self, stream: Forwarder) -> None:
         self._stream, self.name, self.mode = stream, stream.name, "wb"
@@ -161,19 +171,17 @@ class ForwardedBytes(io.BufferedIOBase):
         return True
 
     def write(self, data: Any) -> int:
-        """Send bytes after all text that was written before."""
-        self._stream.flush()
+        """Send bytes."""
         with memoryview(data) as view:
-            self._stream.hold(view.tobytes().decode("utf-8", "surrogateescape"))
+            self._stream.write_bytes(view.tobytes())
             return view.nbytes
 
     def flush(self) -> None:
-        """Send what is held."""
+        """Have the caller flush its stream."""
         self._stream.flush()
 
     def close(self) -> None:
-        """Send what is held; the stream stays open."""
-        self.flush()
+        """The stream stays open."""
 
     def fileno(self) -> int:
         """The caller's descriptor."""
@@ -202,6 +210,7 @@ def forward_records(writing: End) -> None:
         if os.getpid() != pid:  # a process forked by an item
             return
         fields = plain_record(record)
+        diverted_output.hand_on()  # keep the order of output
         if was_handled:
             fields[HANDLED] = True
         framing.write(writing.number(), framing.RECORD, serialization.dumps(fields))

@@ -9,10 +9,12 @@ from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import let_through, no_interrupts
 from amorsize._workers import (
     child_setup,
+    diverted_output,
     framing,
     inherited_descriptors,
     parent_death,
     serialization,
+    stream_calls,
     warm_blocks,
 )
 from amorsize._workers.child_process import Child
@@ -100,9 +102,7 @@ class ForkPool(ProcessPoolBase):
         self._shared.make_room(slot)
         (requests_read, requests_write), (reports_read, reports_write) = two_pipes()
         widen(reports_write)
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:  # buffered text would be printed twice
-                stream.flush()
+        diverted_output.flush_files()  # buffered text would be printed twice
         parent_pid = os.getpid()
         try:
             pid = _fork()
@@ -221,7 +221,7 @@ class ForkPool(ProcessPoolBase):
                 if kind == framing.TEXT:
                     text = self._event_of(handle, kind, payload)
                     assert isinstance(text, Text)
-                    print(text.text, end="", file=getattr(sys, text.stream), flush=True)
+                    stream_calls.repeat(text.calls)
 
     def _kill_or_hang_up(self, handle: WorkerHandle) -> None:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+from marshal import loads
 
 from amorsize._host.clocks import perf_counter
 from amorsize._workers import (
@@ -222,11 +223,8 @@ class ProcessPoolBase:
         if kind == framing.READY:
             return WorkerReady(worker=handle.number)
         if kind == framing.TEXT:
-            return Text(
-                stream="stderr" if payload[:1] == b"2" else "stdout",
-                text=bytes(payload[1:]).decode("utf-8", "surrogateescape"),
-                start=handle.in_flight[0].start if handle.in_flight else 0,
-            )
+            start = handle.in_flight[0].start if handle.in_flight else 0
+            return Text(calls=loads(payload), start=start)
         if kind == framing.RECORD:
             start = handle.in_flight[0].start if handle.in_flight else 0
             return Logged(record=serialization.loads(payload), start=start)

@@ -292,18 +292,29 @@ class SetupFailed(Value):
 
 
 class Text(Value):
-    """Text that an item printed in a worker."""
+    """What an item wrote to the program's streams in a worker."""
 
-    stream: str  # "stdout" or "stderr"
-    text: str
-    start: int = 0  # the first item of the chunk in which it was printed
+    calls: list  # type: ignore[type-arg]  # of `diverted_output.Call`
+    start: int = 0  # the first item of the chunk in which it was written
+
+    @property
+    def text(self) -> str:
+        """All texts of it."""
+        return "".join(value for _, method, value in self.calls if method == "write")
 
 
 class Logged(Value):
-    """A log record of an item in a worker."""
+    """A log record or a warning of an item in a worker process."""
 
     record: dict  # type: ignore[type-arg]
     start: int = 0  # the first item of the chunk in which it was logged
+
+
+class Held(Value):
+    """A log record or a warning of an item in a worker thread."""
+
+    show: Any  # shows it
+    start: int = 0
 
 
 class Noticed(Value):
@@ -313,4 +324,5 @@ class Noticed(Value):
     why: str
 
 
-Event = WorkerReady | ChunkDone | WorkerLost | WorkerRetired | SetupFailed | Text | Logged | Noticed
+Output = Text | Logged | Held
+Event = WorkerReady | ChunkDone | WorkerLost | WorkerRetired | SetupFailed | Output | Noticed

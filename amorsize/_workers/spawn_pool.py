@@ -16,6 +16,7 @@ from amorsize._workers import (
     exception_pickling,
     framing,
     serialization,
+    stream_calls,
     warm_blocks,
     worker_numbers,
 )
@@ -221,7 +222,7 @@ class SpawnPool(ProcessPoolBase):
                 return
             for event in self.wait(left_s):
                 if isinstance(event, Text):
-                    print(event.text, end="", file=getattr(sys, event.stream), flush=True)
+                    stream_calls.repeat(event.calls)
                 elif isinstance(event, Logged):
                     from amorsize._workers.child_setup import handle_record
 

@@ -20,6 +20,7 @@ from amorsize._workers import (
     nesting,
     parent_death,
     serialization,
+    stream_calls,
     worker_numbers,
 )
 from amorsize._workers.pipe_ends import End
@@ -73,17 +74,18 @@ def main(
             os.set_inheritable(descriptor, False)
     nesting.enter_process()
     signals.leave_to_caller(blocked)
-    streams = sys.stdout, sys.stderr
+    streams = [getattr(sys, slot) for slot in stream_calls.SLOTS]
     reading = End(ends[0], os.O_RDONLY, parent_pid, others[0])
     writing = End(ends[1], os.O_WRONLY, parent_pid, others[1])
-    child_setup.forward_output(writing, always=True)
+    child_setup.forward_output(writing)
     try:
         PersistentWorker(reading, writing, parent_pid, _mapped(shared_fd)).live()
     except BrokenPipeError:
         pass  # the caller has ended
     finally:
         flush_streams()
-        sys.stdout, sys.stderr = streams  # code that runs at exit cannot forward output
+        for slot, stream in zip(stream_calls.SLOTS, streams, strict=True):
+            setattr(sys, slot, stream)  # code that runs at exit cannot forward output
 
 
 def _share_tracker(descriptor: int | None) -> None:

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from _contextvars import copy_context
 from _queue import Empty, SimpleQueue
-from _thread import allocate_lock
+from _thread import allocate_lock, get_ident
 from time import thread_time
 
 from amorsize._host.clocks import perf_counter
-from amorsize._workers import nesting, serialization, subprocess_time, worker_numbers
+from amorsize._workers import (
+    diverted_output,
+    nesting,
+    serialization,
+    worker_numbers,
+)
 from amorsize._workers.chunk import run_chunk, taking_turns
 from amorsize._workers.first_items import ThreadsFirstItems
 from amorsize._workers.protocol import (
@@ -26,13 +31,15 @@ from amorsize._workers.protocol import (
     WorkerReady,
 )
 from amorsize._workers.run_delay import RunDelayClock
+from amorsize._workers.thread_meter import Meter, chunk_done
+from amorsize._workers.thread_output import ThreadOutput
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from threading import Lock, Thread
     from typing import Any
 
-    from amorsize._workers.chunk import Progress, Ran
+    from amorsize._workers.chunk import Progress
     from amorsize._workers.first_items import FirstItems
 
 #: Seconds that a call waits at its end for threads that are still in an item.
@@ -84,6 +91,8 @@ class ThreadPool:
         self._states: dict[int, _ThreadState] = {}
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._stop_at = float("inf")
+        self._is_closed = False
+        self._caller = get_ident()
         self._first_items = ThreadsFirstItems(task.watch)
         self._one_at_a_time: Lock | None = None
         if task.seed is not None:  # threads share the global generators: items must take turns
@@ -98,6 +107,8 @@ class ThreadPool:
         """
         from threading import Thread
 
+        if not self._states:
+            diverted_output.begin()
         state = self._states[number] = _ThreadState(self._first_items.of_thread())
         thread = Thread(
             target=copy_context().run,
@@ -182,6 +193,9 @@ class ThreadPool:
 
         Threads outside of it are about to end, and only wait for a core.
         """
+        if self._states and not self._is_closed:
+            diverted_output.end()
+        self._is_closed = True
         if at_once:
             self._stop_at = 0
         for state in self._states.values():
@@ -194,6 +208,7 @@ class ThreadPool:
             state.thread.join(max(0.0, deadline - perf_counter()))
             if state.thread.is_alive() and (state.index >= 0 or state.is_in_hook):
                 stuck.append(state.thread.name)
+                diverted_output.restore(state.thread.ident)
         return stuck
 
     # -- inside a thread --------------------------------------------------------------------
@@ -254,26 +269,27 @@ class ThreadPool:
             function = taking_turns(task.wrappable(function), self._one_at_a_time)
         if watched is not None and watched.is_open:
             function = watched.watched(task.wrappable(function))
-        meter = _Meter(watched)
+        meter = Meter(watched)
         source, first = (task.source, 0) if chunk.items is None else (chunk.items, chunk.start)
         assert source is not None
-        ran = run_chunk(
-            function,
-            task.each(source, first, chunk.start),
-            chunk.n_items,
-            out,
-            time_budget_s=time_budget_s,
-            cpu_clock=thread_time,
-            run_delay_clock=delay_clock,
-            keep_errors=task.keep_errors,
-            single=task.single,
-            progress=self._progress(state, chunk),
-            site=task.site,
-        )
+        with ThreadOutput(self._events.put, chunk.start, self._caller):
+            ran = run_chunk(
+                function,
+                task.each(source, first, chunk.start),
+                chunk.n_items,
+                out,
+                time_budget_s=time_budget_s,
+                cpu_clock=thread_time,
+                run_delay_clock=delay_clock,
+                keep_errors=task.keep_errors,
+                single=task.single,
+                progress=self._progress(state, chunk),
+                site=task.site,
+            )
         state.index = -1
         n_running = sum(one.work is not None for one in tuple(self._states.values()))
         try:
-            return _chunk_done(number, chunk, out, ran, meter, n_running)
+            return chunk_done(number, chunk, out, ran, meter, n_running)
         finally:
             del ran  # its error's traceback leads to this frame
 
@@ -291,53 +307,3 @@ class ThreadPool:
             return True
 
         return progress
-
-
-class _Meter:
-    """Measures programs and the watching of items during a chunk, from when this is made."""
-
-    __slots__ = ("_programs_s", "_spent_cpu_s", "_spent_s", "_watched")
-
-    def __init__(self, watched: FirstItems | None) -> None:
-        self._watched = watched
-        self._programs_s = subprocess_time.cpu_s()
-        self._spent_s, self._spent_cpu_s = self._spent()
-
-    def _spent(self) -> tuple[float, float]:
-        watched = self._watched
-        return (0.0, 0.0) if watched is None else (watched.spent_s, watched.spent_cpu_s)
-
-    def times_s(self, ran: Ran, n_running: int) -> tuple[float, float, float]:
-        """Wall time, CPU time and run delay of the items, without the cost of watching them.
-
-        Args:
-            ran: The measurement of this thread.
-            n_running: How many threads run chunks, as the CPU time of programs is that of all.
-        """
-        spent_s, spent_cpu_s = self._spent()
-        spent_s, spent_cpu_s = spent_s - self._spent_s, spent_cpu_s - self._spent_cpu_s
-        programs_s = (subprocess_time.cpu_s() - self._programs_s) / max(1, n_running)
-        cpu_s = min(ran.wall_s, max(0.0, ran.cpu_s - spent_cpu_s) + programs_s)
-        run_delay_s = subprocess_time.run_delay_s(ran.wall_s, cpu_s, programs_s, ran.run_delay_s)
-        return ran.wall_s - spent_s, cpu_s, run_delay_s
-
-
-def _chunk_done(
-    worker: int, chunk: Chunk, out: list[Any], ran: Ran, meter: _Meter, n_running: int
-) -> ChunkDone:
-    """The event for a chunk that a thread has run."""
-    wall_s, cpu_s, run_delay_s = meter.times_s(ran, n_running)
-    end = chunk.start + ran.n_done
-    return ChunkDone(
-        worker=worker,
-        start=chunk.start,
-        results=out,
-        n_sent=chunk.n_items,
-        wall_s=wall_s,
-        cpu_s=cpu_s,
-        run_delay_s=run_delay_s,
-        pickle_s=0.0,
-        last=True,
-        back=(end, chunk.stop) if ran.error is None and end < chunk.stop else None,
-        error=ran.error,
-    )

@@ -13,6 +13,7 @@ from amorsize._function import sizeof
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import let_through
 from amorsize._workers import (
+    diverted_output,
     exception_pickling,
     first_items,
     framing,
@@ -337,6 +338,8 @@ class _Chunk:
 
 def flush_streams() -> None:
     """Flush the output of items, in case the process ends abruptly."""
+    if diverted_output.hand_on():
+        return
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:

@@ -10,10 +10,11 @@ import os
 import sys
 import warnings
 
-from amorsize._workers import framing, serialization
+from amorsize._workers import diverted_output, framing, serialization
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
     from typing import Any
 
@@ -38,11 +39,27 @@ def forward(writing: End) -> None:
         if not is_ours or serialization.why_not(fields) is not None:
             here(warning)
             return
-        sys.stderr.flush()  # keep the order of output
+        diverted_output.hand_on()  # keep the order of output
         framing.write(writing.number(), framing.RECORD, serialization.dumps(fields))
 
     warnings._showwarnmsg_impl = send  # type: ignore[attr-defined]
     warnings.showwarning = warnings._showwarning_orig  # type: ignore[attr-defined]
+
+
+def held(warning: Any) -> Callable[[], None]:
+    """In the caller: what shows a warning later as if it had been raised then.
+
+    It may come again before that, from an item before it: so it counts as not shown yet.
+    """
+    fields = _fields(warning)
+    if not fields["is_always"]:
+        text, category, lineno = str(warning.message), warning.category, warning.lineno
+        module = _module_of(warning.filename)
+        registry = {} if module is None else getattr(module, "__warningregistry__", {})
+        for place in (lineno, 0):
+            registry.pop((text, category, place), None)
+        warnings.onceregistry.pop((text, category), None)  # type: ignore[attr-defined]
+    return lambda: show(fields)
 
 
 def show(fields: dict[str, Any]) -> None:
