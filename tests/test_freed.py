@@ -182,6 +182,22 @@ def test_streams_keep_nothing_either(backend):
     assert [one() for one in watched] == [None, None, None]
 
 
+@pytest.mark.usefixtures("no_collections")
+@pytest.mark.parametrize("asks_first", [True, False])
+def test_variables_of_the_consumer_live_as_long_as_without_a_stream(asks_first):
+    """They are read by name; a dict of them that the consumer has asked for stays as it is."""
+    held, other = Held(), Held()
+    known = locals() if asks_first else {}
+    names = sorted(known)
+    assert next(autotune(work).stream(ITEMS)) is not None
+    watched = weakref.ref(other)
+    del other
+
+    assert sorted(set(known) & set(names)) == names
+    assert held is not None
+    assert asks_first or watched() is None
+
+
 @pytest.mark.parametrize(
     "make",
     [lambda held: Table(a=held).get, lambda held: operator.methodcaller("score", held)],

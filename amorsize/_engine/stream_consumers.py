@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 #: The most functions of the project that are asked for the names that they read.
 MOST_ASKED = 100
-_GENERATOR = 0x20
+_OPTIMIZED, _GENERATOR = 0x01, 0x20
+#: Of the frame, of the variable here, and of the argument of the question.
+_REFERENCES = 3
 _FOR_ITER, _EXTENDED_ARG = op_number("FOR_ITER"), op_number("EXTENDED_ARG")
 _ADVANCING = frozenset({"next", "__next__", "send"})
 _PUTS_INSIDE = frozenset(
@@ -56,7 +58,23 @@ def _why(func: Callable[..., Any]) -> str | None:
     if not frames:
         return None
     reading = _Reading(func)
-    return next(filter(None, map(reading.why_by, frames)), None)
+    try:
+        return next(filter(None, map(reading.why_by, frames)), None)
+    finally:
+        for one in frames:
+            _let_go(one)
+
+
+def _let_go(frame: FrameType) -> None:
+    """Empty the dict of a function's variables, which would keep their objects alive.
+
+    Up to 3.12, CPython makes one when it is first asked for, and leaves it with the frame. Others
+    may use it if the function has called `locals()`; then they refer to it as well.
+    """
+    variables = frame.f_locals
+    is_copy = frame.f_code.co_flags & _OPTIMIZED and type(variables) is dict
+    if is_copy and sys.getrefcount(variables) <= _REFERENCES:
+        variables.clear()
 
 
 def _consumers(frame: FrameType | None) -> Iterator[FrameType]:
