@@ -3,11 +3,13 @@
 import importlib
 import math
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import threading
 import time
+import types
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,7 +20,7 @@ import amorsize
 from amorsize import autotune, tuned_map
 from amorsize._engine import missed_savings, spawn_costs
 from amorsize._profiles.memory_store import last_trace
-from amorsize._workers import spawned_main, worker_main
+from amorsize._workers import framing, spawned_main, worker_main
 from amorsize._workers.payload import Payload
 from amorsize._workers.protocol import Task
 from amorsize._workers.warm_pool import pool
@@ -338,6 +340,23 @@ class TestWarmth:
         assert not idle.is_needed()
         idle.task = Task(abs)  # a call is under way
         assert idle.is_needed()
+
+    def test_a_worker_that_lacks_code_waits_for_it(self, monkeypatch):
+        """The caller, which packs it, may get no core for a while."""
+        idle = spawned_main.PersistentWorker(0, 1, os.getppid(), None)
+        idle._idle_since -= worker_main.IDLE_S
+        monkeypatch.setattr(spawned_main.framing, "write", lambda *_: None)
+        monkeypatch.setattr(spawned_main.worker_numbers, "set_for_process", lambda *_: None)
+        idle.writing = types.SimpleNamespace(number=lambda: -1)
+        unfit = spawned_main.WORKER_NUMBER.pack(1) + pickle.dumps(({}, b"", None))
+
+        idle._take_task(memoryview(unfit))
+        assert idle.is_needed()
+
+        idle._obey(framing.END, b"")
+        assert idle.is_needed()  # from now on it is idle
+        idle._idle_since -= worker_main.IDLE_S
+        assert not idle.is_needed()
 
     def test_an_idle_worker_stays_for_a_block_of_calls(self):
         """However long nobody calls in it."""

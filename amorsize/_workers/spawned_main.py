@@ -120,6 +120,8 @@ class PersistentWorker(Worker):
     ) -> None:
         super().__init__(NO_TASK, reading, writing, parent_pid, shared, 1)
         self._idle_since = perf_counter()
+        #: Whether a call is under way: if it lacks code, it waits for that however long it takes.
+        self._is_called = False
         self._umask = os.umask(0o077)
         os.umask(self._umask)
         self._context = _contextvars.Context()  # of the current call
@@ -141,7 +143,7 @@ class PersistentWorker(Worker):
 
     def is_needed(self) -> bool:
         """Whether to keep waiting: during a call, or not idle for too long."""
-        return self.task is not NO_TASK or super().is_needed()
+        return self._is_called or self.task is not NO_TASK or super().is_needed()
 
     def _obey(self, kind: bytes, payload: Piece | None) -> bool:
         if self.transport.receive(kind, payload):
@@ -152,6 +154,7 @@ class PersistentWorker(Worker):
             self._context.run(self._take_task, payload)
         elif kind == framing.END:
             self._context.run(self._tear_down)
+            self._is_called = False
             self._idle_since = inf if payload == framing.STAY else perf_counter()
             flush_streams()
             if not self._give_back():
@@ -163,6 +166,7 @@ class PersistentWorker(Worker):
 
     def _take_task(self, payload: Piece) -> None:
         """Prepare for a call: take over the caller's state, then load the task."""
+        self._is_called = True
         worker_numbers.set_for_process(*WORKER_NUMBER.unpack_from(payload))
         surroundings, task, location = serialization.loads(
             memoryview(payload)[WORKER_NUMBER.size :]
