@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
 import sys
 from contextvars import ContextVar
 
 from amorsize._function import bytecode, callables, references, stdlib_wrappers
 from amorsize._function.callables import FUNCTION, METHOD, is_made_at_run_time
+from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.ownership import is_ours
 from amorsize._host.signals import let_through
 from amorsize._workers import caller_state, serialization
@@ -16,7 +18,7 @@ from amorsize._workers.task_unpickling import found_at, here, imported, unpacked
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from types import FunctionType
+    from types import CodeType, FunctionType
     from typing import Any
 
 CODE = type((lambda: None).__code__)
@@ -26,6 +28,9 @@ NO_FILE = "<dynamic-code>"
 #: and would not seed copies.
 GENERATORS = ("random:_inst", "numpy.random.mtrand:_rand")
 GENERATOR_TYPES = ("Random", "RandomState")
+_BUILTIN_TYPES = frozenset(one for one in vars(builtins).values() if type(one) is type)
+#: The functions of this module rebuild what cloudpickle has taken apart.
+_REBUILDING = "cloudpickle.cloudpickle"
 
 
 class CallOnLoad:
@@ -208,20 +213,20 @@ def _with_code() -> Any:
             self.fills: list[CallOnLoad] | None = []  # of caches, while there is a last
 
         def reducer_override(self, obj: Any) -> Any:
+            if type(obj) is CODE:
+                return _reduced_code(obj)
+            if _has_a_name(obj):
+                return NotImplemented
             if _is_hidden(obj):
                 return bound, (obj.__func__, obj.__self__)
             if type(obj).__name__ in GENERATOR_TYPES and (place := _place_of(obj)) is not None:
                 return found_at, (place,)
             if id(obj) in self.left:
                 return here, (self.left[id(obj)], callables.type_name(obj))
-            if type(obj) is FUNCTION and is_ours(obj.__module__):
-                return NotImplemented
             if type(obj) is FUNCTION and obj.__module__ not in self.by_value:
                 found = _reference(obj)
                 if found is not None:
                     return imported, found
-            if type(obj) is CODE:
-                return _with_its_file(obj, self.dispatch_table[CODE](obj))
             if (made := _wrapper(obj, self.by_value)) is not None:
                 entries = self.kept.get(id(obj))
                 return self._with_entries(obj, entries) if entries else made
@@ -242,10 +247,21 @@ def _with_code() -> Any:
     return WithCode
 
 
-def _with_its_file(code: Any, reduced: tuple[Any, tuple[Any, ...]]) -> Any:
-    """Restore the file name, which cloudpickle drops and tracebacks show."""
-    maker, arguments = reduced
+@kept_by_code
+def _reduced_code(code: CodeType) -> Any:
+    """As cloudpickle does, with the file name, which it drops and tracebacks show."""
+    import cloudpickle
+
+    maker, arguments = cloudpickle.Pickler.dispatch_table[CODE](code)
     return maker, tuple(code.co_filename if one == NO_FILE else one for one in arguments)
+
+
+def _has_a_name(obj: Any) -> bool:
+    """Whether every process finds it by its name: a builtin type, or what rebuilds others."""
+    kind = type(obj)
+    if kind is type:
+        return obj in _BUILTIN_TYPES
+    return kind is FUNCTION and (is_ours(obj.__module__) or obj.__module__ == _REBUILDING)
 
 
 def why_not_pickled(value: Any, by_value: frozenset[str]) -> str | None:
