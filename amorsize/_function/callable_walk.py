@@ -10,7 +10,16 @@ from __future__ import annotations
 import sys
 
 from amorsize._function import callables
-from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, cells, defaults, member
+from amorsize._function.callables import (
+    FUNCTION,
+    METHOD,
+    MISSING,
+    MODULE,
+    cells,
+    defaults,
+    is_module,
+    member,
+)
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.ownership import is_own_class, is_own_module
 from amorsize._host.signals import let_through
@@ -228,7 +237,7 @@ def imported(func: FunctionType, name: str) -> Any:
     package = func.__globals__.get("__package__")
     for full_name in (name, f"{package}.{name}".rstrip(".")):
         module = sys.modules.get(full_name)
-        if type(module) is MODULE:
+        if is_module(module):
             return module
     return MISSING
 
@@ -241,7 +250,7 @@ def members_named(module: Any, names: Iterable[str]) -> Iterator[tuple[Any, str,
     for name in names:
         found = member(module, name)
         yield module, name, found
-        if type(found) is MODULE:
+        if is_module(found):
             for inner in names:
                 yield found, inner, member(found, inner)
 
@@ -249,7 +258,7 @@ def members_named(module: Any, names: Iterable[str]) -> Iterator[tuple[Any, str,
 def through_modules(value: Any, attributes: tuple[str, ...]) -> Iterator[tuple[Any, str, Any]]:
     """Follow attributes while they are those of modules: yields module, name and value."""
     for name in attributes:
-        if type(value) is not MODULE:
+        if not is_module(value):
             return
         found = member(value, name)
         yield value, name, found
@@ -264,8 +273,10 @@ def end_of(
     The value is MISSING where a name is not bound yet.
     """
     for taken, step in enumerate(attributes):
-        if type(value) is MODULE:
+        if is_module(value):
             found = member(value, step)
+            if found is MISSING and type(value) is not MODULE:  # its class may make it
+                return value, taken
             if found is MISSING and not owns_module(value.__name__):
                 found = attribute(value, (step,))  # made on demand, by the module's own hook
         elif isinstance(value, type):

@@ -80,6 +80,14 @@ def is_partial(func: object) -> bool:
     return issubclass(type(func), partial)
 
 
+def is_module(value: object) -> bool:
+    """Whether it is a module that can be looked into. Some give themselves a class of their own."""
+    kind: Any = type(value)
+    return kind is MODULE or (
+        issubclass(kind, MODULE) and kind.__getattribute__ is MODULE.__getattribute__
+    )
+
+
 def type_name(value: object) -> str:
     """The full name of a value's type."""
     return f"{type(value).__module__}.{type(value).__qualname__}"

@@ -13,7 +13,7 @@ from amorsize._function import (
     hash_order,
     references,
 )
-from amorsize._function.callables import MISSING, MODULE
+from amorsize._function.callables import MISSING, is_module
 from amorsize._function.code_digest import brief_name_of, digest_of, is_scalar, name_of
 from amorsize._function.library_reads import code_of, is_followed, leads_on, named_by
 from amorsize._function.ownership import MAIN
@@ -98,7 +98,7 @@ class CodeNeeds:
         for _, _, value, attributes in reads:
             for _, _, found in callable_walk.through_modules(value, attributes):
                 value = found
-            if type(value) is not MODULE:
+            if not is_module(value):
                 continue
             home = value.__name__
             if self._needs.owns.module(home):
@@ -114,7 +114,7 @@ class CodeNeeds:
         self.calling.append(func.__code__)
         places = []
         for home, name, value in named_by(func, reads):
-            if value is MISSING or type(value) is MODULE:
+            if value is MISSING or is_module(value):
                 continue
             is_librarys = not self._needs.owns.module(home) and is_followed(home)
             if is_librarys and not name.startswith("__"):
@@ -188,13 +188,13 @@ class CodeNeeds:
             if not self._needs.owns.module(home):
                 self._needs.note_version(module)
                 self._library(home, name, value)
-                if type(value) is not MODULE:
+                if not is_module(value):
                     return
         self._needs.note(home, name, value)
 
     def _library(self, home: str, name: str, value: Any) -> None:
         """Note what the code takes from a library's module that the program may have changed."""
-        if value is MISSING or name.startswith("__") or type(value) is MODULE:
+        if value is MISSING or name.startswith("__") or is_module(value):
             return
         if isinstance(value, type):
             self._needs.note_registered(value)
@@ -215,7 +215,7 @@ class CodeNeeds:
             module = sys.modules.get(full_name)
             if module is not None:
                 self._judge_alias(full_name, module)
-                if type(module) is MODULE:
+                if is_module(module):
                     self._needs.note_version(module)
                     self._members_of(module, full_name, bytecode.names(func.__code__))
 

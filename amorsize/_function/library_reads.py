@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._function import bytecode, callable_walk, callables
-from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, is_made_at_run_time
+from amorsize._function.callables import FUNCTION, METHOD, MISSING, is_made_at_run_time, is_module
 from amorsize._function.ownership import LARGE_LIBRARIES
 from amorsize.policy.value import Value
 
@@ -117,7 +117,7 @@ def named_by(func: FunctionType, reads: Iterable[Read]) -> Iterator[tuple[str, s
     """What a function of the project names in modules: yields module, name and value."""
     for space, name, value, attributes in reads:
         if space == callable_walk.IMPORT:
-            if type(value) is MODULE:
+            if is_module(value):
                 for owner, attribute, found in callable_walk.members_named(
                     value, bytecode.names(func.__code__)
                 ):
@@ -205,7 +205,7 @@ class _Reader:
                 self._global(home, func.__globals__, name, value, attributes)
             elif space == callable_walk.IMPORT:
                 self._links.append((sys.modules, name, sys.modules.get(name, MISSING)))
-                if type(value) is MODULE:
+                if is_module(value):
                     for owner, attribute, found in callable_walk.members_named(value, names):
                         self._place(owner.__name__, vars(owner), attribute, found)
         stored = bytecode.stored_globals(func.__code__)
@@ -226,7 +226,7 @@ class _Reader:
         self._place(home, scope, name, value)
 
     def _place(self, home: str, scope: Mapping[str, Any], name: str, value: Any) -> None:
-        if value is MISSING or type(value) is MODULE or name.startswith("__"):
+        if value is MISSING or is_module(value) or name.startswith("__"):
             return
         if not is_followed(home):
             return

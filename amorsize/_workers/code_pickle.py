@@ -122,6 +122,8 @@ def _pickler() -> Any:
             kind = type(obj)
             if kind in copied:
                 raise TypeError(f"a {kind.__name__} would be sent as a copy of another kind")
+            if kind is not MODULE and issubclass(kind, MODULE):  # by its name, like the others
+                return inside._module_reduce(obj)
             if kind is FUNCTION and not is_found(obj):
                 return self.codes.reduced(obj) or super().reducer_override(obj)
             if issubclass(kind, type) and not is_found(obj):

@@ -7,7 +7,7 @@ import sys
 from contextvars import ContextVar
 
 from amorsize._function import bytecode, callables, references, stdlib_wrappers
-from amorsize._function.callables import FUNCTION, METHOD, is_made_at_run_time
+from amorsize._function.callables import FUNCTION, METHOD, MODULE, is_made_at_run_time
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.ownership import is_ours
 from amorsize._host.signals import let_through
@@ -118,10 +118,8 @@ def _by_name() -> Any:
 
     class ByName(serialization.pickle().Pickler):  # type: ignore[misc]
         def reducer_override(self, obj: Any) -> Any:
-            if _is_hidden(obj):
-                return bound, (obj.__func__, obj.__self__)
-            if type(obj).__name__ in GENERATOR_TYPES and (place := _place_of(obj)) is not None:
-                return found_at, (place,)
+            if (there := _found_there(obj)) is not None:
+                return there
             if type(obj) is not FUNCTION or is_ours(obj.__module__):
                 return NotImplemented
             if (found := _reference(obj)) is None:
@@ -129,6 +127,15 @@ def _by_name() -> Any:
             return imported, found
 
     return ByName
+
+
+def _found_there(obj: Any) -> Any:
+    """How to send what a worker finds in its place; None: it is no such thing."""
+    if _is_hidden(obj):
+        return bound, (obj.__func__, obj.__self__)
+    if type(obj).__name__ in GENERATOR_TYPES and (place := _place_of(obj)) is not None:
+        return found_at, (place,)
+    return None
 
 
 def names_main(data: bytes) -> bool:
@@ -217,16 +224,16 @@ def _with_code() -> Any:
                 return _reduced_code(obj)
             if _has_a_name(obj):
                 return NotImplemented
-            if _is_hidden(obj):
-                return bound, (obj.__func__, obj.__self__)
-            if type(obj).__name__ in GENERATOR_TYPES and (place := _place_of(obj)) is not None:
-                return found_at, (place,)
+            if (there := _found_there(obj)) is not None:
+                return there
             if id(obj) in self.left:
                 return here, (self.left[id(obj)], callables.type_name(obj))
             if type(obj) is FUNCTION and obj.__module__ not in self.by_value:
                 found = _reference(obj)
                 if found is not None:
                     return imported, found
+            if issubclass(type(obj), MODULE):  # also one that has a class of its own
+                return self.dispatch_table[MODULE](obj)
             if (made := _wrapper(obj, self.by_value)) is not None:
                 entries = self.kept.get(id(obj))
                 return self._with_entries(obj, entries) if entries else made
