@@ -1,5 +1,6 @@
 """Data is read item by item, as a loop does, where reading ahead would give something else."""
 
+import collections
 import itertools
 import linecache
 
@@ -389,3 +390,41 @@ todo.put(1)
 
     assert tuned(names["data"]()) == list(range(1, 31))
     assert "its items come from what they change" in str(tuned.explain())
+
+
+@pytest.mark.parametrize("n_before", [0, 12], ids=["at once", "later"])
+@pytest.mark.parametrize("kind", ["dict", "set", "deque", "OrderedDict"])
+def test_items_that_change_the_length_of_their_data_end_it_as_in_a_loop(kind, n_before):
+    made = {
+        "dict": "{n: n for n in range(40)}",
+        "set": "set(range(40))",
+        "deque": "deque(range(40))",
+        "OrderedDict": "collections.OrderedDict((n, n) for n in range(40))",
+    }[kind]
+    change = {"set": "data.add(x + 100)", "deque": "data.append(x)"}.get(kind, "data[x + 100] = x")
+    names = program(
+        f"""
+import collections
+data = {made}
+seen = []
+def item(x):
+    seen.append(x)
+    if x >= {n_before}: {change}
+    return x
+"""
+    )
+    going_through = names["data"].keys() if "ict" in kind else names["data"]
+
+    with pytest.raises(RuntimeError, match="during iteration"):
+        autotune(slow(names), cache=False)(going_through)
+
+    assert names["seen"] == list(range(n_before + 1))
+
+
+@pytest.mark.parametrize("kind", [set, dict.fromkeys, collections.deque])
+def test_data_that_notices_changes_is_mapped_in_parallel(kind):
+    data = kind(range(60))
+    tuned = autotune(slow(program("def item(x): return x")), cache=False)
+
+    assert tuned(data if type(data) is not dict else data.keys()) == list(range(60))
+    assert tuned.explain().trace.plan.backend != "serial", str(tuned.explain())

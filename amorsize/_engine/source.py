@@ -87,7 +87,7 @@ class Reading:
         self.iterator = iterator
         self.ahead: ReadAhead | None = None  # a thread that reads, if the user has asked for that
         self.parts = parts
-        self.in_turn = not all(map(is_quiet, parts))
+        self.in_turn = any(map(goes_in_turn, parts))
         self._items: list[Any] = []
         self._first = 0  # index of _items[0]
         self.n_read = 0
@@ -224,7 +224,7 @@ class Turn:
         self.item: Any = None  # the latest one that has failed
         self.has_failed = False
         self.fails = False  # whether an item has raised, and errors are not results
-        loud = [one for one in parts if not is_quiet(one)]
+        loud = [one for one in parts if goes_in_turn(one)]
         # A generator tells whether it runs. For other iterators, the items read are counted.
         self._generators = loud if all(type(one) is GENERATOR for one in loud) else None
         self._ticks, self._n_ticks = repeat(True, n_items + 1), n_items + 1
@@ -259,10 +259,28 @@ QUIET = frozenset(
 )
 
 
+#: Those of them that raise if what they go through has changed its length.
+_NOTICING = frozenset(
+    {f"builtins.dict_{name}iterator" for name in ("key", "value", "item")}
+    | {f"builtins.dict_reverse{name}iterator" for name in ("key", "value", "item")}
+    | {"builtins.set_iterator", "builtins.odict_iterator"}
+    | {"_collections._deque_iterator", "_collections._deque_reverse_iterator"}
+)
+
+
+def goes_in_turn(iterator: Any) -> bool:
+    """Whether an iterator has to wait for items, which may change what it gives, or end it."""
+    return not is_quiet(iterator) or _name_of_type(iterator) in _NOTICING
+
+
 def is_quiet(iterator: Any) -> bool:
     """Whether an iterator runs no code when it goes on, and gives items that existed before."""
-    kind = type(iterator)
-    return f"{kind.__module__}.{kind.__name__}" in QUIET or hasattr(iterator, "would_wait")
+    return _name_of_type(iterator) in QUIET or hasattr(iterator, "would_wait")
+
+
+def _name_of_type(value: Any) -> str:
+    kind = type(value)
+    return f"{kind.__module__}.{kind.__name__}"
 
 
 def source_of(
