@@ -112,12 +112,13 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}{hint}")
     import sys
 
+    from amorsize._host.own_modules import find_quickly
+
+    find_quickly()
     home = _HOMES.get(name, "amorsize.errors")
     if home == "amorsize._api.map":
-        from amorsize._host.own_modules import find_quickly
         from amorsize._host.signals import no_interrupts
 
-        find_quickly()
         with no_interrupts():  # a handler that makes a call would find half of the modules
             __import__(home)
     __import__(home)

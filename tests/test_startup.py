@@ -32,6 +32,7 @@ OURS = (
         "amorsize._api.decorator",
         "amorsize._api.late_map",
         "amorsize._api.receivers",
+        "amorsize._host.own_modules",
         "amorsize._host.signals",
         "amorsize._engine.call_options",
         "amorsize._engine.call_checks",
@@ -348,19 +349,30 @@ def test_bytecode_of_another_kind_is_left_to_the_interpreter(copied, tmp_path):
 
 def test_folders_of_others_are_left_alone(copied):
     """Who puts a finder of another kind in place of the usual one is asked by it."""
-    script = """
-    import amorsize
+    script = f"""
     from importlib.machinery import FileFinder, SourceFileLoader
-    from amorsize._host import own_modules
+    import amorsize
     class Rewriting(SourceFileLoader):
         pass
     folder = amorsize.__path__[0] + "/_engine"
     theirs = sys.path_importer_cache[folder] = FileFinder(folder, (Rewriting, [".py"]))
-    own_modules.find_quickly()
+    {MAPPING.replace(chr(10), "; ")}
     assert sys.path_importer_cache[folder] is theirs
-    print(type(sys.path_importer_cache[amorsize.__path__[0] + "/policy"]).__name__)
+    from amorsize import policy
+    from amorsize._engine import opening
+    print(type(opening.__loader__).__name__, type(policy.__loader__).__name__)
     """
-    assert printed(copied, script) == ["Folder"]
+    assert printed(copied, script, loading="") == ["Rewriting", "Module"]
+
+
+def test_decorating_finds_modules_quickly(copied):
+    """From the first name that is asked for on."""
+    script = """
+    from amorsize import autotune
+    from amorsize.policy import value
+    print(type(value.__loader__).__module__)
+    """
+    assert printed(copied, script, loading="") == ["amorsize._host.own_modules"]
 
 
 def test_the_face_is_sorted_and_there():

@@ -1,10 +1,11 @@
 """What is over in no time, as its code shows, is not helped before its first item."""
 
 import time
+from opcode import opname
 
 import pytest
 
-from amorsize._function.trivial import is_trivial
+from amorsize._function.trivial import LOOPING, is_trivial
 
 FACTOR, TABLE = 3, [1, 2]
 
@@ -110,3 +111,14 @@ print(last_trace(square).n_started, "amorsize._workers.process_pool" in sys.modu
 def test_a_fresh_process_loads_nothing_for_them(run_script):
     """The first thing that many people try."""
     assert run_script(SCRIPT).stdout.split() == ["{}", "False"]
+
+
+def test_loops_are_known_by_their_operations():
+    """Jumps back and what goes through items, as this interpreter calls them."""
+    loops = {opname[operation] for operation in LOOPING}
+    # Generators and coroutines, which are not trivial, or code that a debugger rewrites.
+    elsewhere = ("NO_INTERRUPT", "INSTRUMENTED")
+    jumps_back = {name for name in opname if "JUMP_BACKWARD" in name}
+    jumps_back = {name for name in jumps_back if not any(one in name for one in elsewhere)}
+
+    assert loops - {"GET_ITER", "END_FOR"} == {"FOR_ITER", *jumps_back}

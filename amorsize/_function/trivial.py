@@ -61,7 +61,37 @@ def _is_quick(name: str, func: Any, item: Any) -> bool:
 
 
 def _loops(code: bytes) -> bool:
-    from opcode import opname
+    return not LOOPING.isdisjoint(code[::2])
 
-    names = {opname[operation] for operation in code[::2]}
-    return any("BACKWARD" in name or name == "FOR_ITER" for name in names)
+
+def _with_loops(one: Any) -> Any:
+    for _ in one:
+        one()
+    while True:
+        while one:
+            one()
+        while not one:
+            one()
+        while one is None:
+            print()
+        while one is not None:
+            one()
+
+
+def _without_loops(one: Any) -> Any:
+    while True:
+        break
+    if one:
+        one()
+    if not one:
+        one()
+    if one is None:
+        print()
+    if one is not None:
+        _ = one()
+
+
+#: The operations that only loops have. Loading `opcode`, which names them, takes 0.4 ms.
+LOOPING = frozenset(_with_loops.__code__.co_code[::2]).difference(
+    _without_loops.__code__.co_code[::2]
+)
