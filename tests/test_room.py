@@ -12,7 +12,7 @@ import pytest
 
 import amorsize
 from amorsize import SerializationError, WorkersUnavailable, autotune, tuned_map
-from amorsize._workers import fork_pool, warm_pool
+from amorsize._workers import forking, warm_pool
 
 
 def work(index):
@@ -33,7 +33,7 @@ def start(request, monkeypatch):
 
 def refuse_from(n_started, start, monkeypatch):
     """Let so many workers start and no more."""
-    module, name = (fork_pool, "_fork") if start == "fork" else (warm_pool, "_spawn")
+    module, name = (forking, "_fork") if start == "fork" else (warm_pool, "_spawn")
     really, left = getattr(module, name), iter(range(n_started))
     monkeypatch.setattr(
         module, name, lambda *a: really(*a) if next(left, None) is not None else no_room()

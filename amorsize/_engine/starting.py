@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from amorsize._engine.remote import RemoteWorkers
     from amorsize._engine.workers import Workers
     from amorsize._workers.fork_pool import ForkPool
+    from amorsize._workers.forking import Forks
     from amorsize._workers.protocol import WorkerPool
 
 
@@ -48,7 +49,7 @@ class Starter:
 
     def start(self, backend: str) -> None:
         """Start one worker; before a fork, this call's own threads have ended."""
-        if backend == "process" and self._call.fork_reason is None and not self._has_waiting():
+        if backend == "process" and self._call.fork_reason is None and not self._is_there():
             self._stop_own_threads()
             if not self._is_sure_to_fork():
                 return  # the tuner then decides what to do instead
@@ -60,10 +61,13 @@ class Starter:
         number = sum(self._recorder.n_started.values())
         try:
             pool = self._pool(backend)
-            is_woken = self._has_waiting()
+            is_there = self._is_there()
+            forks = self._forks(pool, is_there=is_there)
             worker_numbers.prepare(self._workers.numbers().of(number))
             began, began_cpu_s = perf_counter(), thread_time()
             pool.start(number)
+            if forks is not None:
+                began -= forks.paid_before_s
         except SerializationError as error:  # an item may have changed what was judged before
             if not self._call.caller_may_run_items:
                 raise
@@ -88,12 +92,19 @@ class Starter:
             )
         )
         self._workers.poll(0.0)
-        if backend == "process" and self._remote is None and not is_woken:
+        if backend == "process" and self._remote is None and not is_there:
             self._inspection.retention.note_start(self._recorder.n_started[backend])
 
-    def _has_waiting(self) -> bool:
-        """Whether the next worker waits already, and is woken instead of forked."""
-        return bool(getattr(self._call.pools.get("process"), "resting", ()))
+    def _forks(self, pool: WorkerPool, *, is_there: bool) -> Forks | None:
+        """What forks the workers of a pool, told how many are likely to follow; None: nothing."""
+        forks: Forks | None = getattr(pool, "forks", None)
+        if forks is not None and not is_there:
+            forks.n_expected = self._call.tuner.n_to_start(self._call.status(caller_busy=False))
+        return forks
+
+    def _is_there(self) -> bool:
+        """Whether the next worker is there already, and need not be forked."""
+        return bool(getattr(self._call.pools.get("process"), "is_next_there", False))
 
     def _pool(self, backend: str) -> WorkerPool:
         kind, pool = backend, self._call.pools.get(backend)

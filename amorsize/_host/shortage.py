@@ -40,7 +40,10 @@ LATE = (
     ),
     *("amorsize._workers.payload", "amorsize._function.call_hints", "amorsize._function.pure_code"),
     *(f"amorsize._workers.{name}" for name in ("serialization", "tracebacks", "start_method")),
-    *(f"amorsize._workers.{name}" for name in ("fork_pool", "thread_pool", "first_items")),
+    *(
+        f"amorsize._workers.{name}"
+        for name in ("fork_pool", "forking", "thread_pool", "first_items")
+    ),
     *(f"amorsize._workers.{name}" for name in ("gil_probe", "random_streams", "kept_forks")),
     *("amorsize._engine.fork_retention", "amorsize._function.pure_reach", "resource"),
     "amorsize._function.drawn_libraries",

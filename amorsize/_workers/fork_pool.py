@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import let_through, no_interrupts
-from amorsize._workers import (
-    child_setup,
-    diverted_output,
-    framing,
-    inherited_descriptors,
-    parent_death,
-    serialization,
-    stream_calls,
-    warm_blocks,
-)
-from amorsize._workers.child_process import Child
-from amorsize._workers.forked_worker import KeptWorker, hold_nothing
-from amorsize._workers.pipe_ends import End
+from amorsize._workers import framing, serialization, stream_calls, warm_blocks
+from amorsize._workers.forking import Forks
 from amorsize._workers.process_pool import RETRY_S, ProcessPoolBase
 from amorsize._workers.protocol import NO_TASK, Task, Text, WorkerReady
 from amorsize._workers.shared_memory import SharedBlock
@@ -29,17 +17,13 @@ from amorsize._workers.worker_handle import (
     collect_flushing,
     flushing,
     let_flush,
-    open_ends,
     readable,
-    two_pipes,
-    widen,
 )
-from amorsize._workers.worker_main import FLUSHING, Worker
+from amorsize._workers.worker_main import FLUSHING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
     from amorsize._workers.protocol import Event
 
@@ -63,16 +47,21 @@ class ForkPool(ProcessPoolBase):
     def __init__(
         self, task: Task, *, n_workers: int, keep: Callable[[ForkPool], None] | None = None
     ) -> None:
-        super().__init__(task)
         self.n_places, self._keep = n_workers, keep
         self.resting: list[WorkerHandle] = []  # they wait for a call
         serialization.pickle()  # loaded once here, instead of in every fork
         self._shared = SharedBlock(n_workers)
-        self._death_pipe: parent_death.ParentDeathPipe | None = None
-        self._free_slots = [self._shared.slot(place) for place in reversed(range(n_workers))]
+        #: What makes its workers, and is told how many are about to be asked for.
+        self.forks = Forks(self._shared, n_workers)
         self._forked: list[int] = []  # not yet reported as ready
+        super().__init__(task)
 
     # -- starting ---------------------------------------------------------------------------
+
+    @property
+    def is_next_there(self) -> bool:
+        """Whether the next worker waits, or was forked ahead."""
+        return bool(self.resting or self.forks.ahead)
 
     def start(self, number: int) -> None:
         """Wake a worker that waits, or fork one, with this number."""
@@ -80,79 +69,18 @@ class ForkPool(ProcessPoolBase):
         with no_interrupts():
             if self._wake(number):
                 return
-            slot = self._free_slots[-1]
-            pid, read_fd, write_fd = self._launch(slot)
-            try:
-                process = Child(pid)
-            except OSError:
-                os.close(read_fd)
-                os.close(write_fd)
-                raise
-            handle = WorkerHandle(number, process, read_fd, write_fd, self._shared, slot)
-            self._free_slots.pop()
+            handle = self.forks.take(self._task, is_kept=self._keep is not None)
+            handle.number = number
             self._register(handle)
         if self._task.setup is None:  # it reads its pipe within a millisecond: no message needed
             self._forked.append(number)
 
-    def _launch(self, slot: int) -> tuple[int, int, int]:
-        """Fork; gives the process id and the caller's two ends."""
-        if self._death_pipe is None:
-            self._death_pipe = parent_death.ParentDeathPipe()
-            open_ends.update(self._death_pipe.ends)
-        self._shared.make_room(slot)
-        (requests_read, requests_write), (reports_read, reports_write) = two_pipes()
-        widen(reports_write)
-        diverted_output.flush_files()  # buffered text would be printed twice
-        parent_pid = os.getpid()
-        try:
-            pid = _fork()
-        except OSError:
-            for descriptor in (requests_read, requests_write, reports_read, reports_write):
-                os.close(descriptor)
-            raise
-        if pid:
-            os.close(requests_read)
-            os.close(reports_write)
-            return pid, reports_read, requests_write
-        self._run_child(
-            slot, requests_read, reports_write, parent_pid, (requests_write, reports_read)
-        )
-        raise AssertionError("a worker does not return")
-
-    def _run_child(
-        self, slot: int, read_fd: int, write_fd: int, parent_pid: int, ends: tuple[int, int]
-    ) -> None:
-        """The life of a forked worker; never returns."""
-        code = 0
-        try:
-            assert self._death_pipe is not None
-            parent_death.die_with_parent(self._death_pipe.reading)
-            if self._task.kept_pipes is not None:
-                own = (read_fd, write_fd, self._death_pipe.reading)
-                inherited_descriptors.redirect_strangers(self._task.kept_pipes, own)
-            for descriptor in (*ends, *open_ends):
-                os.close(descriptor)
-            if self._keep is not None:
-                hold_nothing((read_fd, write_fd, parent_death.held()))
-            if os.getppid() != parent_pid:
-                os._exit(1)  # the caller ended before this worker could watch it
-            reading = End(read_fd, os.O_RDONLY, parent_pid, ends[0])
-            writing = End(write_fd, os.O_WRONLY, parent_pid, ends[1])
-            child_setup.settle(writing)
-            kind = Worker if self._keep is None else KeptWorker
-            worker = kind(self._task, reading, writing, parent_pid, self._shared, slot)
-            worker.live()
-            if child_setup.has_to_flush():
-                worker.is_flushing()
-                parent_death.outlive_parent()  # a queue without a reader ends it with a broken pipe
-            child_setup.leave()
-        except BrokenPipeError:
-            code = 1  # the caller has ended or closed the pipe
-        except BaseException:
-            code = 70
-            sys.excepthook(*sys.exc_info())
-        finally:
-            os._exit(code)
+    def _adopt_ahead(self) -> None:
+        """Register the workers that were forked and never asked for, to end them as others."""
+        while self.forks.ahead:
+            handle = self.forks.ahead.pop()
+            handle.number = -1 - len(self.forks.ahead)
+            self._register(handle)
 
     def wait(self, timeout_s: float) -> list[Event]:
         """Events of all workers; a fork without setup is ready at once."""
@@ -170,10 +98,11 @@ class ForkPool(ProcessPoolBase):
     def _remove(self, handle: WorkerHandle) -> None:
         super()._remove(handle)
         self._shared.vacate(handle.slot)  # the next worker in this slot has begun nothing
-        self._free_slots.append(handle.slot)
+        self.forks.free_slots.append(handle.slot)
 
     def close(self, *, at_once: bool) -> list[str]:
         """Keep idle workers or ask them to quit, and kill the rest, within about `GRACE_S`."""
+        self._adopt_ahead()
         if self._release_in_fork():
             self.forget_resting()
             return []
@@ -227,20 +156,16 @@ class ForkPool(ProcessPoolBase):
         try:
             handle.process.kill()
         except PermissionError:  # the program has dropped the rights it had at the fork
-            self._close_death_pipe()  # then the kernel kills the workers that hold it
-
-    def _close_death_pipe(self) -> None:
-        if self._death_pipe is not None:
-            open_ends.difference_update(self._death_pipe.ends)
-            self._death_pipe.close()
-            self._death_pipe = None
+            self.forks.close_death_pipe()  # then the kernel kills the workers that hold it
 
     # -- between calls ----------------------------------------------------------------------
 
     def __del__(self) -> None:
         """End the workers that still wait, too."""
+        if self._owner >= 0:
+            self._adopt_ahead()
         super().__del__()
-        if self._owner == os.getpid() and self.resting:
+        if self._owner == os.getpid():
             self.end_resting()
 
     def reopen(self, task: Task, keep: Callable[[ForkPool], None]) -> None:
@@ -277,7 +202,7 @@ class ForkPool(ProcessPoolBase):
                 self._kill_or_hang_up(handle)
                 self._let_go(handle)
                 continue
-            handle.number = number
+            handle.number, self.forks.paid_before_s = number, 0.0
             self._register(handle)
             handle.writer.put(framing.TASK)
             self._flush(handle)
@@ -293,14 +218,14 @@ class ForkPool(ProcessPoolBase):
             self._let_go(handle)
         self.resting.clear()
         self._shared.close()
-        self._close_death_pipe()
+        self.forks.close_death_pipe()
 
     def _let_go(self, handle: WorkerHandle) -> None:
         """Reap a worker that has ended or is about to."""
         handle.process.reap()
         handle.ended = True
         handle.close()
-        self._free_slots.append(handle.slot)
+        self.forks.free_slots.append(handle.slot)
         self._shared.vacate(handle.slot)
 
     def forget_resting(self) -> None:
@@ -309,7 +234,7 @@ class ForkPool(ProcessPoolBase):
             handle.ended = True
             handle.close()
         self.resting.clear()
-        self._close_death_pipe()
+        self.forks.close_death_pipe()
 
 
 def _has_ended_or_flushes(handle: WorkerHandle, shared: SharedBlock, deadline: float) -> bool:
@@ -321,25 +246,3 @@ def _has_ended_or_flushes(handle: WorkerHandle, shared: SharedBlock, deadline: f
         if flushes or now_s >= deadline:
             return False
     return True
-
-
-#: Whether a fork warns of other threads.
-_WARNS = sys.hexversion >= 0x30C0000
-_NO_DEPRECATION: Any = ("ignore", None, DeprecationWarning, None, 0)
-
-
-def _fork() -> int:
-    """`os.fork` without the warning of Python 3.12 about other threads.
-
-    The engine has checked before that this process may fork.
-    """
-    if not _WARNS:
-        return os.fork()
-    import warnings
-
-    # Not by catch_warnings: it would reset which warnings the program has already shown.
-    warnings.filters.insert(0, _NO_DEPRECATION)  # type: ignore[attr-defined]
-    try:
-        return os.fork()
-    finally:
-        warnings.filters.remove(_NO_DEPRECATION)  # type: ignore[attr-defined]

@@ -40,11 +40,7 @@ def _look_up_profile(state: State, status: Status) -> Action | None:
 
 
 def _workers_only(state: State, status: Status) -> Action | None:
-    if (
-        state.request.backend == "auto"
-        and state.request.may_inline
-        and not state.workers.has_lost_one
-    ):
+    if not scale.is_asked_of_workers(state):
         return None
     if not state.is_host_inspected:
         return InspectHost()
@@ -189,6 +185,10 @@ class Tuner(State):
             if action is not None:
                 return action
         raise AssertionError("the last rule always answers")
+
+    def n_to_start(self, status: Status) -> int:
+        """How many worker processes are likely to start in a row, the next one included."""
+        return scale.n_to_start(self, status)
 
     @property
     def are_trivial(self) -> bool:

@@ -45,6 +45,29 @@ def grow(state: State, status: Status, pool: Pool) -> Action | None:
     return StartWorker(backend=backend)
 
 
+def n_to_start(state: State, status: Status) -> int:
+    """How many processes would start one after the other by what is known now, at least one."""
+    if (
+        state.route is None
+        or state.route.backend != "process"
+        or state.profile.followed is not None
+    ):
+        return 1
+    pool = state.workers.of("process")
+    if is_asked_of_workers(state):
+        return max(1, _n_of_workers_only(state, status, pool) - pool.n_alive)
+    n_wanted = _n_wanted(state, status)
+    if not state.costs.waits:
+        n_wanted = min(n_wanted, _n_trusted(state, status))
+    return max(1, n_wanted - pool.n_alive - state.workers.n_busy_beside(pool))
+
+
+def is_asked_of_workers(state: State) -> bool:
+    """Whether workers run all items, because the caller may not or because one has died."""
+    is_open = state.request.backend == "auto" and state.request.may_inline
+    return not is_open or state.workers.has_lost_one
+
+
 def _caller_will_do(state: State, status: Status, n_there: int) -> bool:
     """Whether a worker on the last core would only do what the caller can do itself."""
     is_last = n_there + 1 >= state.host.n_cores
