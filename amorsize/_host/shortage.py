@@ -32,7 +32,10 @@ EMFILE, ENFILE, ENOMEM = 24, 23, 12
 LATE = (
     *("math", "mmap", "select", "threading", "logging", "contextvars"),
     *(f"amorsize._engine.{name}" for name in ("spawn_costs", "pickling_cost", "placement")),
-    *(f"amorsize._engine.{name}" for name in ("retries", "output_order", "results", "overhead")),
+    *(
+        f"amorsize._engine.{name}"
+        for name in ("retries", "output_order", "pool_events", "overhead")
+    ),
     *(f"amorsize._engine.{name}" for name in ("call_outcome", "lockstep", "host_inspection")),
     *(
         f"amorsize._engine.{name}"
