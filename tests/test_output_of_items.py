@@ -170,3 +170,19 @@ def test_output_is_that_of_the_loop_in_other_ways(played, way):
 def test_output_in_a_terminal_is_that_of_the_loop(played):
     """Where standard streams are flushed by the line."""
     _the_same(played("auto", "", "wait", terminal=True), played("loop", "", "wait", terminal=True))
+
+
+def test_silent_items_send_nothing_but_results(tmp_path):
+    """No text is sent in vain, and nothing piles up on a stream from call to call."""
+    (tmp_path / "silent.py").write_text(
+        "import sys\nfrom amorsize import tuned_map\nfrom amorsize._engine import output_order\n"
+        "taken = []\n"
+        "output_order.Printed.take = lambda _, start, calls: taken.append(calls)\n"
+        "def f(x): return x\n"
+        "for backend in ('process', 'thread') * 3: tuned_map(f, range(50), backend=backend)\n"
+        "print(taken, [*vars(sys.stdout)], file=sys.stderr)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "silent.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert ran.stderr == "[] ['mode']\n"

@@ -158,6 +158,9 @@ class Forwarder(io.TextIOBase):
         if os.getpid() == self._pid:
             self._pieces.call(self._slot, "flush", None)
 
+    def close(self) -> None:
+        """The stream stays open. Its end is no reason for the caller to flush its own."""
+
 
 class ForwardedBytes(io.BufferedIOBase):
     """The binary stream below a `Forwarder`."""

@@ -38,6 +38,7 @@ _sinks: dict[int, Sink] = {}  # by thread
 _of_process: Pieces | None = None  # in a worker process: takes what all threads write
 _pid = 0  # of that process
 _late: list[Callable[[], Any]] = []  # flush what has gone past the replaced methods there
+_is_flushing = False
 _n_users = 0
 _undo: list[Callable[[], None]] = []
 _lock = allocate_lock()
@@ -94,13 +95,21 @@ def hand_on() -> bool:
     """In a worker process: hand on what is held; False: this is none, or one of its children."""
     if _of_process is None or os.getpid() != _pid:
         return False
+    _flush_late()
     _of_process.hand_on()
+    return True
+
+
+def _flush_late() -> None:
+    """Divert what has gone past the replaced methods into the buffers of the streams."""
+    global _is_flushing
+    _is_flushing = True
     for flush in _late:
         try:
             flush()
         except (OSError, ValueError) as error:
             let_through(error)  # closed or broken
-    return True
+    _is_flushing = False
 
 
 def flush_files() -> None:
@@ -163,6 +172,7 @@ def _methods(slot: str, stream: Any) -> dict[str, Any]:
 def _method(slot: str, method: str, stream: Any) -> Callable[..., Any]:
     """A method that is diverted in threads that run items, and is the stream's in others."""
     original, pid = getattr(stream, method.rpartition(".")[2]), os.getpid()
+    original = getattr(original, "beneath", original)  # a line of progress had kept ours in place
     is_text = _encodes_itself(stream)
 
     def diverted(*values: Any) -> Any:
@@ -171,10 +181,13 @@ def _method(slot: str, method: str, stream: Any) -> Callable[..., Any]:
             return original(*values)
         if is_text and (stream.closed or (values and not _encodes(stream, values[0]))):
             return original(*values)  # raises what it raises in the loop
+        if _is_flushing and method == "buffer.flush":  # the item has not asked for that
+            return None
         value: Any = _kept(values[0]) if values else None
         sink.call(slot, method, value)
         return len(value) if method.endswith("write") else None
 
+    diverted.beneath = original  # type: ignore[attr-defined]
     return diverted
 
 
@@ -216,6 +229,8 @@ def _take(stream: Any, methods: dict[str, Any]) -> bool:
         return False
     for name, method in methods.items():
         before = state.get(name, _MISSING)
+        before = getattr(before, "was", before)
+        method.was = before
         try:
             setattr(stream, name, method)
         except AttributeError as error:
