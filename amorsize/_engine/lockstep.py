@@ -61,8 +61,13 @@ class Turns:
         self._draws, self._inline, self._workers = draws, inline, workers
         self._lifetime: LifetimeCheck | None = None
         self._is_judged = False
-        #: Whether each result of a stream is taken before the next item is run.
-        self.is_lazy = call.tuner.request.is_loop
+        #: Whether the consumer of a stream may change what the items to come read.
+        self.waits_for_consumer = False
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether each result of a stream is taken before the next item is run."""
+        return self.waits_for_consumer or self._call.tuner.request.is_loop
 
     def step(self) -> bool:
         """Run the next items; False: it is time to read ahead, or to wait for workers."""
@@ -212,11 +217,8 @@ class Turns:
 
     def _one_by_one(self, *, indexed: bool) -> Iterator[Any]:
         call, function = self._call, None
-        keeps_errors, inside, tally = (
-            call.task.keep_errors,
-            nesting.inside,
-            _Tally(call, self._recorder),
-        )
+        tally = _Tally(call, self._recorder)
+        keeps_errors, inside = call.task.keep_errors, nesting.inside
         is_reading, n_unseen = True, 0
         try:
             for item in self._each():

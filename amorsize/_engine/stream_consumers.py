@@ -49,7 +49,7 @@ def wait_for_consumer(call: Call, confinement: Confinement, turns: Turns) -> Non
         return
     if (why := _why(call.task.function)) is not None:
         confinement.bind(why)
-        turns.is_lazy = True
+        turns.waits_for_consumer = True
 
 
 def _why(func: Callable[..., Any]) -> str | None:
