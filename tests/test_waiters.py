@@ -408,8 +408,9 @@ from amorsize import autotune, tuned_map
 
 class Server:
     \"\"\"Answers each connection after a while; refuses those beyond so many.\"\"\"
-    def __init__(self, n_most, answer_s=0.005):
-        self.answer_s = answer_s
+    def __init__(self, n_most, answer_s=0.005, *, refuses=False):
+        self.answer_s, self.refused = answer_s, threading.Event()
+        self.refuses = refuses  # then a third client has no answer before one is refused
         self.n_most, self.n_now, self.n_at_once, self.n_refused = n_most, 0, 0, 0
         self.lock = threading.Lock()
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
@@ -424,8 +425,13 @@ class Server:
             self.n_at_once = max(self.n_at_once, self.n_now)
             is_refused = self.n_now > self.n_most
             self.n_refused += is_refused
-        if not is_refused:
+            n_now = self.n_now
+        if is_refused:
+            self.refused.set()
+        elif n_now < 3 or not self.refuses:
             time.sleep(self.answer_s)
+        else:
+            self.refused.wait(10.0)
         with self.lock:  # first: who has the answer may ask again at once
             self.n_now -= 1
         one.sendall(b"n" if is_refused else b"y")
@@ -495,12 +501,12 @@ def test_a_server_that_takes_40_refuses_nobody_of_few_long_requests(run_script):
 def test_a_failure_among_many_names_their_number_and_how_to_limit_it(run_script):
     """A server that takes fewer than those that a call begins with.
 
-    It takes the two that there may be before it is known that they wait, and answers so late
-    that more than it takes overlap on a busy host too.
+    It takes the two that there may be before it is known that they wait. More than it takes overlap
+    on a busy host too, as a third one waits for that.
     """
     done = run_script(
         f"{SERVER}{CLIENTS['a connection each']}"
-        "port = Server(4, answer_s=0.2).socket.getsockname()[1]\n"
+        "port = Server(4, answer_s=0.2, refuses=True).socket.getsockname()[1]\n"
         "try: tuned_map(ask, [port] * 60, thread_safe=True)\n"
         "except ConnectionError as error: print(error.__notes__)\n"
         "port = Server(5).socket.getsockname()[1]\n"  # where nobody is left of the call before
