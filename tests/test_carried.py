@@ -437,6 +437,21 @@ def test_rc_parameters_and_precision_are_read_and_set(monkeypatch):
     assert matplotlib.rcParams["lines.linewidth"] == 3.0
 
 
+DIALECTS = """
+import csv
+from amorsize import tuned_map
+
+csv.unregister_dialect("excel-tab")
+print(*tuned_map(lambda _: sorted(csv.list_dialects()), range(1), backend="process", n_jobs=1))
+"""
+
+
+def test_a_dialect_that_the_program_has_removed_is_removed(run_script):
+    """The module registers it again as a worker imports it."""
+    done = run_script(DIALECTS, environ={"AMORSIZE_START": "clean"})
+    assert done.stdout.splitlines() == ["['excel', 'unix']"]
+
+
 CRASHES = """
 import faulthandler
 from amorsize import autotune

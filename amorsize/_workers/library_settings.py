@@ -212,7 +212,7 @@ ENTRIES = (
     entry("csv field size limit", "_csv", by("field_size_limit", "field_size_limit")),
     entry("socket timeout", "_socket", by("getdefaulttimeout", "setdefaulttimeout")),
     entry("first day of the week", "calendar", by("firstweekday", "setfirstweekday")),
-    entry("CSV dialects", "_csv", (_read_dialects, _set_dialects)),
+    entry("CSV dialects", "csv", (_read_dialects, _set_dialects)),
     entry("MIME types", "mimetypes", (_read_mime_types, _set_mime_types)),
     entry("SQLite's adapters", "sqlite3", (_read_adapters, _set_adapters)),
     entry("archive formats", "shutil", registry("_ARCHIVE_FORMATS")),
