@@ -6,7 +6,7 @@ import random
 
 import numpy
 import pytest
-from witness import MANY_CORES, compute
+from witness import compute
 
 from amorsize import autotune, tuned_map
 from amorsize._function.thread_safety import reach
@@ -83,6 +83,14 @@ def for_a_while(x):
         return random.random()
 
 
+def only_looks_ahead(x):
+    before = OWN.getstate()
+    compute(1e-3)
+    number = OWN.random()
+    OWN.setstate(before)
+    return number
+
+
 def next_numbers():
     return random.random(), float(numpy.random.rand()), OWN.random(), ARRAYS.random(), OLD.rand()
 
@@ -97,7 +105,7 @@ SEEDING = {
     one.__name__: one
     for one in (
         *(of_random, of_numpy, by_a_helper, of_an_own_one, of_an_older_one, of_bits),
-        *(only_the_first, for_a_while),
+        *(only_the_first, for_a_while, only_looks_ahead),
     )
 }
 
@@ -124,13 +132,12 @@ def test_a_generator_in_a_keyword_is_left_as_well():
     assert found.random() == left == expected.random()
 
 
-@pytest.mark.forks
-def test_what_is_seeded_for_a_while_may_still_run_in_workers():
-    """If the items that were watched have left the generator as it was."""
+def test_explain_says_why():
+    """All items run in the caller."""
     tuned = autotune(for_a_while)
-    tuned(range(300))
+    tuned(range(30))
 
-    assert not MANY_CORES or tuned.plan.backend == "process"
+    assert "items seed a random generator" in str(tuned.explain())
 
 
 def draws_alone(x):

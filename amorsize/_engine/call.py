@@ -130,14 +130,9 @@ class Call:
         is_short = is_trivial(self.function, item)
         return self.function if is_short else self.task.wrappable(self.function)
 
-    def draw_from(self, seed: Any, generators: tuple[Any, ...], *, here: bool = True) -> None:
-        """Give each item streams of its own, in the caller only if `here` says so."""
-        task = self.task
-        task.seed, task.generators = seed, generators
-        if seed is not None and not here:
-            task.seed, task.generators = 0, ()
+    def draw_from(self, seed: Any, generators: tuple[Any, ...]) -> None:
+        self.task.seed, self.task.generators = seed, generators
         self.function = self._function_here()
-        task.seed, task.generators = seed, generators
 
 
 def _task(made: Invocation, source: Sliced | Reading) -> Task:

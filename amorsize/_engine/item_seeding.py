@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 GENERATORS = ("random", "numpy.random", "torch")
 #: The most functions that are remembered.
 MAX_FUNCTIONS = 1024
+WHY_SEEDS = "items seed a random generator, with which the program goes on"
 WHY_QUICK = "items draw random numbers, and take less time than it takes to seed a stream"
 
 #: The owners of functions that draw.
@@ -69,7 +70,7 @@ class ItemSeeding:
             and not self._call.is_stream,
             found=found,
         )
-        self._call.draw_from(drawing.seed, drawing.generators, here=not drawing.leaves_caller)
+        self._call.draw_from(drawing.seed, drawing.generators)
         if is_implicit and drawing.generators:
             _remember(owner)
         if drawing.is_quick:
@@ -96,6 +97,9 @@ class ItemSeeding:
             return False
         from amorsize._engine.placement import from_reading
 
+        if reach.seeds:
+            self._confinement.bind(WHY_SEEDS)
+            return True
         verdict = from_reading(reach, self._call.options)
         return None not in (verdict.thread_reason, verdict.process_reason)
 

@@ -5,9 +5,6 @@ may run in worker processes, they follow from one number drawn from each generat
 program that seeds its generators gets the same results again, whatever the number of workers; two
 calls get independent results. The plain loop (`backend="serial"`) and threads draw as usual.
 
-A function that seeds a generator itself leaves it to the program as its last item does. So items
-in the caller draw from the caller's own generators.
-
 Seeding takes 3 to 10 us per item and more, too much for trivial items. The time of the first
 `FIRST` items decides, once per function and process, whether the others run in the caller and draw
 as in the loop. So their results do not depend on the number of workers either.
@@ -87,19 +84,13 @@ class Drawing:
     ) -> None:
         self._owner, self._took_s = owner, 0.0
         self.generators = _all_behind(func, item) if found is None else _drawn_by(*found)
-        #: Whether items in the caller draw from the caller's own generators.
-        self.leaves_caller = found is not None and found[0].seeds and caller_may_run_items
         self.seed: int | tuple[int, ...] | None = seed
         self.is_quick: bool | None = False  # None: not decided yet
-        before = KeptStreams(self.generators if self.leaves_caller else ())
         if not self.generators:
             self.seed = None
         elif seed is None:
             self.seed = implicit_seeds(self.generators)
-        before.put_back()
-        self._kept = KeptStreams(() if self.leaves_caller else self.generators)
-        if self.leaves_caller:
-            return
+        self._kept = KeptStreams(self.generators)
         if seed is None and self.generators and caller_may_run_items:
             self.is_quick = _are_quick.get(owner)
             if self.is_quick is None and known_item_s is not None:
