@@ -160,6 +160,25 @@ def by_another_spelling(path):
     save(path)
 
 
+def into_two_files(row):
+    save(f"{row['kind']}.txt", "first")
+    save(f"{row['other']}.txt", "second")
+
+
+def moved(pair):
+    Path(pair[0]).rename(pair[1])
+
+
+def into_its_own_and_the_next(x):
+    save(f"{x}.txt")
+    save(f"{x + 1}.txt")
+
+
+def of_two_endings(x):
+    save(f"{x}.txt")
+    save(f"{x}.csv")
+
+
 class Store:
     def __init__(self, folder):
         self.folder = Path(folder)
@@ -249,6 +268,14 @@ FOLLOWED = [
     (by_precision, [1.02, 1.04], [1.0, 1.1]),
     (by_format_with_precision, [1.02, 1.04], [1.0, 1.1]),
     (by_slug, ["A b", "a-B!"], ["a", "b"]),
+    (
+        into_two_files,
+        [{"kind": "a", "other": "b"}, {"kind": "b", "other": "c"}],
+        [{"kind": "a", "other": "a"}, {"kind": "b", "other": "c"}],
+    ),
+    (moved, [("a", "b"), ("c", "a")], [("a", "b"), ("c", "d")]),
+    (into_its_own_and_the_next, [1, 2], [1, 3]),
+    (of_two_endings, [1, 1], [1, 2]),
     (by_another_spelling, ["a", "./a"], ["a", "./b"]),
     (by_another_spelling, ["a/b", "a/c/../b"], ["a/b", "a/c"]),
 ]
@@ -283,6 +310,30 @@ class Job:
 
     def output(self):
         return self.path
+
+
+@dataclasses.dataclass
+class Task:
+    name: str
+
+    def keep(self, folder):
+        Path(folder, self.name).write_text("")
+
+    def drop(self, folder):
+        Path(folder, self.name).unlink()
+
+
+def by_attribute(task):
+    save(f"{task.name}.txt")
+
+
+def by_named_method(task):
+    task.keep("out")
+
+
+def test_a_method_that_nothing_calls_names_no_file():
+    assert not reason(by_attribute, [Task("a"), Task("b")])
+    assert reason(by_named_method, [Task("a"), Task("b")])
 
 
 class Named:

@@ -70,7 +70,10 @@ def operated(left: Part, right: Part, number: int) -> Part:
     both = together(left, right, kind=kind)
     if number == DIVIDES and is_of_item(right.tags) and not is_of_item(left.tags):
         return both  # the folder may be unknown
-    if not both.tags or _keeps_apart(left, right, number):
+    if both.tags and _keeps_apart(left, right, number):
+        exact = made(OPERATORS[number], left, right)
+        return both if exact is None else both.replace(way=exact.way)
+    if not both.tags:
         return both
     both.label = left.label
     return merged(both, "", "", f"{left.label} {_SIGNS[number]} {right.label}").replace(kind=kind)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from os import fsdecode, fsencode
 
 from amorsize._function.bound_arguments import NOTHING, rest_arguments, with_arguments
+from amorsize._function.bytecode import texts
 from amorsize._function.callables import (
     FUNCTION,
     MISSING,
@@ -19,7 +20,7 @@ from amorsize._function.callables import (
 )
 from amorsize._function.changing_programs import files_of_programs
 from amorsize._function.file_manners import as_used
-from amorsize._function.item_paths import ASKED, ATTRIBUTE, ELEMENT, PERHAPS
+from amorsize._function.item_paths import AS_NAME, ASKED, ATTRIBUTE, EITHER, ELEMENT, PERHAPS
 from amorsize._function.item_spelling import spelled
 from amorsize._function.library_changes import (
     BINDS,
@@ -98,11 +99,15 @@ def shared_names(
     """
     found: dict[str, dict[Any, None]] = {CHANGES: {}, ADDS: {}, LOOKS: {}, LISTENS: {}}
     reached: set[FunctionType] = set()
+    whole: dict[str, Path] = {}  # how names are made of different parts
     writes = False
+    named = {one for func, _ in read for one in (*func.__code__.co_names, *texts(func.__code__))}
     # What is passed to the others may be known once the mapped function was read.
     for func, bound in sorted(read, key=lambda one: one[0] is not root):
         if not func.__code__.co_argcount and not rest_arguments(func.__code__):
             continue  # no item gets there, unless one of the others calls it
+        if func in reached or (func is not root and not _may_run(func, root, named)):
+            continue
         reader = _Uses(owns, by_sql)
         reader.follow(func, bound, {}, _MOST_DEEP)
         reached |= reader.reached if func is root else set()
@@ -112,21 +117,30 @@ def shared_names(
             what: Any = shared_by(part, is_text=is_text)
             if func is root:
                 what = what or (part.known if use == LISTENS else _fixed_path(part))
-            elif func in reached or own(func, "__wrapped__") is root:
-                what = ""
             elif type(what) is tuple:
                 what = _not_followed(func, what) if owns(func) else _guessed(what)
             if what:
                 found[use][what] = None
+            if use == CHANGES and func is root and type(what) is tuple and part.way is not None:
+                whole.setdefault(spelled(part.way), (*part.way, (AS_NAME,)))
     ports = found.pop(LISTENS)
+    one_of_them = [(((EITHER, *whole.values()),),)] if len(whole) > 1 else []
     all_found = [*found[CHANGES], *ports, *(one for one in found[ADDS] if one in found[LOOKS])]
     return SharedNames(
         shared=tuple(one for one in all_found if type(one) is str),
-        by_parts=tuple(one for one in all_found if type(one) is tuple),
+        by_parts=tuple(one for one in (*all_found, *one_of_them) if type(one) is tuple),
         paths=tuple(fsdecode(one) for one in all_found if type(one) is bytes),
         ports=tuple(one for one in ports if type(one) is int),
         writes=writes,
     )
+
+
+def _may_run(func: FunctionType, root: FunctionType | None, named: set[str]) -> bool:
+    """Whether a function may be called in ways not followed: a method only if code names it."""
+    outer = func.__qualname__.rpartition(".")[0]
+    is_method = bool(outer) and outer[-1] != ">" and func.__name__[:2] != "__"
+    is_named = not is_method or func.__name__ in named
+    return is_named and own(func, "__wrapped__") is not root
 
 
 def _not_followed(func: FunctionType, ways: tuple[Path, ...]) -> str:
