@@ -174,6 +174,30 @@ class TestRefusal:
         with pytest.raises(WorkersUnavailable, match=r"ThreadPoolExecutor\) takes no work"):
             tuned_map(abs, range(9), executor=threads)
 
+    @pytest.mark.parametrize("n_workers", [1, 2])
+    def test_a_call_in_all_threads_of_its_executor_is_a_loop(self, n_workers):
+        """Its items would wait for the thread that waits for them."""
+        with ThreadPoolExecutor(n_workers) as executor:
+            calls = [
+                executor.submit(tuned_map, abs, range(-9, start), executor=executor)
+                for start in range(n_workers)
+            ]
+
+            for start, call in enumerate(calls):
+                assert call.result(timeout=20) == [abs(one) for one in range(-9, start)]
+
+    def test_a_call_in_a_thread_of_another_executor_uses_the_one_it_was_given(self, threads):
+        names = set()
+
+        def name(_):
+            time.sleep(1e-3)
+            names.add(threading.current_thread().name)
+
+        with ThreadPoolExecutor(1, "other") as other:
+            other.submit(tuned_map, name, range(30), executor=threads).result(timeout=20)
+
+        assert not any(one.startswith("other") for one in names)
+
     def test_a_broken_executor_is_told_with_the_items_in_its_hands(self):
         executor = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
 

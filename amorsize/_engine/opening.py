@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import get_ident
 from time import time
 
 from amorsize._engine import call_options
@@ -121,7 +122,9 @@ class Opening:
     def _backend(self) -> str:
         """The backend by the environment, the user's choice or another option."""
         options = self._call.options
-        if nesting.is_inside() or is_half_loaded():  # modules of workers may be half loaded
+        if nesting.is_inside() or _is_thread_of(options.executor):
+            return "serial"
+        if is_half_loaded():  # modules of workers may be half loaded
             return "serial"
         backend = call_options.environment_backend() or options.backend
         if backend != "auto":
@@ -170,6 +173,12 @@ class Opening:
                 if (waiting := sys.modules.get(f"amorsize._workers.{name}")) is not None:
                     waiting.shutdown()
             raise shortage.no_workers(self._call.shortage_reason, error) from error
+
+
+def _is_thread_of(executor: object) -> bool:
+    """Whether this thread is one of the executor's: to wait for others there may be for ever."""
+    threads = getattr(executor, "_threads", None)  # of those of the standard library
+    return type(threads) is set and any(one.ident == get_ident() for one in tuple(threads))
 
 
 def _n_cores_most() -> int:
