@@ -91,7 +91,7 @@ def first_figures() -> dict[str, float]:
     """Seconds of CPU time, of what is done once in a process: others may have the cores."""
     before = time.thread_time()
     from amorsize import _watching
-    from amorsize._function import thread_safety
+    from amorsize._function.sharing import thread_safety
 
     loaded = time.thread_time()
     thread_safety.examine(waits, [1, 2])
@@ -112,7 +112,8 @@ def first_figures() -> dict[str, float]:
 def warm_figures() -> dict[str, float]:
     """Microseconds."""
     from amorsize import _watching
-    from amorsize._function import library_effects, thread_safety
+    from amorsize._function.library import effects as library_effects
+    from amorsize._function.sharing import thread_safety
 
     figures = {}
     for function, items in FUNCTIONS:
@@ -136,8 +137,8 @@ def warm_figures() -> dict[str, float]:
 
 
 def _look_at_needs(function: Callable[[Any], Any], item: Any) -> None:
-    from amorsize._workers.payload import Payload
     from amorsize._workers.protocol import Task
+    from amorsize._workers.tasks.payload import Payload
 
     assert Payload(Task(function), function, item).why_not() is None
 

@@ -39,14 +39,14 @@ def takes(array: Any) -> int:
 @contextmanager
 def one_pickle() -> Iterator[None]:
     """All in one pickle, through the pipe."""
-    with patch("amorsize._workers.serialization.PART_BYTES", 1 << 62), by_pipe():
+    with patch("amorsize._workers.messages.serialization.PART_BYTES", 1 << 62), by_pipe():
         yield
 
 
 @contextmanager
 def by_pipe() -> Iterator[None]:
     """Arrays beside the pickle, through the pipe."""
-    with patch("amorsize._workers.shared_memory.RingBuffer.put", lambda *_: None):
+    with patch("amorsize._workers.messages.shared_memory.RingBuffer.put", lambda *_: None):
         yield
 
 

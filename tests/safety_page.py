@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from amorsize._function import (
+from amorsize._function.library import (
     effect_table,
-    library_gives,
     stdlib_effects,
     stdlib_types,
     third_party_effects,
     third_party_types,
+)
+from amorsize._function.library import (
+    gives as library_gives,
 )
 
 PAGE = "docs/dev/safety.md"

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 
-from amorsize._function.thread_safety import examine
+from amorsize._function.sharing.thread_safety import examine
 
 CALLS: list[int] = []
 LOGGER = logging.getLogger("test_cached_functions")

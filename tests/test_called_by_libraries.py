@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from amorsize._function.thread_safety import examine
+from amorsize._function.sharing.thread_safety import examine
 
 SEEN: list[object] = []
 

@@ -35,7 +35,8 @@ import amorsize
 from amorsize import tuned_map
 from amorsize._engine import spawn_costs
 from amorsize._host import import_hooks
-from amorsize._workers import caller_state, spawned_main
+from amorsize._workers.carried_state import caller_state
+from amorsize._workers.processes import spawned_main
 from amorsize.errors import SerializationError
 
 pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")

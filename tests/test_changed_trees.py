@@ -5,8 +5,8 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from amorsize._function.reach_findings import OF_ITEMS
-from amorsize._function.thread_safety import examine
+from amorsize._function.sharing.findings import OF_ITEMS
+from amorsize._function.sharing.thread_safety import examine
 
 
 def by_set(doc):

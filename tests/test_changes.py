@@ -27,7 +27,7 @@ import pandas as pd
 import pytest
 
 from amorsize import tuned_map
-from amorsize._function.thread_safety import examine
+from amorsize._function.sharing.thread_safety import examine
 
 LIST: list[int] = []
 TABLE = {"a": 1}

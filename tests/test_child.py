@@ -9,8 +9,8 @@ from time import perf_counter
 
 import pytest
 
-from amorsize._workers import child_process
-from amorsize._workers.child_process import Child
+from amorsize._workers.processes import child_process
+from amorsize._workers.processes.child_process import Child
 
 SOON_S = 10.0
 

@@ -20,10 +20,11 @@ import amorsize
 from amorsize import autotune, tuned_map
 from amorsize._engine import missed_savings, spawn_costs
 from amorsize._profiles.memory_store import last_trace
-from amorsize._workers import framing, spawned_main, worker_main
-from amorsize._workers.payload import Payload
+from amorsize._workers.messages import framing
+from amorsize._workers.processes import spawned_main, worker_main
+from amorsize._workers.processes.warm_pool import pool
 from amorsize._workers.protocol import Task
-from amorsize._workers.warm_pool import pool
+from amorsize._workers.tasks.payload import Payload
 from amorsize.errors import AmorsizeWarning, InvalidOptionError, SerializationError
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="tested on Linux")

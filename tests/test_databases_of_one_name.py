@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from amorsize import tuned_map
-from amorsize._function.thread_safety import examine
+from amorsize._function.sharing.thread_safety import examine
 
 DATABASE = "orders.db"
 INSERT, COUNT = "INSERT INTO orders VALUES (?)", "  select count(*)\n from orders"

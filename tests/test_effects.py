@@ -47,15 +47,17 @@ from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amorsize._function import (
+from amorsize._function.library import (
     effect_table,
-    library_effects,
     stdlib_effects,
     stdlib_types,
     third_party_effects,
     third_party_types,
 )
-from amorsize._function.library_effects import effect_of, holding_of
+from amorsize._function.library import (
+    effects as library_effects,
+)
+from amorsize._function.library.effects import effect_of, holding_of
 
 EFFECTS = (stdlib_effects.EFFECTS, third_party_effects.EFFECTS)
 HOLDINGS = (stdlib_types.HOLDINGS, third_party_types.HOLDINGS)
@@ -639,7 +641,7 @@ def test_the_table_imports_nothing(run_script):
 import sys
 from amorsize import autotune
 before = set(sys.modules)
-from amorsize._function.library_effects import effect_of, holding_of
+from amorsize._function.library.effects import effect_of, holding_of
 effect_of(len), holding_of(list)
 print(*sorted(set(sys.modules) - before))
 """

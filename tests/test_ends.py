@@ -9,7 +9,7 @@ import time
 import pytest
 
 from amorsize import autotune
-from amorsize._workers.pipe_ends import End
+from amorsize._workers.messages.pipe_ends import End
 
 KEPT = []  # what items open and never close
 

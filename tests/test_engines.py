@@ -22,7 +22,7 @@ from site_pages import blocks
 
 from amorsize import autotune, partial_results, tuned_map
 from amorsize._clusters import dask_watch, finding
-from amorsize._workers import executor_processes
+from amorsize._workers.executors import processes as executor_processes
 from amorsize.errors import (
     AmorsizeWarning,
     InvalidOptionError,

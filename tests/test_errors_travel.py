@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import amorsize
 from amorsize import RemoteError, autotune, tuned_map
-from amorsize._workers import exception_pickling, serialization, tracebacks
+from amorsize._workers.messages import exception_pickling, serialization, tracebacks
 from benchmarks import fault_items
 
 

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from amorsize._clusters.plain import PlainAdapter
-from amorsize._workers.executor_costs import ChunkCosts
+from amorsize._workers.executors.costs import ChunkCosts
+from amorsize._workers.executors.submissions import Submission
 from amorsize._workers.protocol import Chunk, ChunkDone
-from amorsize._workers.submissions import Submission
 
 
 @pytest.fixture

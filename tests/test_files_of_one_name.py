@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from amorsize import tuned_map
-from amorsize._function.thread_safety import examine
+from amorsize._function.sharing.thread_safety import examine
 
 FILE = "last.txt"
 PATH = pathlib.Path("last.txt")

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from amorsize import tuned_map
-from amorsize._function.thread_safety import examine
+from amorsize._function.sharing.thread_safety import examine
 
 KINDS = ("red", "green", "blue")
 BY_NUMBER = {0: "even", 1: "odd", 2: "even"}

@@ -4,7 +4,7 @@ import textwrap
 
 import pytest
 
-from amorsize._function.first_imports import effect_of_import
+from amorsize._function.sharing.first_imports import effect_of_import
 
 FILES = {
     "core.py": """

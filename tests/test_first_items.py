@@ -12,7 +12,7 @@ from conftest import another_thread
 from amorsize import AmorsizeWarning, autotune
 from amorsize._profiles import disk_store, memory_store
 from amorsize._workers.first_items import FirstItems, plain
-from amorsize._workers.fork_pool import ForkPool
+from amorsize._workers.processes.fork_pool import ForkPool
 from amorsize._workers.protocol import Chunk, ChunkDone, Noticed, Task, Watch
 from amorsize._workers.thread_pool import ThreadPool
 from amorsize.policy.profile import MOST_REASON_CHARS

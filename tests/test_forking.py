@@ -8,8 +8,8 @@ import pytest
 from test_pools import hear, of, send, start, through
 
 from amorsize import tuned_map
-from amorsize._workers import fork_pool, forking, worker_handle
-from amorsize._workers.child_process import Child
+from amorsize._workers.processes import fork_pool, forking, worker_handle
+from amorsize._workers.processes.child_process import Child
 from amorsize._workers.protocol import Task, WorkerLost
 from amorsize.policy.events import HostInspected, Status
 from amorsize.policy.request import Request

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amorsize._workers import framing
+from amorsize._workers.messages import framing
 
 SIZES = st.one_of(
     st.integers(0, 200),

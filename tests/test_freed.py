@@ -11,8 +11,8 @@ import pytest
 
 from amorsize import autotune, tuned_map
 from amorsize._function.code_identity import owner_of
-from amorsize._workers.payload import Payload
 from amorsize._workers.protocol import Task
+from amorsize._workers.tasks.payload import Payload
 
 
 class Held:

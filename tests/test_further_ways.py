@@ -16,7 +16,7 @@ import typing
 
 import pytest
 
-from amorsize._function.thread_safety import examine
+from amorsize._function.sharing.thread_safety import examine
 
 SEEN: list[object] = []
 BY_NAME = {"s": 1, "names": SEEN}

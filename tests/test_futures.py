@@ -19,10 +19,10 @@ from amorsize._clusters import buffers
 from amorsize._clusters.plain import PlainAdapter
 from amorsize._engine import submission_costs
 from amorsize._engine.submission_costs import SubmissionCosts
-from amorsize._workers import serialization
-from amorsize._workers.executor_pool import ExecutorPool
-from amorsize._workers.payload import Payload
+from amorsize._workers.executors.pool import ExecutorPool
+from amorsize._workers.messages import serialization
 from amorsize._workers.protocol import Chunk, ChunkDone, Task, WorkerLost
+from amorsize._workers.tasks.payload import Payload
 from amorsize.errors import (
     AmorsizeWarning,
     InvalidOptionError,

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from amorsize import RemoteError, tuned_map
-from amorsize._workers import exception_pickling
+from amorsize._workers.messages import exception_pickling
 from benchmarks.fault_items import CarriesLock, OddConstructor
 
 

@@ -10,7 +10,7 @@ import jinja2
 import numpy as np
 import pytest
 
-from amorsize._function.thread_safety import examine
+from amorsize._function.sharing.thread_safety import examine
 
 total = 0
 HERE = sys.modules[__name__]

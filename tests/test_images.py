@@ -5,7 +5,7 @@ import contextvars
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
-from amorsize._function.thread_safety import examine
+from amorsize._function.sharing.thread_safety import examine
 from amorsize._watching.value_looks import new_digest
 
 SHARED = Image.new("L", (4, 4))

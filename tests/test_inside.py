@@ -17,7 +17,7 @@ from unittest import mock
 
 import pytest
 
-from amorsize._function.library_effects import effect_of as effect_in_table
+from amorsize._function.library.effects import effect_of as effect_in_table
 from amorsize._watching import Inside, known_calls
 from amorsize._watching.known_calls import MAX_EVENTS
 
@@ -191,7 +191,7 @@ def test_it_ends_however_the_item_ends(error):
 
 INTERRUPTED = """
 import os, signal, sys, time
-from amorsize._function.library_effects import effect_of
+from amorsize._function.library.effects import effect_of
 from amorsize._watching import Inside
 from amorsize._watching import known_calls
 

@@ -33,7 +33,7 @@ import pytest
 from amorsize import SerializationError, autotune, shutdown, tuned_map
 from amorsize._engine import call_options
 from amorsize._engine.placement import Judge
-from amorsize._function.thread_safety import examine
+from amorsize._function.sharing.thread_safety import examine
 
 WAIT_S = 3e-3
 FOLDER = tempfile.mkdtemp()

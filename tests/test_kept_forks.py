@@ -20,7 +20,7 @@ import amorsize
 from amorsize import autotune, tuned_map
 from amorsize._engine import fork_retention
 from amorsize._host import resources
-from amorsize._workers import kept_forks, worker_main
+from amorsize._workers.processes import kept_forks, worker_main
 
 pytestmark = [
     pytest.mark.forks,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from amorsize._function.kept_identities import KeptIdentities
+from amorsize._function.needs.kept_identities import KeptIdentities
 
 KINDS = """
 import dataclasses

@@ -53,7 +53,7 @@ COLD = {
     "_api.help_text",  # for help()
     "_api.signature",  # for inspection
     "cache.diskcache_adapter",  # opens the disk, once that can pay
-    "_workers.serialization",  # worker processes need the C half of pickle
+    "_workers.messages.serialization",  # worker processes need the C half of pickle
 }
 HEAVY = {  # over 2 ms each on a bare interpreter, most of them far more
     *("typing", "dataclasses", "inspect", "re", "enum", "json", "pickle", "_pickle", "logging"),

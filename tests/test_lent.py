@@ -12,9 +12,9 @@ from amorsize._engine import spawn_costs
 from amorsize._engine.call import Invocation
 from amorsize._engine.engine import Engine
 from amorsize._host.resources import Memory
-from amorsize._workers import shared_data
-from amorsize._workers.payload import Payload
 from amorsize._workers.protocol import Task
+from amorsize._workers.tasks import shared_data
+from amorsize._workers.tasks.payload import Payload
 from amorsize.policy.trace import ChunkTrace
 
 np = pytest.importorskip("numpy")
@@ -177,7 +177,7 @@ def test_where_there_is_no_such_memory_it_goes_through_the_pipe(monkeypatch, tab
     def refused(parts):
         raise OSError("no memory without a name")
 
-    monkeypatch.setattr("amorsize._workers.spawn_pool.Lent", refused)
+    monkeypatch.setattr("amorsize._workers.processes.spawn_pool.Lent", refused)
 
     assert in_workers(large_items.facts_of, 2, value=table) == [large_items.facts_of(0, table)] * 2
 

@@ -26,8 +26,8 @@ from orchard_parts import part
 from staying import kept_in_the_caller
 
 from amorsize import tuned_map
-from amorsize._function import library_reads
-from amorsize._function.dependencies import needs_of
+from amorsize._function.library import reads as library_reads
+from amorsize._function.needs.dependencies import needs_of
 
 
 @pytest.fixture(autouse=True)

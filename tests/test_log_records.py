@@ -7,7 +7,7 @@ import pytest
 from amorsize import autotune
 from amorsize._engine.call_options import Options
 from amorsize._engine.placement import from_reading
-from amorsize._function.thread_safety import reach
+from amorsize._function.sharing.thread_safety import reach
 
 LOG = logging.getLogger("records")
 MADE = []

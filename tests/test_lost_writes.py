@@ -11,7 +11,7 @@ import pytest
 
 from amorsize import autotune, tuned_map
 from amorsize._engine import call, inline
-from amorsize._workers import shared_data
+from amorsize._workers.tasks import shared_data
 from amorsize.errors import AmorsizeWarning
 
 np = pytest.importorskip("numpy")

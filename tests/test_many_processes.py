@@ -6,11 +6,11 @@ import sys
 import pytest
 
 from amorsize._clusters.protocol import Process
-from amorsize._workers import serialization
-from amorsize._workers.executor_pool import ExecutorPool
-from amorsize._workers.executor_worker import RAN
-from amorsize._workers.payload import Payload
+from amorsize._workers.executors.pool import ExecutorPool
+from amorsize._workers.executors.worker import RAN
+from amorsize._workers.messages import serialization
 from amorsize._workers.protocol import Chunk, ChunkDone, Task, WorkerLost
+from amorsize._workers.tasks.payload import Payload
 
 
 class Cluster:

@@ -19,7 +19,7 @@ import pytest
 
 from amorsize import autotune, tuned_map
 from amorsize._engine.file_names import FileNames
-from amorsize._function.thread_safety import examine
+from amorsize._function.sharing.thread_safety import examine
 
 WORD = re.compile(r"(?P<user>\w+)-(?P<day>\d+)")
 FILES = {"a": {"name": "one"}, "b": {"name": "two"}, "c": {"name": "one"}}

@@ -128,7 +128,9 @@ def test_calls_from_several_threads_at_once(backend):
 def test_what_another_thread_is_just_importing_is_not_there_yet(monkeypatch):
     """A module in `sys.modules` may still be empty while another thread's call imports it."""
     monkeypatch.setitem(
-        sys.modules, "amorsize._workers.warm_pool", ModuleType("amorsize._workers.warm_pool")
+        sys.modules,
+        "amorsize._workers.processes.warm_pool",
+        ModuleType("amorsize._workers.processes.warm_pool"),
     )
 
     assert [row[0] for row in tuned_map(place, range(20), backend="process")] == list(range(20))

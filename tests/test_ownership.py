@@ -7,11 +7,11 @@ import pytest
 import state_items
 
 from amorsize import tuned_map
-from amorsize._function import thread_safety
-from amorsize._function.dependencies import needs_of
+from amorsize._function.needs.dependencies import needs_of
 from amorsize._function.ownership import Owns
-from amorsize._workers.payload import Payload
+from amorsize._function.sharing import thread_safety
 from amorsize._workers.protocol import Task
+from amorsize._workers.tasks.payload import Payload
 
 TOOLS = """
 LIMIT = 5

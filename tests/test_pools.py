@@ -15,10 +15,11 @@ from conftest import read
 from amorsize import shutdown
 from amorsize._clusters.plain import PlainAdapter
 from amorsize._function import ownership
-from amorsize._workers import process_pool
-from amorsize._workers.executor_pool import ExecutorPool
-from amorsize._workers.fork_pool import ForkPool
-from amorsize._workers.payload import Payload
+from amorsize._workers.executors.pool import ExecutorPool
+from amorsize._workers.messages.serialization import Unpicklable
+from amorsize._workers.processes import process_pool
+from amorsize._workers.processes.fork_pool import ForkPool
+from amorsize._workers.processes.spawn_pool import SpawnPool
 from amorsize._workers.protocol import (
     Chunk,
     ChunkDone,
@@ -28,8 +29,7 @@ from amorsize._workers.protocol import (
     WorkerLost,
     WorkerReady,
 )
-from amorsize._workers.serialization import Unpicklable
-from amorsize._workers.spawn_pool import SpawnPool
+from amorsize._workers.tasks.payload import Payload
 from amorsize._workers.thread_pool import ThreadPool
 
 KINDS = ("forked", "clean", "threads", "thread pool", "process pool")

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from amorsize._function.thread_safety import examine
+from amorsize._function.sharing.thread_safety import examine
 
 
 def convert(name):

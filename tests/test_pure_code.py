@@ -12,7 +12,7 @@ import time
 import pytest
 
 from amorsize import autotune, tuned_map
-from amorsize._function.pure_code import is_pure
+from amorsize._function.purity.pure_code import is_pure
 
 SCALE = 3
 WEIGHTS = (1, 2.5, (3, "x"))

@@ -6,7 +6,7 @@ from time import sleep
 
 import pytest
 
-from amorsize._function.pure_reach import is_same, reach_of
+from amorsize._function.purity.pure_reach import is_same, reach_of
 
 SCALE = 3
 MARK = "a text of some length"

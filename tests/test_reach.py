@@ -30,10 +30,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amorsize._api.decorator import autotune
-from amorsize._function import flow_reader
-from amorsize._function.reach_findings import Reach
-from amorsize._function.reach_values import MAX_EXAMINED
-from amorsize._function.thread_safety import reach
+from amorsize._function.flow import flow_reader
+from amorsize._function.sharing.findings import Reach
+from amorsize._function.sharing.thread_safety import reach
+from amorsize._function.sharing.values import MAX_EXAMINED
 
 # --- what is shared: never threads ----------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 import types
 
-from amorsize._function.thread_safety import examine
+from amorsize._function.sharing.thread_safety import examine
 
 HOOKED = types.ModuleType("test_reading_runs_nothing_module")
 

@@ -9,7 +9,7 @@ import types
 import pytest
 
 from amorsize import autotune, tuned_map
-from amorsize._function import import_effects
+from amorsize._function.needs import import_effects
 
 WITH_EFFECTS = {
     "empties a log": "log = open('run.log', 'w')\nlog.write('started')\nlog.flush()",

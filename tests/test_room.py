@@ -12,7 +12,7 @@ import pytest
 
 import amorsize
 from amorsize import SerializationError, WorkersUnavailable, autotune, tuned_map
-from amorsize._workers import forking, warm_pool
+from amorsize._workers.processes import forking, warm_pool
 
 
 def work(index):

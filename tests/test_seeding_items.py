@@ -9,7 +9,7 @@ import pytest
 from witness import compute
 
 from amorsize import autotune, tuned_map
-from amorsize._function.thread_safety import reach
+from amorsize._function.sharing.thread_safety import reach
 
 OWN, ARRAYS, OLD = random.Random(), numpy.random.default_rng(), numpy.random.RandomState()
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from amorsize import SerializationError, autotune, tuned_map
 from amorsize._host import resources
-from amorsize._workers import shared_memory
-from amorsize._workers.fork_pool import ForkPool
+from amorsize._workers.messages import shared_memory
+from amorsize._workers.messages.shared_memory import ABSENT, ROOM_BYTES, SharedBlock
+from amorsize._workers.processes.fork_pool import ForkPool
 from amorsize._workers.protocol import Chunk, ChunkDone, Task, WorkerReady
-from amorsize._workers.shared_memory import ABSENT, ROOM_BYTES, SharedBlock
 
 np = pytest.importorskip("numpy")
 LARGE = 3_000_000

@@ -20,8 +20,8 @@ from unittest import mock
 import pytest
 
 from amorsize import autotune, tuned_map
-from amorsize._function import mocks
-from amorsize._function.thread_safety import reach
+from amorsize._function.library import mocks
+from amorsize._function.sharing.thread_safety import reach
 from amorsize.errors import AmorsizeWarning, SerializationError
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="tested on Linux")

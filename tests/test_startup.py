@@ -158,7 +158,7 @@ NOT_FOR_A_LOOP = {  # what a first call of trivial items does without
         "amorsize._engine.pool_events",
     ),
     *("amorsize._workers.random_streams", "amorsize._workers.seeding", "amorsize._watching"),
-    *("amorsize._function.drawn_libraries", "amorsize._function.thread_safety"),
+    *("amorsize._function.library.drawn_libraries", "amorsize._function.sharing.thread_safety"),
     *("amorsize._host.resources", "amorsize._profiles.disk_store", "amorsize.cache"),
     *("amorsize.policy.update_from_reports", "amorsize.policy.evidence.drift"),
     *("amorsize.policy.rules.check_profile", "amorsize.policy.rules.explore"),
@@ -196,16 +196,16 @@ wait_and_count(range(20))
 """
     loaded = ours_loaded(script)
 
-    assert "amorsize._function.thread_safety" in loaded
+    assert "amorsize._function.sharing.thread_safety" in loaded
     assert NOT_WITHOUT_WORKERS & loaded == set()
-    assert len(loaded - IF_IT_TAKES_LONG) <= 144
+    assert len(loaded - IF_IT_TAKES_LONG) <= 150  # six are folders of others
 
 
 NOT_FOR_FIRST_WORKERS = {  # what compares calls, keeps workers, or is seldom needed
     *("amorsize.policy.evidence.drift", "amorsize.policy.evidence.cusum"),
     *("amorsize.policy.evidence.tuned_plan", "amorsize.policy.rules.follow_plan"),
     *("amorsize.policy.rules.back_off_on_failures", "amorsize._profiles.worth_writing"),
-    *("amorsize._function.pure_reach", "amorsize._workers.shared_data"),
+    *("amorsize._function.purity.pure_reach", "amorsize._workers.tasks.shared_data"),
 }
 
 

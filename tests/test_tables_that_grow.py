@@ -12,7 +12,7 @@ import time
 import pytest
 
 from amorsize import tuned_map
-from amorsize._function.thread_safety import examine
+from amorsize._function.sharing.thread_safety import examine
 
 PLACES = collections.defaultdict(list)
 PLAIN = {"a": [1]}

@@ -11,7 +11,7 @@ import typing
 
 import pytest
 
-from amorsize._function import hash_order
+from amorsize._function.needs import hash_order
 
 CODE = types.CodeType
 

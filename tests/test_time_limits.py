@@ -24,8 +24,8 @@ from amorsize._host.fork_safety import OtherThreads
 from amorsize._host.signals import no_interrupts
 from amorsize._profiles import disk_store
 from amorsize._watching import descriptors, file_writes
+from amorsize._workers.messages.serialization import short_repr
 from amorsize._workers.run_delay import RunQueue
-from amorsize._workers.serialization import short_repr
 from amorsize.cache import database, location, network_filesystem
 from amorsize.history import store
 
@@ -42,9 +42,15 @@ LOSE_NONE = {
         "amorsize/_workers/chunk.py",
         "run_chunk",
     ): "hands on what an item raised: the engine asks",
-    ("amorsize/_workers/worker_main.py", "_pickled"): "packs the results again, one by one",
-    ("amorsize/_workers/executor_worker.py", "_packed"): "packs the results again, one by one",
-    ("amorsize/_workers/exception_pickling.py", "_packed_alike"): "has a worker tell it in words",
+    (
+        "amorsize/_workers/processes/worker_main.py",
+        "_pickled",
+    ): "packs the results again, one by one",
+    ("amorsize/_workers/executors/worker.py", "_packed"): "packs the results again, one by one",
+    (
+        "amorsize/_workers/messages/exception_pickling.py",
+        "_packed_alike",
+    ): "has a worker tell it in words",
     ("amorsize/cli/target.py", "_named_errors"): "ends the command with it",
     ("amorsize/cli/commands/run.py", "_run_over"): "ends the command with it",
     ("amorsize/cli/commands/report.py", "_of_call"): "ends the command with it",

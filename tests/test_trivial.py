@@ -104,7 +104,7 @@ from amorsize import tuned_map
 from amorsize._profiles.memory_store import last_trace
 def square(x): return x * x
 tuned_map(square, range(5))
-print(last_trace(square).n_started, "amorsize._workers.process_pool" in sys.modules)
+print(last_trace(square).n_started, "amorsize._workers.processes.process_pool" in sys.modules)
 """
 
 

@@ -5,7 +5,7 @@ import functools
 import pytest
 
 from amorsize import autotune
-from amorsize._function.thread_safety import examine
+from amorsize._function.sharing.thread_safety import examine
 from amorsize._function.unlike_items import MOST_KINDS, one_of_each
 
 DONE: list[int] = []

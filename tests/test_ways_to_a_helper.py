@@ -17,7 +17,7 @@ import typing
 import pytest
 
 from amorsize import tuned_map
-from amorsize._function.thread_safety import examine
+from amorsize._function.sharing.thread_safety import examine
 
 TAGS: list[object] = []
 STATE = {"name": "x", "limit": 9, "tags": TAGS, "counts": {}}

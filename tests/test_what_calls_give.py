@@ -33,9 +33,9 @@ import weakref
 import pytest
 
 from amorsize._function.callables import public_name_of
-from amorsize._function.effect_table import rules
-from amorsize._function.library_gives import GIVES
-from amorsize._function.thread_safety import examine
+from amorsize._function.library.effect_table import rules
+from amorsize._function.library.gives import GIVES
+from amorsize._function.sharing.thread_safety import examine
 
 np = pytest.importorskip("numpy")
 pd = pytest.importorskip("pandas")

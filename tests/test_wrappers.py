@@ -7,7 +7,7 @@ from contextvars import ContextVar
 
 import pytest
 
-from amorsize._function import stdlib_wrappers
+from amorsize._function.needs import stdlib_wrappers
 
 SCRIPT = """
 import abc, contextvars, functools, sys, types

@@ -223,10 +223,11 @@ def shutdown() -> None:
     """
     memory_store.write()
     for name in ("warm_pool", "kept_forks"):
-        end_warm = getattr(sys.modules.get(f"amorsize._workers.{name}"), "shutdown", None)
+        end_warm = getattr(sys.modules.get(f"amorsize._workers.processes.{name}"), "shutdown", None)
         if end_warm is not None:
             end_warm()
-    collect = getattr(sys.modules.get("amorsize._workers.worker_handle"), "collect_flushing", None)
+    handles = sys.modules.get("amorsize._workers.processes.worker_handle")
+    collect = getattr(handles, "collect_flushing", None)
     if collect is not None:
         collect(wait=True)
 
@@ -242,12 +243,12 @@ class workers:  # noqa: N801 - reads as a function where it is used: `with amors
 
     def __enter__(self) -> None:
         """Nothing is started before the first call needs it."""
-        from amorsize._workers import warm_blocks
+        from amorsize._workers.processes import warm_blocks
 
         warm_blocks.enter(self)
 
     def __exit__(self, *_: object) -> None:
-        from amorsize._workers import warm_blocks
+        from amorsize._workers.processes import warm_blocks
 
         warm_blocks.leave(self)
         shutdown()

@@ -224,7 +224,7 @@ class Recorder:
 
     def see_size(self, result: Any, n_bytes: int | None = None) -> None:
         """Note the size of a result: a stream holds only as many as fit into memory."""
-        from amorsize._function import sizeof  # seldom needed
+        from amorsize._function import sizeof
 
         found = sizeof.of(result) if n_bytes is None else n_bytes
         self.result_bytes = max(found, self.result_bytes // 2)

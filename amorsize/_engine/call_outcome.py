@@ -146,7 +146,7 @@ def _warn_of_copies(call: Call, recorder: Recorder, *, is_kept: bool) -> None:
 
     if call.tuner.request.thread_reason == HOLDS_GIL:  # items are proven to change nothing
         return
-    from amorsize._function.thread_safety import reach
+    from amorsize._function.sharing.thread_safety import reach
 
     reached = reach(call.func)
     if reached.stores:

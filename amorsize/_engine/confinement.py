@@ -7,7 +7,7 @@ from amorsize.policy.events import DataDependsOnItems
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize._engine.call import Call, Recorder
-    from amorsize._workers.shared_data import WrittenInto
+    from amorsize._workers.tasks.shared_data import WrittenInto
 
 #: Seconds per byte to compare memory that was lent to workers with its earlier content.
 COMPARE_S = 0.25e-9
@@ -59,7 +59,7 @@ class Confinement:
 
         Items before it have not seen the change, as in the loop. Later items should have seen it.
         """
-        from amorsize._workers.shared_data import IS_WRITTEN
+        from amorsize._workers.tasks.shared_data import IS_WRITTEN
 
         self.note_change_in_worker(IS_WRITTEN)
         self.is_notice_given = True  # by the error, unless the caller can repeat the items
@@ -72,7 +72,7 @@ class Confinement:
         call = self._call
         if not self.is_notice_given or call.work.failure is None:
             return None
-        from amorsize._workers.shared_data import WrittenInto
+        from amorsize._workers.tasks.shared_data import WrittenInto
 
         index, error = call.work.failure
         if not isinstance(error, WrittenInto) or not call.may_repeat or call.task.seed is not None:

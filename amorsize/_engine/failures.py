@@ -57,14 +57,14 @@ class Failures:
         for index, one in enumerate(results, start):
             if not isinstance(one, BaseException) or not one.__dict__.pop(KEPT, False):
                 continue  # an exception that was returned is a result like any other
-            if (tracebacks := shortage.loaded("_workers.tracebacks")) is not None:
+            if (tracebacks := shortage.loaded("_workers.messages.tracebacks")) is not None:
                 tracebacks.leave_variables(one)  # one of them is the list of results
             if INDEX not in one.__dict__:  # several items may raise one exception
                 self._note_item(index, one)
 
     def _note_item(self, index: int, error: BaseException) -> None:
         error.__dict__[INDEX] = index
-        if (travel := shortage.loaded("_workers.serialization")) is None:
+        if (travel := shortage.loaded("_workers.messages.serialization")) is None:
             return  # items may have opened all files that are allowed
         told = f"{self._call.name}: item {index if self.indices is None else self.indices[index]}"
         if not self._call.source.holds(index):  # it was taken straight from the data
@@ -84,7 +84,7 @@ class Failures:
             n_usual = tuner.host.n_cores if is_mixed else n_at_once
         if self._call.options.n_jobs is not None or n_at_once <= n_usual:
             return
-        if (travel := shortage.loaded("_workers.serialization")) is not None:
+        if (travel := shortage.loaded("_workers.messages.serialization")) is not None:
             travel.add_note(
                 error,
                 f"{self._call.name}: up to {n_at_once} items ran at once, since they wait. If "
@@ -106,7 +106,7 @@ class Failures:
         self._attach_partial(error)
         if isinstance(error, Exception) or self._call.is_stream:  # its consumer has the results
             return
-        from amorsize._workers.serialization import add_note
+        from amorsize._workers.messages.serialization import add_note
 
         n_done, source = len(error.__dict__["_amorsize_partial"]), self._call.source
         of_all = f" of {source.n_read}" if source.all_read else ""

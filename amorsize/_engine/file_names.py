@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._function.item_paths import (
+from amorsize._function.files.item_paths import (
     ARGUMENT,
     EITHER,
     ELEMENT,
@@ -11,15 +11,15 @@ from amorsize._function.item_paths import (
     keys_of,
     texts_at,
 )
-from amorsize._function.item_spelling import spelled
-from amorsize._function.item_values import UnknownPartError
+from amorsize._function.files.item_spelling import spelled
+from amorsize._function.files.item_values import UnknownPartError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any
 
-    from amorsize._function.item_paths import Path
+    from amorsize._function.files.item_paths import Path
 
 #: So many names are kept at least, before those of items that are done are dropped.
 MOST_KEPT = 1 << 16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amorsize._engine.source import Sliced
 from amorsize._function import sizeof
-from amorsize._function.pure_code import most_to_ask
+from amorsize._function.purity.pure_code import most_to_ask
 from amorsize._profiles import memory_store
 
 TYPE_CHECKING = False
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._engine.call import Call
-    from amorsize._workers.fork_pool import ForkPool
-    from amorsize._workers.kept_forks import Standing
+    from amorsize._workers.processes.fork_pool import ForkPool
+    from amorsize._workers.processes.kept_forks import Standing
 
 #: The most items of unknown cost whose types are read, which takes 0.3 ms.
 MOST_ITEMS = 10_000
@@ -49,7 +49,7 @@ class ForkRetention:
         if (why := self.why_not()) is not None:
             return why
         if self._standing is None:
-            from amorsize._workers import kept_forks
+            from amorsize._workers.processes import kept_forks
 
             assert isinstance(self._reach, tuple)
             task, kwargs = self._call.task, self._call.item_kwargs
@@ -64,7 +64,7 @@ class ForkRetention:
         """
         if not isinstance(self._reach, tuple):
             return
-        from amorsize._function.pure_reach import is_same, reach_of
+        from amorsize._function.purity.pure_reach import is_same, reach_of
 
         if not is_same(self._reach, reach_of(self._call.func, ()) or ()):
             self._reach = self._standing = f"{self._call.name} was changed during the call"
@@ -76,7 +76,7 @@ class ForkRetention:
         if self._standing is None or isinstance(self._standing, str):
             pool.end_resting()
         else:
-            from amorsize._workers.kept_forks import kept
+            from amorsize._workers.processes.kept_forks import kept
 
             kept.keep(pool, self._standing)
 
@@ -106,7 +106,7 @@ def _reach_of(call: Call) -> tuple[Any, ...] | str:
         most_items = max(most_items, most_to_ask(left_s))
     assert isinstance(call.source, Sliced)
     data = (*call.source.sequences, [*call.item_kwargs.values()])
-    from amorsize._function.pure_reach import reach_of  # most first calls keep nobody
+    from amorsize._function.purity.pure_reach import reach_of  # most first calls keep nobody
 
     reach = reach_of(call.func, data, most_items)
     return reach or f"{call.name} does more than compute with plain values"

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from amorsize._engine.confinement import Confinement
     from amorsize._engine.fork_retention import ForkRetention
     from amorsize._engine.remote import RemoteWorkers
-    from amorsize._function.item_paths import Path
-    from amorsize._workers.payload import Payload
+    from amorsize._function.files.item_paths import Path
+    from amorsize._workers.tasks.payload import Payload
     from amorsize.policy.request import Request
     from amorsize.policy.worker_costs import Host
 
@@ -69,7 +69,7 @@ class HostInspection:
         if request.backend == "auto":
             request = self._judged(request)
         elif request.backend == "thread" and request.n_jobs is None:
-            from amorsize._function.thread_safety import reach
+            from amorsize._function.sharing.thread_safety import reach
 
             request = request.replace(connects=reach(self._call.func).connects)
         if self._remote is not None:
@@ -119,11 +119,11 @@ class HostInspection:
 
     def _has_kept_workers(self, request: Request) -> bool:
         """Whether enough forks wait for this call: one for each core, or as many as it may have."""
-        if self._remote is not None or "amorsize._workers.kept_forks" not in sys.modules:
+        if self._remote is not None or "amorsize._workers.processes.kept_forks" not in sys.modules:
             return False
         if request.backend == "thread" or self.retention.is_first:
             return False
-        from amorsize._workers.kept_forks import kept
+        from amorsize._workers.processes.kept_forks import kept
 
         standing, n_wanted = self.retention.standing(), request.n_jobs or self._host.n_cores
         return not isinstance(standing, str) and kept.n_workers(standing) >= n_wanted
@@ -189,7 +189,7 @@ class HostInspection:
         is_open = self._host.has_gil and options.thread_safe is None and options.seed is None
         if not is_open or not isinstance(source, Sliced):
             return None
-        from amorsize._function.pure_code import is_pure, most_to_ask
+        from amorsize._function.purity.pure_code import is_pure, most_to_ask
 
         most_items = float("inf")
         if call.tuner.costs.item_s is not None:
@@ -213,13 +213,13 @@ class HostInspection:
             return None
         if self._why_only_forks is not None:
             return self._why_only_forks
-        from amorsize._workers import start_method
+        from amorsize._workers.processes import start_method
 
         if (why := start_method.why_no_processes()) is not None:
             return why
         if (why := self._why_not_worth_starting()) is not None:
             return why
-        from amorsize._function import mocks
+        from amorsize._function.library import mocks
 
         if (why := mocks.why_not_new_interpreters()) is not None:
             return why
@@ -232,7 +232,7 @@ class HostInspection:
             return None
         if self._call.tuner.costs.first_unconfirmed_s is not None:
             return None  # the first item may be far cheaper than the others
-        from amorsize._workers import start_method
+        from amorsize._workers.processes import start_method
 
         return start_method.why_no_processes() or self._why_not_worth_starting()
 
@@ -295,7 +295,7 @@ class HostInspection:
     def payload(self) -> Payload:
         """The task for workers that are not forked."""
         if self._payload is None:
-            from amorsize._workers.payload import Payload
+            from amorsize._workers.tasks.payload import Payload
 
             sample = (
                 self._call.work.item(self._call.work.results.n_in_order)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from amorsize._engine.call import Call
     from amorsize._engine.confinement import Confinement
-    from amorsize._function.reach_findings import Objects, Reach
+    from amorsize._function.sharing.findings import Objects, Reach
     from amorsize._workers.random_streams import Drawing
 
 #: Modules with generators that a whole program shares. If none is loaded, nothing is seeded.
@@ -87,7 +87,7 @@ class ItemSeeding:
         return asked == "process" or (asked == "auto" and not options.thread_safe)
 
     def _found(self) -> tuple[Reach, Objects]:
-        from amorsize._function.thread_safety import examine
+        from amorsize._function.sharing.thread_safety import examine
 
         return examine(self._call.task.function)
 
@@ -121,7 +121,7 @@ class ItemSeeding:
         """Whether the function may draw, by the names in its code."""
         if not any(name in sys.modules for name in GENERATORS):
             return False
-        from amorsize._function.drawn_libraries import may_draw
+        from amorsize._function.library.drawn_libraries import may_draw
 
         return may_draw(self._call.task.function)
 

@@ -170,7 +170,8 @@ class Opening:
             if not shortage.is_lack(error):
                 raise
             for name in ("warm_pool", "kept_forks"):  # workers may have rights that were given up
-                if (waiting := sys.modules.get(f"amorsize._workers.{name}")) is not None:
+                waiting = sys.modules.get(f"amorsize._workers.processes.{name}")
+                if waiting is not None:
                     waiting.shutdown()
             raise shortage.no_workers(self._call.shortage_reason, error) from error
 

@@ -36,7 +36,7 @@ class Printed:
 
     def take_record(self, start: int, fields: dict[str, Any]) -> None:
         """Take a log record or a warning of a chunk beginning at `start`, from a worker process."""
-        from amorsize._workers.child_setup import handle_record
+        from amorsize._workers.processes.child_setup import handle_record
 
         self.take_shown(start, lambda: handle_record(fields))
 
@@ -81,7 +81,7 @@ class Printed:
     def hold(self, start: int) -> None:
         """Hold the output of items in the caller from now on, as that of a chunk at `start`."""
         if "logging" in sys.modules:
-            from amorsize._workers.child_setup import note_handlers
+            from amorsize._workers.processes.child_setup import note_handlers
 
             note_handlers()
         self._holding = _Holding(self, start)
@@ -131,7 +131,7 @@ class _Holding:
 
     def record(self, logger: Any, record: Any) -> None:
         """Pass a record at once to handlers that an item has added, and to all others in order."""
-        from amorsize._workers.child_setup import handle_here
+        from amorsize._workers.processes.child_setup import handle_here
 
         if not handle_here(logger, record) or logger.hasHandlers():
             self.pieces.hand_on()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from amorsize._workers.serialization import Packing
+    from amorsize._workers.messages.serialization import Packing
 
 #: A cost below this, in seconds, is measured three times: other programs may interrupt one.
 SHORT_S = 5e-3
@@ -29,13 +29,13 @@ def measure(
         items: At most one item; empty if forked workers have the data.
         func: The mapped function.
     """
-    from amorsize._workers import serialization
+    from amorsize._workers.messages import serialization
 
     serialization.dumps(None)  # loads the modules of pickling
     packing, values = serialization.Packing(func), results[:1]
     cost_s, reason = _cost(values, packing)
     if (reason is not None or packing.with_code) and func is not None:
-        from amorsize._workers import code_pickle
+        from amorsize._workers.messages import code_pickle
 
         code_pickle.announce(func, [*values, *items])  # as before a fork: no class has to travel
         packing = serialization.Packing(func)
@@ -55,7 +55,7 @@ def measure(
 
 def _cost(values: list[Any], packing: Packing) -> tuple[float, str | None]:
     """Seconds to pickle and unpickle, or why that is impossible."""
-    from amorsize._workers import serialization
+    from amorsize._workers.messages import serialization
 
     took_s = float("inf")
     for _ in range(4):

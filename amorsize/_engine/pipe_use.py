@@ -6,7 +6,7 @@ import sys
 
 from amorsize._function.callables import own
 from amorsize._function.plain_values import PLAIN, kinds_of
-from amorsize._function.thread_safety import examine
+from amorsize._function.sharing.thread_safety import examine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

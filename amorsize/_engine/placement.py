@@ -10,9 +10,9 @@ import _thread
 import os
 
 from amorsize._engine.verdict import Verdict, runs_event_loop, why_stay
-from amorsize._function.reach_calls import ON_DESCRIPTORS, WATCHED_FOR
-from amorsize._function.reach_findings import OF_ITEMS, Objects, Reach
-from amorsize._function.thread_safety import examine
+from amorsize._function.sharing.calls import ON_DESCRIPTORS, WATCHED_FOR
+from amorsize._function.sharing.findings import OF_ITEMS, Objects, Reach
+from amorsize._function.sharing.thread_safety import examine
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -83,7 +83,7 @@ class Judge:
 
     def watch(self, run: Callable[[], None], items: Sequence[object], *, inside: bool) -> bool:
         """Run an item and watch it; gives whether a second one has to confirm what was seen."""
-        from amorsize._function.library_effects import effect_of
+        from amorsize._function.library.effects import effect_of
         from amorsize._watching import Around, Inside
         from amorsize._watching.file_writes import FilesChanged
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from amorsize._function import callables
-from amorsize._workers import protocol, serialization
+from amorsize._workers import protocol
+from amorsize._workers.messages import serialization
 from amorsize.errors import SerializationError
 from amorsize.policy.events import (
     Died,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from amorsize._engine.overhead import OverheadMeter
     from amorsize._engine.retries import WorkerDeaths
     from amorsize._workers.protocol import Chunk, ChunkDone, Event, SetupFailed, WorkerLost
-    from amorsize._workers.shared_data import WrittenInto
+    from amorsize._workers.tasks.shared_data import WrittenInto
 
 
 class PoolEvents:
@@ -266,5 +267,5 @@ class PoolEvents:
 
 def _tells_of_writing(error: BaseException) -> TypeGuard[WrittenInto]:
     """Whether it is a `WrittenInto`; such an error has loaded its module as it was unpickled."""
-    shared_data = sys.modules.get("amorsize._workers.shared_data")
+    shared_data = sys.modules.get("amorsize._workers.tasks.shared_data")
     return shared_data is not None and isinstance(error, shared_data.WrittenInto)

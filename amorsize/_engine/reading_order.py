@@ -12,8 +12,8 @@ from amorsize._engine.behind_data import functions_behind, in_sight_of
 from amorsize._engine.feedback import is_for_waiting
 from amorsize._function.bytecode import nested, op_number
 from amorsize._function.callables import METHOD
-from amorsize._function.sql_uses import LOOKS, statements
-from amorsize._function.thread_safety import examine
+from amorsize._function.library.sql_uses import LOOKS, statements
+from amorsize._function.sharing.thread_safety import examine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._engine.call_options import Options
-    from amorsize._function.reach_findings import Objects, Reach
+    from amorsize._function.sharing.findings import Objects, Reach
 
 #: Names in a generator's code by which it takes files away from an item that it has given.
 REMOVES = frozenset(("unlink", "rmtree", "rmdir", "removedirs", "rename"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amorsize._clusters import finding, references
 from amorsize._engine import call_options, placement, submission_costs
 from amorsize._engine.submission_costs import SubmissionCosts
-from amorsize._workers import executor_pool
+from amorsize._workers.executors import pool as executor_pool
 from amorsize.errors import InvalidOptionError
 from amorsize.policy.events import HostInspected
 from amorsize.policy.state import is_remote
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from amorsize._engine.call import Recorder
     from amorsize._engine.call_options import Options
     from amorsize._profiles.memory_store import Key
-    from amorsize._workers.executor_pool import ExecutorPool
+    from amorsize._workers.executors.pool import ExecutorPool
     from amorsize._workers.protocol import Payload, Task
     from amorsize.policy.tuner import Tuner
     from amorsize.policy.worker_costs import Host

@@ -120,7 +120,7 @@ class Reading:
 
     def read(self, n_more: int, longest_s: float) -> None:
         """Read up to `n_more` items, for about `longest_s`; at least one."""
-        from amorsize._function import sizeof  # other data does not need it
+        from amorsize._function import sizeof
 
         deadline = perf_counter() + longest_s
         block, read_bytes = 1, 0

@@ -9,7 +9,7 @@ from amorsize.policy.worker_costs import Host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize._workers.payload import Payload
+    from amorsize._workers.tasks.payload import Payload
 
 #: Seconds of the caller to start an interpreter, or to hand a task to a warm one.
 CLEAN_START_S = 0.8e-3
@@ -59,7 +59,7 @@ def host(fork_reason: str | None) -> Host:
         dispatch_s=costs.dispatch_s,
         thread_dispatch_s=costs.thread_dispatch_s,
         latency_s=costs.latency_s,
-        load_s=0.0 if "amorsize._workers.process_pool" in sys.modules else LOAD_S,
+        load_s=0.0 if "amorsize._workers.processes.process_pool" in sys.modules else LOAD_S,
         has_gil=getattr(sys, "_is_gil_enabled", _yes)(),
     )
 
@@ -91,7 +91,7 @@ def interpreters_worth(left_s: float, n_most: int) -> int:
 def n_warm_interpreters() -> int:
     """How many new interpreters wait for another call."""
     # The module may be there and still empty, while another thread is importing it.
-    pool = getattr(sys.modules.get("amorsize._workers.warm_pool"), "pool", None)
+    pool = getattr(sys.modules.get("amorsize._workers.processes.warm_pool"), "pool", None)
     return 0 if pool is None else pool.n_warm
 
 
@@ -124,7 +124,7 @@ def why_not_start(left_s: float, n_workers: int, core_share: float = 1.0) -> str
 def starting_s(n_workers: int) -> float:
     """Seconds that undisturbed cores need to start so many new interpreters."""
     needed_s = interpreter_s() * max(1.0, n_workers / resources.usable_cpus().n_cores)
-    is_loaded = "amorsize._workers.spawn_pool" in sys.modules
+    is_loaded = "amorsize._workers.processes.spawn_pool" in sys.modules
     return needed_s if is_loaded else needed_s + FIRST_CLEAN_S
 
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from amorsize._engine.host_inspection import HostInspection
     from amorsize._engine.remote import RemoteWorkers
     from amorsize._engine.workers import Workers
-    from amorsize._workers.fork_pool import ForkPool
-    from amorsize._workers.forking import Forks
+    from amorsize._workers.processes.fork_pool import ForkPool
+    from amorsize._workers.processes.forking import Forks
     from amorsize._workers.protocol import WorkerPool
 
 
@@ -138,10 +138,10 @@ class Starter:
 
             return ThreadPool(self._call.task)
         assert backend == "process", backend
-        from amorsize._workers import start_method
+        from amorsize._workers.processes import start_method
 
         if self._call.fork_reason is None:
-            from amorsize._workers import code_pickle
+            from amorsize._workers.messages import code_pickle
 
             code_pickle.announce(
                 self._call.task.function,
@@ -178,7 +178,7 @@ class Starter:
         if isinstance(standing, str):
             tuner.note("workers are forked anew", standing)
             return None
-        from amorsize._workers.kept_forks import kept
+        from amorsize._workers.processes.kept_forks import kept
 
         pool = kept.take(standing, n_most)
         if pool is not None:
@@ -192,7 +192,7 @@ class Starter:
         """Warn of what new interpreters lack if the user has asked for processes."""
         from amorsize._engine import placement
         from amorsize._engine.host_inspection import examined
-        from amorsize._function import mocks
+        from amorsize._function.library import mocks
 
         judge = placement.Judge(
             self._call.task.function, self._call.options, memory_store.owner_of(self._call.func)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._engine import missed_savings, spawn_costs
-from amorsize._workers import start_method
+from amorsize._workers.processes import start_method
 
 
 def start_if_worth(left_s: float, n_workers: int, n_computing: int) -> bool:
@@ -21,7 +21,7 @@ def start_if_worth(left_s: float, n_workers: int, n_computing: int) -> bool:
     lost.add(spawn_costs.saved_s(left_s, n_workers))
     if not is_worth or start_method.uses_loky():
         return False
-    from amorsize._workers.start_ahead import start_ahead
+    from amorsize._workers.processes.start_ahead import start_ahead
 
     start_ahead(max(1, n_computing - 1))  # the caller computes on one core
     return True

@@ -13,9 +13,9 @@ from opcode import opname
 from amorsize._function.bytecode import FOR_ITER_CACHES, NAME_SHIFTS, op_number
 from amorsize._function.callable_walk import CLOSURE, GLOBAL, reads
 from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, cells, own, raw
-from amorsize._function.library_changes import CHANGING
+from amorsize._function.library.changes import CHANGING
 from amorsize._function.ownership import is_own_class, is_own_function
-from amorsize._function.thread_safety import examine
+from amorsize._function.sharing.thread_safety import examine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

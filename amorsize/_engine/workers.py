@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from amorsize._engine.overhead import OverheadMeter
     from amorsize._engine.pool_events import PoolEvents
     from amorsize._engine.retries import WorkerDeaths
-    from amorsize._function.kept_identities import KeptIdentities
+    from amorsize._function.needs.kept_identities import KeptIdentities
     from amorsize._workers.protocol import Chunk, Event, WorkerPool
     from amorsize._workers.worker_numbers import WorkerNumbers
     from amorsize.policy import actions as do
@@ -149,7 +149,7 @@ class Workers:
         if not self._call.caller_may_run_items:
             return False
         if self._identities is None:
-            from amorsize._function.kept_identities import KeptIdentities
+            from amorsize._function.needs.kept_identities import KeptIdentities
 
             task = self._call.task
             self._identities = KeptIdentities((task.function, task.setup, task.teardown))
@@ -165,7 +165,7 @@ class Workers:
         """A chunk with its items, cut to the bytes that may be sent at once."""
         if chunk.n_items == 1:
             return chunk
-        from amorsize._function import sizeof  # seldom needed
+        from amorsize._function import sizeof
 
         n_most = max(1, SENT_BYTES // sizeof.of(self._call.work.item(chunk.start)))
         if chunk.n_items <= n_most:

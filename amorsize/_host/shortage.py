@@ -41,15 +41,16 @@ LATE = (
         f"amorsize._engine.{name}"
         for name in ("starting", "measuring", "streaming", "dispatcher_thread")
     ),
-    *("amorsize._workers.payload", "amorsize._function.call_hints", "amorsize._function.pure_code"),
-    *(f"amorsize._workers.{name}" for name in ("serialization", "tracebacks", "start_method")),
+    *("amorsize._function.call_hints", "amorsize._function.library.drawn_libraries", "resource"),
+    *("amorsize._function.purity.pure_code", "amorsize._function.purity.pure_reach"),
+    *("amorsize._workers.messages.serialization", "amorsize._workers.messages.tracebacks"),
+    *("amorsize._workers.tasks.payload", "amorsize._engine.keeping"),
+    *(f"amorsize._workers.{name}" for name in ("thread_pool", "first_items", "gil_probe")),
     *(
-        f"amorsize._workers.{name}"
-        for name in ("fork_pool", "forking", "thread_pool", "first_items")
+        f"amorsize._workers.processes.{name}"
+        for name in ("start_method", "fork_pool", "kept_forks")
     ),
-    *(f"amorsize._workers.{name}" for name in ("gil_probe", "random_streams", "kept_forks")),
-    *("amorsize._engine.fork_retention", "amorsize._function.pure_reach", "resource"),
-    "amorsize._function.drawn_libraries",
+    "amorsize._workers.random_streams",
     *(f"amorsize.policy.rules.{name}" for name in ("check_profile", "follow_plan", "explore")),
     *("amorsize.policy.update_from_reports", "amorsize.policy.rules.back_off_on_failures"),
     *(f"amorsize.policy.evidence.{name}" for name in ("tuned_plan", "drift")),

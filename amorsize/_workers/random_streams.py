@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from itertools import chain, islice
 
-from amorsize._function.drawn_libraries import libraries_of
+from amorsize._function.library.drawn_libraries import libraries_of
 from amorsize._function.plain_values import PLAIN
-from amorsize._function.thread_safety import examine
+from amorsize._function.sharing.thread_safety import examine
 from amorsize._workers.random_generators import can_be_seeded
 from amorsize._workers.seeding import (
     OF_NUMPY,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
-    from amorsize._function.reach_findings import Objects, Reach
+    from amorsize._function.sharing.findings import Objects, Reach
 
 #: Items that have streams in any case: at most 3 ms of seeding for `random`.
 FIRST = 256

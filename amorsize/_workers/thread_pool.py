@@ -12,14 +12,10 @@ from _thread import allocate_lock, get_ident
 from time import thread_time
 
 from amorsize._host.clocks import perf_counter
-from amorsize._workers import (
-    diverted_output,
-    nesting,
-    serialization,
-    worker_numbers,
-)
+from amorsize._workers import diverted_output, nesting, worker_numbers
 from amorsize._workers.chunk import run_chunk, taking_turns
 from amorsize._workers.first_items import ThreadsFirstItems
+from amorsize._workers.messages import serialization
 from amorsize._workers.protocol import (
     Chunk,
     ChunkDone,

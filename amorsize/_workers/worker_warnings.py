@@ -10,7 +10,8 @@ import os
 import sys
 import warnings
 
-from amorsize._workers import diverted_output, framing, serialization
+from amorsize._workers import diverted_output
+from amorsize._workers.messages import framing, serialization
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-    from amorsize._workers.pipe_ends import End
+    from amorsize._workers.messages.pipe_ends import End
 
 #: The key that tells a warning from a log record.
 IS_WARNING = "_amorsize_warning"

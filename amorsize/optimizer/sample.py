@@ -9,9 +9,10 @@ from amorsize._engine.measuring import WEIGHED_RESULTS
 from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
-from amorsize._workers import nesting, start_method
-from amorsize._workers.payload import Payload
+from amorsize._workers import nesting
+from amorsize._workers.processes import start_method
 from amorsize._workers.protocol import Task
+from amorsize._workers.tasks.payload import Payload
 from amorsize.optimizer import gil, sampled_call
 from amorsize.optimizer.drawing import Drawn
 from amorsize.optimizer.sampled_call import SampledCall
@@ -84,7 +85,7 @@ class Sample:
 
     def _why_not_threads(self) -> str | None:
         from amorsize._engine.placement import against_threads
-        from amorsize._function.thread_safety import reach
+        from amorsize._function.sharing.thread_safety import reach
 
         return against_threads(reach(self.func), self.options)
 

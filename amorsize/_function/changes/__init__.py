@@ -1,0 +1,1 @@
+"""Finds what a function changes that outlives the call."""

@@ -1,0 +1,192 @@
+"""Finds the attributes of the project's objects that libraries ask for by name."""
+
+from __future__ import annotations
+
+import sys
+
+from amorsize._function import bytecode
+from amorsize._function.callable_walk import reads
+from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE
+from amorsize._function.flow.flow_reader import flow_of
+from amorsize._function.flow.made_instances import Made
+from amorsize._function.flow.name_lookup import callees_of, ends_of, root_of
+from amorsize._function.flow.operator_objects import names_asked_by
+from amorsize._function.flow.value_flow import CALLED, RESULT, UNKNOWN, all_inside
+from amorsize._function.library.changes import is_changing
+from amorsize._function.object_contents import MAX_DEPTH, brought, is_container, parts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from types import FunctionType
+    from typing import Any
+
+    from amorsize._function.bound_arguments import Bound
+    from amorsize._function.flow.value_flow import Call, Store
+    from amorsize._function.ownership import Owns
+
+#: Methods of strings that read attributes of their arguments.
+_FORMATTING = {"format", "format_map", "vformat"}
+#: Functions whose results read an attribute, or call a method, by its name.
+_GETTERS = {"attrgetter", "methodcaller"}
+#: Modules of the standard library that may read any attribute of their arguments.
+_ASKING = {"string", "inspect", "pydoc"}
+#: Packages whose templates call methods of what they render.
+_TEMPLATES = {"jinja2", "mako", "django", "chameleon", "genshi", "tornado", "bottle", "liquid"}
+#: The names of their rendering methods, where nothing else is known of them.
+_RENDERING = (".render", ".generate", ".stream")
+#: Builtins that return all variables of a function.
+_ALL_NAMES = {"locals", "vars"}
+#: How deep objects inside one another are examined.
+_MOST_HANDED = 200
+
+
+def asked_names(
+    read: Iterable[tuple[FunctionType, Bound]],
+    classes: Iterable[type],
+    items: Sequence[object],
+    owns: Owns,
+) -> set[str]:
+    """Names of properties and methods that may run although the project's code does not name them.
+
+    Nobody can read which ones a library asks for. So these are all properties of objects that it
+    gets, and all methods where it renders templates.
+
+    Args:
+        read: The project's functions, with what is bound to them.
+        classes: The project's classes that were met.
+        items: The first items.
+        owns: Whether a function or class is the project's.
+    """
+    held = [type(part) for item in items for part in (item, *brought(item).values())]
+    ours = {one for one in (*classes, *held) if owns.class_(one)}
+    if not ours:
+        return set()
+    found: set[str] = set()
+    handed = _Handed(ours, held, owns)
+    for func, bound in read:
+        found |= _in_texts(func)
+        handed.look(func, bound)
+    for cls in handed.classes:
+        found |= _names_of(cls, owns, with_methods=False)
+    for cls in handed.in_templates:
+        found |= _names_of(cls, owns, with_methods=True)
+    return found
+
+
+def _in_texts(func: FunctionType) -> set[str]:
+    """The names that the code spells out in strings."""
+    names = bytecode.names(func.__code__).keys()
+    found: set[str] = set()
+    if not names.isdisjoint(_GETTERS):
+        found.update(*(text.split(".") for text in bytecode.texts(func.__code__)))
+    if not names.isdisjoint(_FORMATTING):
+        for text in bytecode.texts(func.__code__):
+            for field in text.split("{")[1:]:
+                found.update(field.partition("}")[0].replace("[", ".").split(".")[1:])
+    for _, _, value, _ in reads(func):
+        found |= names_asked_by(value)
+    return {one.partition("!")[0].partition(":")[0] for one in found}
+
+
+def _names_of(cls: type, owns: Owns, *, with_methods: bool) -> set[str]:
+    """The names of attributes that run code when they are read."""
+    found = set()
+    for base in cls.__mro__:
+        for name, held in tuple(vars(base).items()) if owns.class_(base) else ():
+            is_asked = hasattr(type(held), "__get__") and type(held) is not FUNCTION
+            if is_asked or (with_methods and type(held) is FUNCTION and name[:1] != "_"):
+                found.add(name)
+    return found
+
+
+class _Handed:
+    """The classes of the objects that libraries get.
+
+    Attributes:
+        classes: Those whose attributes a library may ask for.
+        in_templates: Those whose methods it may call.
+    """
+
+    def __init__(self, ours: set[type], of_items: list[type], owns: Owns) -> None:
+        self.classes: set[type] = set()
+        self.in_templates: set[type] = set()
+        self._ours, self._owns = ours, owns
+        self._of_items = ours.intersection(of_items)
+
+    def look(self, func: FunctionType, bound: Bound) -> None:
+        """Note what a function's code hands to libraries."""
+        for call in flow_of(func).calls:
+            if not any(call[1]) or self.in_templates >= self._ours:
+                continue
+            if (calls_methods := self._asks(func, bound, call[0])) is not None:
+                handed = self._handed(func, bound, call)
+                (self.in_templates if calls_methods else self.classes).update(handed)
+
+    def _asks(self, func: FunctionType, bound: Bound, callee: Store) -> bool | None:
+        """Whether a callable may call methods of its arguments; None: it reads no attribute."""
+        steps = callee[2]
+        takers = callees_of(func, bound, callee)
+        if not takers and CALLED in steps:
+            takers = callees_of(func, bound, (*callee[:2], steps[: steps.index(CALLED)]))
+        if not takers:
+            if is_changing(steps):  # as `append` does, it most often only keeps it
+                return None
+            if not steps:
+                return False if callee == UNKNOWN else None
+            return steps[-1].startswith(_RENDERING)
+        tops = {_top_of(one) for one in takers if not self._owns(_code_of(one))}
+        tops = {one for one in tops if one not in sys.stdlib_module_names or one in _ASKING}
+        return bool(tops & _TEMPLATES) if tops else None
+
+    def _handed(self, func: FunctionType, bound: Bound, call: Call) -> set[type]:
+        """The project's classes whose objects are arguments, or lie inside arguments."""
+        flow, found = flow_of(func), set()
+        for origin in (one for symbol in call[1] for one in all_inside(flow, symbol)):
+            if origin[0] == RESULT:
+                found |= self._made_by(func, bound, flow.by_call(origin))
+                continue
+            for end, _ in ends_of(root_of(func, bound, *origin[:2])[1], origin[2]):
+                found |= self._of_items if end is MISSING else self._inside(end)
+        return found
+
+    def _made_by(self, func: FunctionType, bound: Bound, made: Store) -> set[type]:
+        """Whether a value is the result of a call, so that nobody knows what is inside."""
+        makers = callees_of(func, bound, (*made[:2], made[2][: made[2].index(CALLED)]))
+        is_open = not makers or any(
+            self._owns(_code_of(one)) or getattr(one, "__name__", "") in _ALL_NAMES
+            for one in makers
+        )
+        return self._ours if is_open else set()
+
+    def _inside(self, value: Any) -> set[type]:
+        found: set[type] = set()
+        seen: dict[int, Any] = {}
+        ahead = [(value, 0)]
+        while ahead and len(seen) < _MOST_HANDED:
+            one, depth = ahead.pop()
+            kind = one.cls if type(one) is Made else type(one)
+            if id(one) in seen or kind is MODULE or isinstance(one, type):
+                continue
+            seen[id(one)] = one
+            if kind in self._ours:
+                found.add(kind)
+            if depth < MAX_DEPTH and (kind in self._ours or _holds(one)):
+                ahead += [(part, depth + 1) for _, part in parts(one)]
+        return found
+
+
+def _holds(value: Any) -> bool:
+    return isinstance(value, tuple) or is_container(value)
+
+
+def _code_of(taker: Any) -> Any:
+    return taker.__func__ if type(taker) is METHOD else taker
+
+
+def _top_of(taker: Any) -> str:
+    """The package of what is called."""
+    code = _code_of(taker)
+    module = code.__module__ if type(code) is FUNCTION or isinstance(code, type) else None
+    module = module or getattr(code, "__module__", None) or type(code).__module__
+    return module.partition(".")[0].lstrip("_") if isinstance(module, str) else ""

@@ -1,0 +1,350 @@
+"""Finds what a function's code changes that outlives the call.
+
+It follows the values in the bytecode: through names, aliases, methods and helpers. A change that is
+reported is plainly in the code, perhaps in a branch that few items take. Others are left out.
+"""
+
+from __future__ import annotations
+
+from _functools import partial  # type: ignore[import-not-found]  # `functools` loads much more
+from _weakref import ref
+
+from amorsize._function.bound_arguments import (
+    NOTHING,
+    Bound,
+    callables_in,
+    first_argument,
+    implementations,
+    is_code,
+    rest_arguments,
+    with_arguments,
+)
+from amorsize._function.bytecode import CLOSURE, GLOBAL
+from amorsize._function.callable_walk import opened
+from amorsize._function.callables import (
+    FUNCTION,
+    METHOD,
+    MISSING,
+    member,
+    own,
+    raw,
+)
+from amorsize._function.changes.change import BY, SET_BY, Change, sets_attribute
+from amorsize._function.changes.library_targets import changed_by_library, grown_by_reading
+from amorsize._function.changes.possible_callees import (
+    changed_by_unknown,
+    fields_given,
+    names_in_spaces,
+    through_attributes,
+)
+from amorsize._function.flow import value_flow
+from amorsize._function.flow.flow_reader import flow_of, given_by
+from amorsize._function.flow.name_lookup import callees_of, ends_in_globals, ends_of, root_of
+from amorsize._function.flow.passed_arguments import Passed
+from amorsize._function.library.changes import gives_shared, is_changing
+from amorsize._function.object_contents import MAX_ELEMENTS, grows_when_read
+from amorsize._function.ownership import is_own_class
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FunctionType
+    from typing import Any
+
+    from amorsize._function.changes.possible_callees import Callees
+    from amorsize._function.flow.name_lookup import End
+    from amorsize._function.flow.value_flow import Call, Store
+
+    Owns = Callable[[object], bool]
+    Target = tuple[Store, str]  # where the way to a changed thing begins, and its last step
+
+#: How deep calls of helpers are followed.
+MOST_HELPERS = 4
+_OF_THREAD: Any = ["what a call gives to all of a thread"]
+
+
+class Reader:
+    """Reads functions for one examination: each name is looked up once.
+
+    Args:
+        owns: Whether a function is the project's; only those are read as helpers.
+
+    Attributes:
+        callees: Functions that a call may run which cannot be followed; None: it changes nothing.
+    """
+
+    def __init__(self, owns: Owns) -> None:
+        self._owns = owns
+        self.callees: Callees | None = None
+        # By function, what is bound to it and the depth; with these, so that no id comes twice.
+        self._known: dict[tuple[int, object, int], tuple[Any, Bound, list[Target]]] = {}
+
+    def changes(self, func: FunctionType, bound: Bound = NOTHING) -> Iterator[Change]:
+        """The changes that a function makes, with these arguments bound to it."""
+        for target, step in self._targets(func, bound, MOST_HELPERS):
+            yield self._change(func, bound, target, step)
+
+    def changed_arguments(self, func: FunctionType, bound: Bound = NOTHING) -> set[str]:
+        """The names of the arguments that a function changes."""
+        changed = self._changed(func, bound, MOST_HELPERS)
+        return {name for name, way, _ in changed if value_flow.GIVEN not in way}
+
+    def changed_elements(self, func: FunctionType, bound: Bound = NOTHING) -> set[str]:
+        """The names of arguments of which it changes an element, if they are plain containers."""
+        changed = self._changed(func, bound, MOST_HELPERS)
+        return {name for name, way, _ in changed if value_flow.GIVEN in way}
+
+    def _changed(
+        self, func: FunctionType, bound: Bound, depth: int
+    ) -> set[tuple[str, tuple[str, ...], bool]]:
+        """The arguments that a function changes, the ways to what is changed, and if it is set."""
+        return {
+            (name, way, sets_attribute(step))
+            for (space, name, way), step in self._targets(func, bound, depth)
+            if space == value_flow.ARGUMENT
+        }
+
+    def _targets(self, func: FunctionType, bound: Bound, depth: int) -> list[Target]:
+        """Where the ways to changed things begin, and the last step of each."""
+        key = id(func), bound.key, depth
+        known = self._known.get(key)
+        if known is None:
+            rest = rest_arguments(func.__code__)  # themselves made for each call
+            found = [
+                one
+                for one in dict.fromkeys(self._found(func, bound, depth))
+                if one[0][2][-1:] != (value_flow.COPY,)
+                and (one[0][0] != value_flow.ARGUMENT or one[0][2] or one[0][1] not in rest)
+            ]
+            known = self._known[key] = func, bound, found
+        return known[2]
+
+    def _found(self, func: FunctionType, bound: Bound, depth: int) -> Iterator[Target]:
+        for target, step in self._seen(func, bound, depth):
+            yield target, step
+            for origin in self._handed_back(func, bound, target):
+                yield origin, step
+            if self.callees is not None:
+                for origin in self.callees.behind_getters(target):
+                    yield origin, step
+
+    def _handed_back(
+        self, func: FunctionType, bound: Bound, target: Store, most: int = MOST_HELPERS
+    ) -> Iterator[Store]:
+        """The arguments that a function returns whole or in part."""
+        called = [at for at, step in enumerate(target[2]) if step == value_flow.CALLED and most]
+        for origin in (o for at in called for o in self._back_from(func, bound, target, at, most)):
+            yield origin
+            yield from self._handed_back(func, bound, origin, most - 1)
+
+    def _back_from(
+        self, func: FunctionType, bound: Bound, target: Store, place: int, most: int
+    ) -> Iterator[Store]:
+        from amorsize._function.changes.result_aliases import by_code, from_library
+        from amorsize._function.flow.operator_objects import got_by
+
+        callee, flow = (*target[:2], target[2][:place]), flow_of(func)
+        for maker in self._callees(func, bound, callee) or [None]:
+            yield from got_by(maker, flow, target, place)
+            function, set_before = _opened(maker, self._owns)
+            if function is not None:
+                on = partial(self._handed_back, function, set_before, most=most - 1)
+                yield from by_code(function, flow, target, place, set_before.n_first, on)
+            elif not (isinstance(maker, type) and is_own_class(maker)):
+                yield from from_library(maker, flow, target, place)
+
+    def _seen(self, func: FunctionType, bound: Bound, depth: int) -> Iterator[Target]:
+        flow = flow_of(func)
+        for space, name, steps in flow.stores:
+            yield (space, name, steps[:-1]), (steps[-1] if steps else "")
+        for call in flow.calls:
+            (space, name, steps), passed, _ = call
+            if is_changing(steps):
+                yield (space, name, steps[:-1]), f"{steps[-1]}()"
+            for (space, name, steps), _ in flow.known((one, ()) for one in passed):
+                if is_changing(steps):  # handed on, to be called there
+                    yield (space, name, steps[:-1]), f"{steps[-1]}()"
+            yield from changed_by_library(func, bound, call)
+            if depth and (call[0][2] or any(one is not None for one in passed)):
+                yield from self._by_helper(func, bound, call, depth)
+        yield from through_attributes(self.callees, flow, flow.kept)
+        yield from grown_by_reading(func, bound)
+        for target, method in flow.operations:
+            yield from self._by_operation(func, bound, target, method, depth)
+
+    def learn_ways(self, read: list[tuple[FunctionType, Bound]]) -> None:
+        """Learn what code changes of the objects that it takes from attributes."""
+        if self.callees is None:
+            return
+        names = {name for func, _ in read for name, _ in flow_of(func).kept} | self.callees.fields
+        names |= {name for func, _ in read for name in names_in_spaces(flow_of(func))}
+        for func, bound in read if names else ():
+            self.callees.learn(self._targets(func, bound, MOST_HELPERS), names)
+        if self.callees.ways_on:
+            self._known.clear()
+
+    def _by_operation(
+        self, func: FunctionType, bound: Bound, target: Store, method: str, depth: int
+    ) -> Iterator[Target]:
+        """The changes that an object's own special method makes to it."""
+        callee = (*target[:2], (*target[2], f".{method}"))
+        for found in callees_of(func, bound, callee) if depth else ():
+            if type(found) is METHOD and self._owns(function := raw(found.__func__)):
+                changed = self._changed(function, Bound.to(function, found.__self__), depth - 1)
+                if any(argument == first_argument(function) for argument, _, _ in changed):
+                    yield target, f", by {method}()"
+
+    def _by_helper(
+        self, func: FunctionType, bound: Bound, call: Call, depth: int
+    ) -> Iterator[Target]:
+        flow = flow_of(func)
+        helpers = self._callees(func, bound, call[0])
+        for helper in helpers or [None]:
+            yield from self._by_method_of_first(func, bound, helper, call, depth)
+        for helper in helpers:
+            yield from self._by_called(func, bound, helper, call, depth)
+        if not helpers and self.callees is not None:
+            changed = partial(self._changed, bound=NOTHING, depth=depth - 1)
+            yield from changed_by_unknown(self.callees, changed, func, bound, call)
+        if call[0][2][-1:] == (value_flow.CALLED,):
+            yield from self._by_prepared(func, bound, call, depth)
+        for at, handed in enumerate(call[1]):  # to `map`, `partial` or `submit`
+            for origin in map(flow.by_call, flow.origins(handed)):
+                for helper in self._callees(func, bound, origin):
+                    if not is_code(helper) or raw(helper) is func:
+                        continue
+                    from amorsize._function.flow.callback_arguments import callback_arguments
+
+                    for passing in callback_arguments(call, at, flow):
+                        made = (origin, *passing)
+                        yield from self._by_method_of_first(func, bound, helper, made, depth)
+                        yield from changed_by_library(func, bound, made)
+                        yield from self._by_called(func, bound, helper, made, depth)
+
+    def _by_method_of_first(
+        self, func: FunctionType, bound: Bound, helper: Any, call: Call, depth: int
+    ) -> Iterator[Target]:
+        """The changes that a `methodcaller` makes, by the method that it calls of its argument."""
+        if not any(call[1][:1]):
+            return
+        from amorsize._function.flow.operator_objects import method_called_by
+
+        method = method_called_by(helper, call[0][2])
+        for origin, _ in flow_of(func).known((one, ()) for one in call[1][:1] if method):
+            callee = (*origin[:2], (*origin[2], method or ""))
+            if is_changing(callee[2]):
+                yield origin, f"{method}()"
+            yield from self._by_helper(func, bound, (callee, call[1][1:], ()), depth)
+
+    def _by_prepared(
+        self, func: FunctionType, bound: Bound, call: Call, depth: int
+    ) -> Iterator[Target]:
+        """The callable and arguments of a `partial` that the code itself makes."""
+        maker = (*call[0][:2], call[0][2][:-1])
+        if partial not in self._callees(func, bound, maker):
+            return
+        from amorsize._function.flow.callback_arguments import prepared
+
+        for made in prepared(call, maker, flow_of(func)):
+            for helper in self._callees(func, bound, made[0]):
+                yield from changed_by_library(func, bound, made)
+                yield from self._by_called(func, bound, helper, made, depth)
+
+    def _by_called(
+        self, func: FunctionType, bound: Bound, helper: Any, call: Call, depth: int
+    ) -> Iterator[Target]:
+        callee, passed, named = call
+        function, known = _opened(helper, self._owns)
+        if function is None or function is func:
+            fields = fields_given(helper, call)
+            yield from through_attributes(self.callees, flow_of(func), fields)
+            return
+        given, flow = Passed(function.__code__, passed, named, known.n_first), flow_of(func)
+        known = known.and_these(self._callables(func, bound, given))
+        for name, way, is_set in sorted(self._changed(function, known, depth - 1)):
+            step = f"{SET_BY if is_set else BY} {function.__name__}()"
+            if known.owner is not MISSING and name == first_argument(function):
+                if type(helper) is METHOD and callee[2]:
+                    yield (*callee[:2], (*callee[2][:-1], *way)), step
+                elif known.owner is helper:  # an object that is called
+                    yield (*callee[:2], (*callee[2], *way)), step
+                continue
+            for origin, rest in flow.known(given.at(name, way)):
+                yield (*origin[:2], (*origin[2], *rest)), step
+
+    def _callees(self, func: FunctionType, bound: Bound, callee: Store) -> list[Any]:
+        """The functions that may be called, those that other functions return included."""
+        if value_flow.CALLED not in callee[2]:
+            found = callees_of(func, bound, callee)
+        else:
+            from amorsize._function.flow.operator_objects import made_there
+
+            found = [raw(end) for end, _ in self._given(func, bound, callee) if end is not MISSING]
+            found += made_there(func, bound, callee)
+        return [one for helper in found for one in implementations(helper)]
+
+    def _callables(self, func: FunctionType, bound: Bound, given: Passed) -> dict[str, Any]:
+        """What a helper is passed to call, or to look something up in that grows by that."""
+        found: dict[str, Any] = {}
+        for name, symbols in given.one_by_one.items():
+            for (space, root, steps), _ in flow_of(func).known((s, ()) for s in symbols):
+                for value in self._callees(func, bound, (space, root, steps)):
+                    if callables_in(value, MAX_ELEMENTS) or grows_when_read(value):
+                        found[name] = value
+        return found
+
+    def _change(self, func: FunctionType, bound: Bound, target: Store, step: str) -> Change:
+        space, name, steps = target
+        if space == value_flow.FOUND and self.callees is not None:
+            label, root = name, self.callees.found(name)
+        else:
+            label, root = root_of(func, bound, space, name)
+        is_given = value_flow.CALLED in steps
+        ends = self._given(func, bound, target) if is_given else ends_of(root, steps)
+        if step == value_flow.IN_PLACE and steps[-1:] != (value_flow.CALLED,):
+            ends = [end for end in ends if end[1] is not _OF_THREAD]  # most likely a number
+        if steps[-1:] == (value_flow.OF_CLASS,) and sets_attribute(step):
+            ends = [(type, type)]  # whatever class it is, others have it as well
+        return Change(
+            label=label,
+            name=name if space in (GLOBAL, CLOSURE) else "",
+            steps=(*steps, step) if step else steps,
+            ends=ends,
+            is_of_thread=is_given and any(nearest is _OF_THREAD for _, nearest in ends),
+        )
+
+    def _given(self, func: FunctionType, bound: Bound, target: Store) -> list[End]:
+        """What a call has given, where it gives the same to others; nothing for a new thing."""
+        space, name, steps = target
+        place = steps.index(value_flow.CALLED)
+        makers = callees_of(func, bound, (space, name, steps[:place]))
+        ends = ends_in_globals(func, makers, steps)
+        for maker in makers:
+            if type(maker) is ref:
+                ends += ends_of(ref.__call__(maker), steps[place + 1 :])
+            function, set_before = _opened(maker, self._owns)
+            if function is not None:
+                flow = flow_of(function)
+                for (one_space, one_name, one_steps), rest in given_by(flow, steps[place + 1 :]):
+                    root = root_of(function, set_before, one_space, one_name)[1]
+                    ends += ends_of(root, (*one_steps, *rest))
+                for callee in flow.returned_calls:
+                    for given in callees_of(function, set_before, callee):
+                        if gives_shared(given):
+                            ends.append((MISSING, _OF_THREAD))
+            if gives_shared(maker) and ends_of(_OF_THREAD, steps[place + 1 :]):  # no copy
+                ends.append((MISSING, _OF_THREAD))
+        return ends
+
+
+def _opened(helper: Any, owns: Owns) -> tuple[FunctionType | None, Bound]:
+    """The project's function behind a callable, and what is bound to it."""
+    if isinstance(helper, type):
+        helper = opened(member(helper, "__init__"))
+        is_read = type(helper) is FUNCTION and owns(helper)
+        return (helper, Bound({}, n_first=1)) if is_read else (None, NOTHING)
+    function, bound = with_arguments(helper)
+    if type(function) is FUNCTION and not owns(function):
+        function = raw(own(function, "__wrapped__"))  # as that of a `contextmanager`
+    is_read = type(function) is FUNCTION and owns(function)
+    return (function, bound) if is_read else (None, NOTHING)

@@ -1,0 +1,242 @@
+"""Finds the functions of the project that a call may run, where it cannot be followed."""
+
+from __future__ import annotations
+
+from amorsize._function.bound_arguments import (
+    NOTHING,
+    first_argument,
+    rest_arguments,
+    takes_rest,
+)
+from amorsize._function.bytecode import CLOSURE, GLOBAL, nested, stored_attributes
+from amorsize._function.callable_walk import opened
+from amorsize._function.callables import FUNCTION, MISSING, member
+from amorsize._function.changes.change import BY, SET_BY, sets_attribute
+from amorsize._function.flow.flow_reader import flow_of
+from amorsize._function.flow.name_lookup import makes_new, root_of
+from amorsize._function.flow.passed_arguments import Passed
+from amorsize._function.flow.value_flow import ANY, ARGUMENT, CALLED, DOUBLE_STAR, FOUND, STAR
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import CodeType, FunctionType
+    from typing import Any
+
+    from amorsize._function.bound_arguments import Bound
+    from amorsize._function.flow.value_flow import Call, Flow, Store, Symbol
+    from amorsize._function.ownership import Owns
+
+    # The arguments that a function changes, the ways to what is changed, and whether it is set.
+    Changed = Callable[[FunctionType], set[tuple[str, tuple[str, ...], bool]]]
+
+#: A flag that the code of functions has, and that of class bodies lacks.
+_IS_OF_FUNCTION = 0x1
+#: The most functions that a call is taken for.
+MOST_TRIED = 50
+_METHODS = (staticmethod, classmethod)
+_CELL: Any = type((lambda one: lambda: one)(0).__closure__[0])  # type: ignore[index]
+
+
+class Callees:
+    """The project's functions that were met, with those that they define.
+
+    Args:
+        read: The functions whose code was read.
+        classes: The classes that were met.
+        owns: Whether a function or class is the project's.
+        shared: The objects that items share, by the names used in messages.
+
+    Attributes:
+        ways_on: The ways from an attribute to what is changed, and whether it is set, by its name.
+        fields: The names of the fields of named tuples.
+    """
+
+    def __init__(
+        self,
+        read: Iterable[FunctionType],
+        classes: Iterable[type],
+        owns: Owns,
+        shared: list[tuple[str, Any]],
+    ) -> None:
+        self._read, self._classes, self._owns = list(read), list(classes), owns
+        self.shared = shared
+        self.ways_on: dict[str, dict[tuple[tuple[str, ...], bool], None]] = {}
+        self.fields = {f".{name}" for cls in self._classes for name in _fields_of(cls)}
+        self._by_name: dict[str, dict[FunctionType, None]] = {}
+        self._methods: dict[FunctionType, None] = {}
+        self._functions: dict[FunctionType, None] = {}
+        self._attributes: set[str] = set()  # what code assigns, or a property gives
+        self._getters: dict[str, list[FunctionType]] = {}
+        self._found: dict[str, Any] = {}
+        self._is_sorted = False
+
+    def fitting(self, call: Call) -> Iterator[tuple[FunctionType, int, bool]]:
+        """The functions that a call may run, with how many of their arguments are bound already.
+
+        The last says whether it is a method of the object from which the call takes it.
+        """
+        self._sort()
+        last = call[0][2][-1] if call[0][2] else ""
+        name = last[1:] if last[:1] == "." and last != ANY else None
+        found = [(one, 1, True) for one in self._by_name.get(name or "", {})]
+        if name is None or name in self._attributes:  # whatever was put there
+            others = [one for one in self._functions if one.__name__[:2] != "__"]
+            of_any = last == ANY
+            found += [(o, int(o in self._methods), of_any and o in self._methods) for o in others]
+        fitting = (one for one in found if _fits(one[0], call, one[1]))
+        yield from (one for _, one in zip(range(MOST_TRIED), fitting, strict=False))
+
+    def sharing(self, method: FunctionType) -> Iterator[tuple[str, Any]]:
+        """The shared objects that have a method."""
+        name = method.__name__
+        for label, value in self.shared:
+            if self._owns.class_(type(value)) and opened(member(type(value), name)) is method:
+                yield label, value
+
+    def behind_getters(self, target: Store) -> Iterator[Store]:
+        """The shared objects that properties and the like return."""
+        self._sort()
+        for at, one in enumerate(target[2]):
+            for getter in self._getters.get(one[1:], ()) if one[0] == "." else ():
+                for space, name, steps in flow_of(getter).returned:
+                    if space in (GLOBAL, CLOSURE):
+                        label, value = root_of(getter, NOTHING, space, name)
+                        self._found[f"{label} {name}"] = value
+                        yield FOUND, f"{label} {name}", (*steps, *target[2][at + 1 :])
+
+    def found(self, label: str) -> Any:
+        """The object that has a name in messages."""
+        return self._found[label] if label in self._found else dict(self.shared).get(label, MISSING)
+
+    def learn(self, targets: Iterable[tuple[Store, str]], names: set[str]) -> None:
+        """Note the ways from attributes of these names to what is changed."""
+        for (_, _, steps), step in targets:
+            for at, one in enumerate(steps):
+                if one in names:
+                    way = steps[at + 1 :], sets_attribute(step)
+                    self.ways_on.setdefault(one, {})[way] = None
+
+    def _sort(self) -> None:
+        """Index everything that was met, when it is first asked for."""
+        if self._is_sorted:
+            return
+        self._is_sorted = True
+        for cls in self._classes:
+            if self._owns.class_(cls):
+                for name, held in tuple(vars(cls).items()):
+                    func = opened(held)
+                    if func is not held and type(held) not in _METHODS:
+                        self._attributes.add(name)
+                        if type(func) is FUNCTION:
+                            self._getters.setdefault(name, []).append(func)
+                    elif self._owns.class_(type(held)) and hasattr(type(held), "__get__"):
+                        self._attributes.add(name)
+                        getter = opened(member(type(held), "__get__"))
+                        if type(getter) is FUNCTION:
+                            self._getters.setdefault(name, []).append(getter)
+                    elif type(func) is FUNCTION and self._owns.function(func):
+                        self._by_name.setdefault(name, {})[func] = None
+                        self._methods |= {} if type(held) is staticmethod else {func: None}
+        self._functions = dict.fromkeys(self._read)
+        self._attributes.update(*(stored_attributes(one.__code__) for one in self._read))
+        for func in self._read:
+            for code, is_method in _defined_by(func.__code__):
+                made = _standing_for(code, func)
+                self._functions[made] = None
+                if is_method:
+                    self._methods[made] = None
+                    self._by_name.setdefault(code.co_name, {})[made] = None
+
+
+def _fields_of(cls: type) -> tuple[str, ...]:
+    """The names of a named tuple's fields; none for other classes."""
+    fields = member(cls, "_fields") if issubclass(cls, tuple) else ()
+    return fields if type(fields) is tuple else ()
+
+
+def fields_given(made: Any, call: Call) -> Iterator[tuple[str, Symbol]]:
+    """The values that a call puts into a named tuple or a namespace, by the names of fields."""
+    _, passed, named = call
+    n_by_place = len(passed) - len(named)
+    if isinstance(made, type) and issubclass(made, tuple):
+        for field, symbol in zip(_fields_of(made), passed[:n_by_place], strict=False):
+            yield f".{field}", symbol
+    if isinstance(made, type):
+        yield from ((f".{name}", one) for name, one in zip(named, passed[n_by_place:], strict=True))
+
+
+def names_in_spaces(flow: Flow) -> Iterator[str]:
+    """The attributes with which namespaces are made."""
+    for (_, name, steps), _, named in flow.calls:
+        if named and (steps[-1] if steps else name).endswith("Namespace"):
+            yield from (f".{one}" for one in named)
+
+
+def through_attributes(
+    callees: Callees | None, flow: Flow, kept: Iterable[tuple[str, Symbol]]
+) -> Iterator[tuple[Store, str]]:
+    """The values that are put into an attribute, and changed by code that takes them from it."""
+    ways_on = {} if callees is None else callees.ways_on
+    for attribute, value in kept if ways_on else ():
+        for way, is_set in ways_on.get(attribute, ()):
+            for origin, rest in flow.known(((value, way),)):
+                step = f"{SET_BY if is_set else BY} what keeps it as {attribute[1:]}"
+                yield (*origin[:2], (*origin[2], *rest)), step
+
+
+def changed_by_unknown(
+    callees: Callees, changed: Changed, func: FunctionType, bound: Bound, call: Call
+) -> Iterator[tuple[Store, str]]:
+    """What the functions that were met may change that fit such a call."""
+    (space, name, steps), passed, named = call
+    is_named = bool(steps) and steps[-1][0] == "."
+    if not (steps or space in (ARGUMENT, CLOSURE)) or not (is_named or any(passed)):
+        return
+    is_new = CALLED in steps and makes_new(func, bound, call[0])
+    for function, n_bound, is_own in callees.fitting(call):
+        given = Passed(function.__code__, passed, named, n_bound)
+        for argument, way, is_set in sorted(changed(function)):
+            step = f"{SET_BY if is_set else BY} {function.__name__}()"
+            if not (n_bound and argument == first_argument(function)):
+                for origin, rest in flow_of(func).known(given.at(argument, way)):
+                    yield (*origin[:2], (*origin[2], *rest)), step
+                continue
+            if is_own:
+                yield (space, name, (*steps[:-1], *way)), step
+            if not is_new and space in (GLOBAL, CLOSURE):
+                for label, _ in callees.sharing(function):
+                    yield (FOUND, label, way), step
+
+
+def _defined_by(code: CodeType) -> Iterator[tuple[CodeType, bool]]:
+    """The functions that code defines, and whether they are methods."""
+    is_class = not code.co_flags & _IS_OF_FUNCTION
+    for inner in nested(code):
+        if inner.co_flags & _IS_OF_FUNCTION and (
+            inner.co_name[0] != "<" or inner.co_name == "<lambda>"
+        ):
+            yield inner, is_class
+        yield from _defined_by(inner)
+
+
+def _standing_for(code: CodeType, func: FunctionType) -> FunctionType:
+    """A function that another one defines when it runs, as far as the code shows it."""
+    cells = tuple(_CELL() for _ in code.co_freevars)
+    made: FunctionType = FUNCTION(code, func.__globals__, code.co_name, None, cells)
+    return made
+
+
+def _fits(func: FunctionType, call: Call, n_bound: int) -> bool:
+    """Whether a function takes as many arguments as a call passes, and those that it names."""
+    _, passed, named = call
+    lasts = {one[2][-1] for one in passed if one is not None and one[2]}
+    if not lasts.isdisjoint((STAR, DOUBLE_STAR)):
+        return True
+    code = func.__code__
+    n_by_place = len(passed) - len(named)
+    if n_by_place > code.co_argcount - n_bound and not takes_rest(code):
+        return False
+    known = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    takes_others = len(rest_arguments(code)) > takes_rest(code)
+    return takes_others or set(named).issubset(known)

@@ -1,0 +1,1 @@
+"""Finds files that several items change."""

@@ -1,0 +1,316 @@
+"""Ways from an item to a part of it: `row["kind"]`, `line.split(",")[0]`, `Path(name).stem`.
+
+What lies there is looked up without running any code of the program.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from _collections import _tuplegetter  # type: ignore[import-not-found]
+
+from amorsize._function.callables import FUNCTION, MISSING, member, own, type_name
+from amorsize._function.files.item_values import UnknownPartError, called, is_trusted, method_of
+from amorsize._function.plain_values import PLAIN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import Any
+
+    Step = tuple[Any, ...]
+    Path = tuple[Step, ...]
+
+#: The kinds of steps; the first step of a way names an argument by its place.
+ARGUMENT, ELEMENT, ATTRIBUTE, ASKED, CUT = "argument", "[]", ".", "get", "slice"
+#: The first step of a way of which it is not known that it begins at the item.
+PERHAPS = "perhaps"
+#: One value after another, and all of them together.
+EACH, ALL = "each", "all"
+METHOD, OF_PATH, AS_PATH, FORMATTED, PARSED = "method", "function", "path", "format", "json"
+#: What a known function makes of several values, one of two values, and a value of the program.
+MADE, EITHER, GIVEN = "made", "either", "given"
+#: A value as the name of a file.
+AS_NAME = "name"
+#: Methods of texts and of paths, with constant arguments, that are called to see what they give.
+SPLITTING = {"split", "rsplit", "partition", "rpartition", "splitlines"}
+METHODS_OF_TEXTS = SPLITTING | {
+    *("lower", "upper", "strip"),
+    *("lstrip", "rstrip", "replace", "removesuffix", "removeprefix", "title", "casefold"),
+    *("capitalize", "zfill"),
+}
+#: Methods of days and times that are.
+METHODS_OF_TIMES = {"strftime", "isoformat", "date"}
+METHODS_OF_PATHS = {"with_suffix", "with_name", "with_stem"}
+#: Functions of `os.path` that are.
+FUNCTIONS_OF_PATHS = {"basename", "dirname", "splitext", "split"}
+#: Types that are not written in C, of which elements are taken all the same.
+_TABLES = {"pandas.Series", "pandas.core.series.Series"}
+#: Types of which they can be taken at once.
+_PLAINLY = {dict, list, tuple, str}
+#: So many values of one item are looked at, at most, for one name.
+MOST_VALUES = 10_000
+#: What an item lacks: the function raises there, before it names a file.
+_LACKS = (LookupError, AttributeError, TypeError, ValueError)
+
+
+def keys_of(value: Any, ways: Iterable[Path]) -> Iterator[tuple[Any, ...]]:
+    """What tells the values at the ends of some ways apart; several if one leads to each of many.
+
+    Nothing where a value lacks such a part.
+
+    Raises:
+        UnknownPartError: That cannot be told without running the program's code.
+    """
+    heads: dict[Step | None, list[Path]] = {}
+    for way in ways:
+        heads.setdefault(way[0] if way else None, []).append(way[1:])
+    found: list[list[tuple[Any, ...]]] = []
+    for step, rest in heads.items():
+        if step is None:
+            found.append([(_key(value),)])
+            continue
+        if step[0] == EITHER:
+            ends = [key for way in step[1:] for key in _either(value, way, rest)]
+        else:
+            ends = [key for one in _after(value, step) for key in keys_of(one, rest)]
+        found.append([tuple(ends)] if step[0] == ALL else list(dict.fromkeys(ends)))
+    yield from _combined(found)
+
+
+def texts_at(values: Sequence[Any], way: Path) -> list[str] | None:
+    """The same for texts and integers, one for each value and much quicker; None: not all are."""
+    found: Iterable[Any] = values
+    try:
+        for kind, *rest in way:
+            if kind in (EACH, ALL, EITHER):
+                return None
+            step = _STEPS[kind]
+            found = [step(one, *rest) for one in found]
+    except (UnknownPartError, *_LACKS):
+        return None
+    kinds = set(map(type, found))
+    if kinds == {str}:
+        return list(map(_normal, found))
+    return list(map(str, found)) if kinds == {int} else None
+
+
+def _combined(found: list[list[tuple[Any, ...]]]) -> Iterator[tuple[Any, ...]]:
+    first, *others = found
+    if not others:
+        yield from first
+        return
+    for rest in _combined(others):
+        yield from ((*one, *rest) for one in first)
+
+
+def values_at(value: Any, way: Path) -> list[Any]:
+    """The values that may be meant at the end of a way.
+
+    Raises:
+        UnknownPartError: That cannot be told without running the program's code.
+    """
+    found = [value]
+    for kind, *rest in way:
+        if kind in _SPREADING:
+            found = [end for one in found for end in _SPREADING[kind](one, *rest)]
+        else:
+            found = [_STEPS[kind](one, *rest) for one in found]
+        if len(found) > MOST_VALUES:
+            raise UnknownPartError
+    return found
+
+
+def _either(value: Any, way: Path, rest: list[Path]) -> Iterator[tuple[Any, ...]]:
+    """The keys of one of several values; none of one that names no file."""
+    for key in keys_of(value, [(*way, *one) for one in rest]):
+        if not {"", "None"}.issuperset(key):
+            yield key
+
+
+def _made(value: Any, function: Any, *ways: Path) -> list[Any]:
+    from itertools import product
+
+    return [called(function, one) for one in product(*(values_at(value, way) for way in ways))]
+
+
+def _made_once(value: Any, function: Any, *ways: Path) -> Any:
+    found = _made(value, function, *ways)
+    if len(found) != 1:
+        raise UnknownPartError
+    return found[0]
+
+
+def _any_of(value: Any, *ways: Path) -> list[Any]:
+    return [end for way in ways for end in values_at(value, way)]
+
+
+def _given(_: Any, held: Any) -> Any:
+    return held.value
+
+
+def _after(value: Any, step: Step) -> Iterable[Any]:
+    """The value, or values, after one step; none if it lacks that."""
+    try:
+        if step[0] in (EACH, ALL):
+            return _each(value)
+        if step[0] == MADE:
+            return _made(value, *step[1:])
+        return (_STEPS[step[0]](value, *step[1:]),)
+    except _LACKS:
+        return ()
+
+
+def _each(value: Any) -> Iterable[Any]:
+    if type(value) in (list, tuple, set, frozenset, dict, str):
+        return tuple(value)
+    raise UnknownPartError
+
+
+def _element(value: Any, key: Any) -> Any:
+    if type(value) in _PLAINLY:
+        return value[key]
+    if isinstance(value, dict):
+        if member(type(value), "__getitem__") is not dict.__dict__["__getitem__"]:
+            raise UnknownPartError
+        if (found := dict.get(value, key, MISSING)) is MISSING:
+            if member(type(value), "__missing__") is not MISSING:
+                raise UnknownPartError
+            raise KeyError(key)
+        return found
+    if type(value).__module__.partition(".")[0] in ("pathlib", "re"):
+        return value[key]
+    taken = member(type(value), "__getitem__")
+    if taken is MISSING:
+        raise TypeError
+    if type(taken) not in _IN_C and type_name(value) not in _TABLES:
+        raise UnknownPartError
+    return value[key]
+
+
+def _asked(value: Any, key: Any, default: Any = None) -> Any:
+    if member(type(value), "get") is not dict.__dict__["get"]:
+        raise UnknownPartError
+    return dict.get(value, key, default)
+
+
+def _cut(value: Any, start: Any, stop: Any) -> Any:
+    if type(value) not in (str, list, tuple, bytes):
+        raise TypeError if type(value) in PLAIN else UnknownPartError
+    return value[start:stop]
+
+
+def _attribute(value: Any, name: str) -> Any:
+    kind = type(value)
+    held = member(kind, name)
+    if kind.__module__.partition(".")[0] in ("pathlib", "urllib") or type(held) in _IN_C:
+        return getattr(value, name)
+    kept = own(value, "__dict__") or {}
+    if type(kept) is dict and name in kept and not hasattr(type(held), "__set__"):
+        return kept[name]
+    if f"_{name}_" in kept and name in ("name", "value"):  # of an enumeration
+        return kept[f"_{name}_"]
+    if held is not MISSING and not hasattr(type(held), "__get__"):
+        return held
+    if held is MISSING and type(member(kind, "__getattr__")) is not FUNCTION:
+        raise AttributeError(name)
+    raise UnknownPartError
+
+
+def _called(value: Any, name: str, *arguments: Any) -> Any:
+    if type(value) is str and name in METHODS_OF_TEXTS:
+        return getattr(value, name)(*arguments)
+    return method_of(value, name)(*arguments)
+
+
+def _formatted(value: Any, spec: str) -> str:
+    if type(value) not in PLAIN and not is_trusted(value):
+        if spec:
+            raise UnknownPartError
+        return str(_key(value))
+    return format(value, spec)
+
+
+def _parsed(value: Any) -> Any:
+    if type(value) not in (str, bytes):
+        raise TypeError if type(value) in PLAIN else UnknownPartError
+    import json
+
+    return json.loads(value)
+
+
+def _of_path(value: Any, name: str) -> Any:
+    return getattr(posixpath, name)(_as_path(value))
+
+
+def _as_path(value: Any) -> Any:
+    if type(value) is not str and type(value).__module__.partition(".")[0] != "pathlib":
+        raise TypeError if type(value) in PLAIN else UnknownPartError
+    from pathlib import Path
+
+    return Path(value)
+
+
+def _as_name(value: Any) -> str:
+    if type(value) is str or type(value) is bytes or is_trusted(value):
+        return _normal(os.fsdecode(value))
+    if member(type(value), "__fspath__") is MISSING:
+        raise TypeError  # a number of an open file, or no name at all
+    raise UnknownPartError
+
+
+def _normal(name: str) -> str:
+    """One of the names of a file, so that others of it are the same."""
+    return posixpath.normpath(name) if "/" in name else name
+
+
+_STEPS: dict[str, Callable[..., Any]] = {
+    ELEMENT: _element,
+    ASKED: _asked,
+    CUT: _cut,
+    ATTRIBUTE: _attribute,
+    METHOD: _called,
+    OF_PATH: _of_path,
+    AS_PATH: _as_path,
+    FORMATTED: _formatted,
+    PARSED: _parsed,
+    MADE: _made_once,
+    GIVEN: _given,
+    AS_NAME: _as_name,
+}
+#: Steps that may lead to several values.
+_SPREADING: dict[str, Callable[..., Iterable[Any]]] = {
+    EACH: _each,
+    MADE: _made,
+    EITHER: _any_of,
+}
+
+
+def _key(value: Any) -> Any:
+    """What is the same for values that make the same name."""
+    kind = type(value)
+    if kind is str:
+        return _normal(value)
+    if kind is list or kind is tuple:
+        return tuple(map(_key, value))
+    if kind in PLAIN or is_trusted(value):
+        return _normal(str(value))
+    name = (own(value, "__dict__") or {}).get("_name_")  # of a member of an enumeration
+    if type(name) is str:
+        return name
+    raise UnknownPartError
+
+
+class _Slotted:
+    __slots__ = ("one",)
+
+
+#: The types of what classes written in C, or `__slots__`, give as attributes.
+_IN_C: set[Any] = {
+    type(vars(_Slotted)["one"]),
+    type(dict.__getitem__),
+    type(list.__getitem__),
+    type(list.__len__),
+    type(int.numerator),
+    _tuplegetter,
+}

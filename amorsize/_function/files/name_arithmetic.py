@@ -1,0 +1,165 @@
+"""Computes with the parts of names: `x % 7`, `name[:2]`, `TABLE[x]`."""
+
+from __future__ import annotations
+
+from amorsize._function.bytecode import DIVIDES, FIRST_IN_PLACE
+from amorsize._function.callables import MISSING
+from amorsize._function.files.item_paths import CUT, ELEMENT
+from amorsize._function.files.item_values import FILLED, LOOKED_UP, OPERATORS, PERCENT
+from amorsize._function.files.name_parts import (
+    DIGEST,
+    FLOAT,
+    PATH,
+    SPELLED,
+    TEXT,
+    TRIED,
+    UNKNOWN,
+    Part,
+    constant,
+    is_of_item,
+    joined,
+    made,
+    merged,
+    part_of,
+    together,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+#: So many letters of a digest are taken for all of it.
+ENOUGH_LETTERS = 8
+#: What stands for a value in a template.
+_IN_PERCENT, IN_BRACES = r"%[-+ #0-9.]*[a-z]", r"\{(?:![rs])?(?::[^{}]*)?\}"
+#: Of these, those of which what they stand for differs if the values do.
+_KEEPING = r"%[-+ #0-9]*[dsxXor]|\{(?:![rs])?(?::[-+ #0-9<>=^]*[dsxXo]?)?\}"
+#: The numbers of `+` and `%`.
+_ADDS, _REMAINS = 0, 6
+#: Binary operations by the number that is their argument, as far as they bring items together.
+_MERGING = {1: "&", 2: "//", _REMAINS: "%", 9: ">>"}
+#: How a reason writes the others.
+_SIGNS = {0: "+", 3: "<<", 4: "@", 5: "*", 7: "|", 8: "**", 10: "-", 11: "/", 12: "^", **_MERGING}
+#: Operations with a number that keep values apart, and those that do unless it is 0.
+_SHIFTING, _STRETCHING = {0, 10}, {5, 11}
+
+
+def operated(left: Part, right: Part, number: int) -> Part:
+    """What a binary operation gives."""
+    in_place = number >= FIRST_IN_PLACE
+    number -= FIRST_IN_PLACE * in_place
+    sign = _MERGING.get(number)
+    if sign and left.tags and left.kind != TEXT:
+        return merged(left, sign, right.label, f"{left.label} {sign} {right.label}")
+    if in_place and not left.tags and not right.tags and type(right.known) is int:
+        return Part(frozenset((TRIED,)))
+    kinds = left.kind, right.kind
+    if number == DIVIDES and not {PATH, TEXT}.isdisjoint(kinds):
+        return made(OPERATORS[number], left, right, kind=PATH) or together(left, right, kind=PATH)
+    if number == _ADDS and TEXT in kinds:
+        return joined(left, right)
+    if number == _REMAINS and TEXT in kinds and type(left.known) is str:
+        return formatted(left, right.parts or (right,), _IN_PERCENT)
+    is_float = FLOAT in kinds or number == DIVIDES
+    kind = TEXT if number == _REMAINS and TEXT in kinds else FLOAT if is_float else ""
+    is_known = number in OPERATORS and not _keeps_apart(left, right, number)
+    exact = made(OPERATORS[number], left, right, kind=kind) if is_known else None
+    if exact is not None:
+        return exact
+    both = together(left, right, kind=kind)
+    if number == DIVIDES and is_of_item(right.tags) and not is_of_item(left.tags):
+        return both  # the folder may be unknown
+    if both.tags and _keeps_apart(left, right, number):
+        exact = made(OPERATORS[number], left, right)
+        return both if exact is None else both.replace(way=exact.way)
+    if not both.tags:
+        return both
+    both.label = left.label
+    return merged(both, "", "", f"{left.label} {_SIGNS[number]} {right.label}").replace(kind=kind)
+
+
+def _keeps_apart(left: Part, right: Part, number: int) -> bool:
+    """Whether what is computed with a number differs if the values do."""
+    known = left.known if right.tags else right.known
+    if type(known) not in (int, float) or (left.tags and right.tags):
+        return False
+    return number in _SHIFTING or (number in _STRETCHING and bool(known))
+
+
+def formatted(template: Part, values: Sequence[Part], field: str) -> Part:
+    """What formatting puts together, with what stands for a value in the template."""
+    import re
+
+    texts = re.split(field, template.known)
+    fields = re.findall(field, template.known)
+    if len(texts) != len(values) + 1:
+        return merged(together(*values), "", "", template.label).replace(kind=TEXT)
+    if not all(re.fullmatch(_KEEPING, one) for one in fields):
+        known = PERCENT if field == _IN_PERCENT else FILLED
+        exact = made(known, template, *values, kind=TEXT)
+        if exact is None:
+            exact = merged(together(*values), "", "", template.label).replace(kind=TEXT)
+        return exact
+    between = [(one, constant(text)) for one, text in zip(values, texts[1:], strict=True)]
+    return joined(constant(texts[0]), *(part for pair in between for part in pair))
+
+
+def divided(left: Part, right: Part) -> Part:
+    """What `divmod` gives."""
+    return Part().replace(parts=(operated(left, right, 2), operated(left, right, 6)))
+
+
+def looked_up(table: Part, key: Part) -> Part:
+    """What a table has for a key, or a text at a number."""
+    if table.parts and type(key.known) is int and key.known in range(len(table.parts)):
+        return table.parts[key.known]
+    if type(table.known) is dict and type(key.known) in SPELLED and key.known in table.known:
+        return constant(table.known[key.known])
+    if table.way is not None and type(key.known) in SPELLED:
+        is_letter = table.kind == TEXT and type(key.known) is int
+        if not is_letter:
+            return part_of(table, ELEMENT, key.known)
+    text = f"{table.label}[{key.label}]"
+    if not table.tags and not key.tags:
+        return UNKNOWN if _is_open(table) else Part()
+    if not table.tags and not _is_open(table):
+        if _are_spelled(table.known):
+            return merged(key, "", "", text) if _has_twice(table.known) else key.replace(way=None)
+        exact = made(LOOKED_UP, table, key)
+        return merged(key, "", "", text) if exact is None else exact
+    return merged(together(table, key), "", "", text)
+
+
+def sliced(part: Part, start: Any, stop: Any) -> Part:
+    """What a slice with these bounds takes; MISSING: a bound is not known."""
+    is_head = type(stop) is int and stop >= 0
+    is_tail = type(start) is int and start < 0 and stop is None
+    is_known = MISSING not in (start, stop)
+    if not is_head and not is_tail and part.way is not None and is_known:
+        return part_of(part, CUT, start, stop)
+    n_letters = stop if is_head else -start if is_tail else 0
+    if DIGEST in part.tags and n_letters >= ENOUGH_LETTERS:
+        return part.replace(way=None, pieces=(), known=MISSING)
+    if type(part.known) is str and is_known:
+        return constant(part.known[start:stop])
+    text = "[{}:{}]".format(*("" if one in (None, MISSING) else one for one in (start, stop)))
+    return merged(part, "", "", f"{part.label}{text}")
+
+
+def _is_open(table: Part) -> bool:
+    return type(table.known) not in (str, tuple, list, dict)
+
+
+def _has_twice(table: Any) -> bool:
+    """Whether a table has the same value under several keys."""
+    values = _values_of(table)
+    return type(table) is str or len(set(values)) < len(values)
+
+
+def _are_spelled(table: Any) -> bool:
+    return all(type(one) in SPELLED for one in _values_of(table))
+
+
+def _values_of(table: Any) -> Any:
+    return list(table.values()) if type(table) is dict else table

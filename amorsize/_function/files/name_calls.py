@@ -1,0 +1,220 @@
+"""Tells what calls give that are parts of a name."""
+
+from __future__ import annotations
+
+from amorsize._function.callables import MISSING, own
+from amorsize._function.files import item_paths
+from amorsize._function.files.changing_programs import words_of_text
+from amorsize._function.files.item_paths import AS_PATH, ASKED, ATTRIBUTE, METHOD, OF_PATH, PARSED
+from amorsize._function.files.item_values import PATH_OF, is_harmless, known_function, known_method
+from amorsize._function.files.name_arithmetic import IN_BRACES, divided, formatted, looked_up
+from amorsize._function.files.name_parts import (
+    COUNTED,
+    DIGEST,
+    FILE,
+    FLOAT,
+    LISTED,
+    PATH,
+    TEXT,
+    TRIED,
+    UNIQUE,
+    UNKNOWN,
+    Part,
+    constant,
+    is_of_item,
+    is_path,
+    joined,
+    made,
+    merged,
+    part_of,
+    together,
+)
+from amorsize._function.library.changes import OPENING_BY_MODE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+#: Functions that give the same for many values.
+_MERGING = {"round", "len", "hash", "abs", "bool", "any", "all", "isinstance"}
+_MERGING |= {"math.floor", "math.ceil", "math.trunc"}
+#: Functions that tell what is in a folder, and methods of paths that do.
+_LISTING = {"os.listdir", "os.scandir", "glob.glob", "glob.iglob", "os.walk"}
+_LISTING_PATHS = {".glob", ".rglob", ".iterdir"}
+#: Functions that tell of how many values something is.
+_COUNTING = {"len", "sum", "max"}
+#: Beginnings of the names of functions that give what nothing else has.
+_UNIQUE = (
+    *("uuid.", "tempfile.", "os.getpid", "posix.getpid", "random.Random.", "random.SystemRandom."),
+    *("random.getrandbits", "random.random", "secrets.", "os.urandom"),
+    *("threading.", "_thread.", "itertools.count", "time.time_ns", "time.monotonic_ns"),
+    *("time.perf_counter", "io.BytesIO", "io.StringIO"),
+)
+#: Beginnings of the names of functions that tell the time, often the same one for many items.
+_TELLING_TIME = ("time.", "datetime.", "date.")
+#: Methods that give a text.
+_TEXTS = {
+    *(".format", ".join", ".lower", ".upper", ".strip", ".lstrip", ".rstrip", ".replace"),
+    *(".title", ".casefold", ".zfill", ".as_posix", ".decode", ".capitalize", ".removesuffix"),
+    *(".isalpha", ".isdigit", ".startswith", ".endswith", ".hexdigest"),
+}
+#: Those of them that show what they are called on to be a text.
+OF_TEXTS = _TEXTS - {".format", ".join", ".as_posix", ".hexdigest", ".decode", ".replace"}
+#: Functions that give one.
+_MAKING_TEXTS = {
+    *("str", "repr", "format", "hex", "bin", "oct", "chr", "os.fspath", "posixpath.join"),
+}
+#: Functions and methods that give something else for each value.
+_KEEPING = _MAKING_TEXTS | {
+    *("float", "bytes", "list", "tuple", "dict", "enumerate", "zip", "reversed", "iter", "vars"),
+    *("posixpath.abspath", "posixpath.realpath", "os.fsencode", "os.fsdecode", "json.dumps"),
+    *("pickle.dumps", "base64.b64encode", "base64.urlsafe_b64encode", "binascii.hexlify"),
+    *("urllib.parse.quote", "urllib.parse.quote_plus", "copy.copy", "copy.deepcopy"),
+    *("dataclasses.asdict", "dataclasses.astuple", "os.fdopen", "shlex.quote", "sorted"),
+}
+_KEEPING_METHODS = {
+    *(".encode", ".decode", ".hex", ".format", ".join", ".as_posix", ".joinpath", ".resolve"),
+    *(".absolute", ".expanduser", ".rjust", ".ljust", ".center", ".zfill", ".copy", ".items"),
+    *(".values", ".keys", ".isoformat", ".tobytes", ".tolist", ".as_uri", ".append", ".open"),
+}
+#: Beginnings of the names of functions that make digests.
+_DIGESTING = ("hashlib.", "_hashlib.", "_blake2.", "_md5.", "_sha", "_sha3.")
+#: Functions whose results are open files.
+_OPENING = {"os.fdopen", "io.BytesIO", "io.StringIO"} | OPENING_BY_MODE
+#: Modules whose functions give the same for the same values.
+_PLAIN = {"builtins", "posixpath", "genericpath", "pathlib", "math", "operator", "posix", "os"}
+#: Of these, functions that give what the world has for a name.
+_READING = ("io.open", "os.environ", "os.getenv", "input", "next")
+
+
+def result_of(called: Part, name: str, passed: list[Part], named: dict[str, Part]) -> Part:
+    """What a function of a library gives, or one that is not known."""
+    owner = called.owner or Part()
+    if (taken := _part_taken(called, name, passed, named)) is not None:
+        return taken
+    if (text := _text_of_pieces(called, owner, name, passed)) is not None and not named:
+        return text
+    everything = together(owner, called, *passed, *named.values())
+    if name.startswith(_UNIQUE):
+        kind = PATH if _is_path_class(called.known) else FILE if name in _OPENING else ""
+        return Part(frozenset((UNIQUE,)), kind=kind)
+    is_listing = name in _LISTING or (owner.kind == PATH and called.label in _LISTING_PATHS)
+    is_apart = is_of_item(everything.tags) or everything.tags & {UNIQUE, DIGEST}
+    if is_listing and not is_apart:
+        return Part(frozenset((LISTED,)))
+    if name in _COUNTING and LISTED in everything.tags:
+        return Part(frozenset((COUNTED,)))
+    if name == "divmod" and len(passed) == 2:
+        return divided(*passed)
+    first = passed[0] if passed else Part()
+    if name in _MERGING or (name == "int" and first.kind == FLOAT):
+        kept = together(*passed).replace(label=first.label)
+        return merged(kept, "", "", f"{name}({first.label})")
+    if called.label == ".get" and type(owner.known) is dict and passed:
+        return looked_up(owner, first)
+    if called.label in (".hexdigest", ".digest"):
+        digest = {DIGEST} if is_of_item(everything.tags) else set()
+        return Part(everything.tags | digest)
+    if name == "range":
+        return Part(everything.tags or frozenset((TRIED,)))
+    if (exact := _exactly(called, owner, passed, named)) is not None:
+        return exact.replace(kind=_kind_of(called, name), label=_label(called, name, first))
+    return _made(called, owner, name, everything, first)
+
+
+def _exactly(called: Part, owner: Part, passed: list[Part], named: dict[str, Part]) -> Part | None:
+    """What a call gives that is made to see what it gives; None: it is not told, or not known."""
+    values = [*passed, *named.values()]
+    if _is_path_class(called.known):
+        return None if named else made(PATH_OF, *values)
+    if (known := known_function(called.known, tuple(named))) is not None:
+        return made(known, *values)
+    is_method = called.known is MISSING and called.label[:1] == "."
+    if not is_method or (owner.way is None and not is_harmless(owner.known)):
+        return None
+    return made(known_method(tuple(named)), owner, constant(called.label[1:]), *values)
+
+
+def _label(called: Part, name: str, first: Part) -> str:
+    return first.label if name in ("str", "int", "repr") else f"{name or called.label}(...)"
+
+
+def _kind_of(called: Part, name: str) -> str:
+    """What a call's result plainly is."""
+    if name in _OPENING or (called.label == ".open" and name not in _OPENING):
+        return FILE
+    if _is_path_class(called.known) or called.kind == PATH:
+        return PATH
+    if name in _MAKING_TEXTS or called.label in _TEXTS:
+        return TEXT
+    return FLOAT if name == "float" else ""
+
+
+def _text_of_pieces(called: Part, owner: Part, name: str, passed: list[Part]) -> Part | None:
+    """A text that is put together from others, or its words; None: the call does something else."""
+    if called.label == ".format" and type(owner.known) is str:
+        return formatted(owner, passed, IN_BRACES)
+    if called.label == ".join" and owner.kind == TEXT and passed and passed[0].parts:
+        first, *others = passed[0].parts
+        return joined(first, *(part for one in others for part in (owner, one)))
+    splits = called.label == ".split" and not passed
+    text = passed[0] if name == "shlex.split" and passed else owner if splits else Part()
+    if text.pieces or type(text.known) is str:
+        return together(text).replace(parts=words_of_text(text))
+    return None
+
+
+def _part_taken(called: Part, name: str, passed: list[Part], named: dict[str, Part]) -> Part | None:
+    """The part of the item that a call plainly takes; None: it does something else."""
+    constants = [one.known for one in passed if type(one.known) in (str, int)]
+    owner, method = called.owner, called.label[1:]
+    if owner is not None and owner.way is not None and called.label[:1] == ".":
+        if named or len(constants) != len(passed):
+            return None
+        if method == "get" and constants:
+            return part_of(owner, ASKED, *constants)
+        if method in item_paths.METHODS_OF_TEXTS and owner.kind != PATH:
+            return part_of(owner, METHOD, method, *constants).replace(label=f".{method}(...)")
+        if method in item_paths.METHODS_OF_TIMES and owner.kind != PATH:
+            return part_of(owner, METHOD, method, *constants).replace(label=f".{method}(...)")
+        if method in item_paths.METHODS_OF_PATHS:
+            return part_of(owner, METHOD, method, *constants).replace(kind=PATH)
+    if not passed or passed[0].way is None or named:
+        return None
+    if name == "getattr" and len(passed) == 2 and constants:
+        return part_of(passed[0], ATTRIBUTE, *constants)
+    module, _, function = name.rpartition(".")
+    if len(passed) > 1 or passed[0].kind == PATH:
+        return None
+    if name == "json.loads":
+        return part_of(passed[0], PARSED)
+    if module == "posixpath" and function in item_paths.FUNCTIONS_OF_PATHS:
+        return part_of(passed[0], OF_PATH, function)
+    if not _is_path_class(called.known):
+        return None
+    path = part_of(passed[0], AS_PATH).replace(kind=PATH)
+    return path.replace(tags=passed[0].tags) if passed[0].kind == TEXT else path
+
+
+def _made(called: Part, owner: Part, name: str, everything: Part, first: Part) -> Part:
+    """What a function gives that is not called to see it."""
+    kind, label = _kind_of(called, name), _label(called, name, first)
+    everything = everything.replace(kind=kind, label=label)
+    is_kept = name in _KEEPING or name.startswith(_DIGESTING) or called.label in _KEEPING_METHODS
+    if is_kept or kind in (PATH, FILE):
+        return everything
+    if everything.tags:
+        return merged(everything, "", "", label).replace(kind=kind)
+    module = own(called.known, "__module__") if called.known is not MISSING else None
+    is_plain = (module in _PLAIN and name not in _READING) or name.startswith(_DIGESTING)
+    is_of_text = owner.kind in (TEXT, PATH) and not called.label.startswith(".read")
+    if is_plain or is_of_text:
+        return everything
+    if name.startswith(_TELLING_TIME):
+        return Part(frozenset((("", "", "the time"),)))
+    return UNKNOWN.replace(label=label)
+
+
+def _is_path_class(known: Any) -> bool:
+    """Whether it is a class whose instances are paths."""
+    return issubclass(type(known), type) and is_path(known)

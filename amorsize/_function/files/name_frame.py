@@ -1,0 +1,113 @@
+"""The stack of one function while the parts of names are followed through its bytecode."""
+
+from __future__ import annotations
+
+from amorsize._function.bound_arguments import all_arguments, rest_arguments
+from amorsize._function.bytecode import CLOSURE, CODE, cells_of
+from amorsize._function.callable_walk import resolved
+from amorsize._function.callables import FUNCTION, MISSING, cells, defaults
+from amorsize._function.files.name_parts import UNKNOWN, Part, argument, constant
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FunctionType
+    from typing import Any
+
+    from amorsize._function.bound_arguments import Bound
+
+    # Gives what a call gives: of what is called, its arguments by place, and those by name.
+    Call = Callable[[Part, list[Part], dict[str, Part]], Part]
+
+_CELL: Any = type((lambda one: lambda: one)(0).__closure__[0])  # type: ignore[index]
+#: The flag of functions with `*args`.
+_TAKES_REST = 4
+#: Stands for no value, in a place of the stack that calls leave.
+NULL = Part()
+#: Stands for arguments that are unpacked, and not known.
+UNPACKED = UNKNOWN.replace(label="*")
+
+
+class NameFrame:
+    """The stack and the variables of one function, at one operation after another.
+
+    Attributes:
+        code: The function's.
+        hand_on: What is asked what a call gives.
+        stack: What is known of each value on it.
+        variables: What is known of each variable, by its number.
+        names: The names of the last arguments of the next call.
+        gives: What the function returns, as far as it can be told.
+        yields: What it gives one after another.
+        is_text: Whether it adds a text to the item.
+    """
+
+    def __init__(
+        self,
+        func: FunctionType,
+        bound: Bound,
+        given: dict[str, Part],
+        call: Call,
+        *,
+        of_item: bool = False,
+    ) -> None:
+        code = func.__code__
+        self.code, self.hand_on = code, call
+        self._func, self._closure = func, cells(func)
+        self.stack: list[Part] = []
+        self.names: tuple[str, ...] = ()
+        self.gives: Part | None = None
+        self.yields: Part | None = None
+        self.is_text = False
+        self.variables: dict[int, Part] = {}
+        self._of_item = of_item
+        self._set_arguments(bound, given)
+        for at, name in cells_of(code).items():
+            if name:
+                self.variables[at] = given.get(name) or self.outside(CLOSURE, name)
+
+    def _set_arguments(self, bound: Bound, given: dict[str, Part]) -> None:
+        """What is bound counts most, then what is passed; a default says nothing of the item."""
+        usual = {name: constant(value) for name, value in defaults(self._func)}
+        known = {name: constant(value) for name, value in bound.values.items()}
+        for at, name in enumerate(all_arguments(self.code)):
+            part = known.get(name) or given.get(name)
+            if part is None and (at or given):
+                part = usual.get(name)
+            self.variables[at] = part or self._passed(at - bound.n_first, name)
+
+    def _passed(self, place: int, name: str) -> Part:
+        """An argument that neither the program nor the calling code sets."""
+        if self._of_item and place >= 0:
+            if name not in rest_arguments(self.code):
+                return argument(place, name)
+            if self.code.co_flags & _TAKES_REST and place == self.code.co_argcount:
+                return UNKNOWN.replace(label=name, parts=(argument(place, name),))
+        return UNKNOWN.replace(label=name)
+
+    def function_of(self, code: Any, closure: Part) -> Part:
+        """A function that the code makes; it is only looked at, and never called."""
+        if type(code) is not CODE:
+            return UNKNOWN
+        made = FUNCTION(
+            code, self._func.__globals__, closure=tuple(_CELL() for _ in code.co_freevars)
+        )
+        held = dict(zip(code.co_freevars, closure.parts, strict=False))
+        return constant(made).replace(closure=held)
+
+    def take(self) -> Part:
+        """What lies on top, taken away."""
+        return self.stack.pop() if self.stack else UNKNOWN
+
+    def taken(self, n_parts: int) -> list[Part]:
+        """So many of the topmost values, taken away."""
+        return [self.take() for _ in range(n_parts)][::-1]
+
+    def variable(self, at: int) -> Part:
+        """What is known of a variable."""
+        return self.variables.get(at, UNKNOWN)
+
+    def outside(self, space: str, name: str) -> Part:
+        """What a name stands for that the function does not set."""
+        value = resolved(self._func, self._closure, space, name)
+        return UNKNOWN if value is MISSING else constant(value).replace(label=name)

@@ -1,0 +1,95 @@
+"""Operations that take many parts of names at once: `match`, `format(**row)`, `yield`."""
+
+from __future__ import annotations
+
+from amorsize._function.bound_arguments import rest_arguments
+from amorsize._function.callables import MISSING
+from amorsize._function.files.item_paths import ATTRIBUTE, ELEMENT
+from amorsize._function.files.name_frame import NULL, UNPACKED
+from amorsize._function.files.name_parts import (
+    EMPTY,
+    TEXT,
+    UNKNOWN,
+    Part,
+    constant,
+    one_of,
+    part_of,
+    together,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from amorsize._function.files.name_frame import NameFrame
+
+
+def _match_keys(frame: NameFrame, _arg: int) -> None:
+    subject, keys = frame.taken(2)
+    found = keys.known if type(keys.known) is tuple else ()
+    parts = tuple(part_of(subject, ELEMENT, key) for key in found)
+    frame.stack += [subject, keys, together(subject).replace(parts=parts)]
+
+
+def _match_class(frame: NameFrame, n_by_place: int) -> None:
+    subject, kind, named = frame.taken(3)
+    by_place = getattr(kind.known, "__match_args__", ())[:n_by_place]
+    names = (*by_place, *(named.known if type(named.known) is tuple else ()))
+    parts = tuple(part_of(subject, ATTRIBUTE, name) for name in names)
+    is_known = len(by_place) == n_by_place
+    frame.stack.append(together(subject).replace(parts=parts if is_known else ()))
+
+
+def _merge_tables(frame: NameFrame, _arg: int) -> None:
+    into, more = frame.taken(2)
+    frame.stack.append(more if into.kind == EMPTY else together(into, more))
+
+
+def _call_with_unpacked(frame: NameFrame, arg: int) -> None:
+    named = frame.take() if arg & 1 else NULL
+    passed, called = frame.take(), frame.take()
+    if frame.stack and frame.stack[-1] is NULL:
+        frame.take()
+    elif called is NULL:  # which Python 3.13 puts on top
+        called = frame.take()
+    template = called.owner.known if called.owner is not None else MISSING
+    if called.label == ".format" and type(template) is str and named.way is not None:
+        frame.stack.append(together(*_fields(template, named), passed, kind=TEXT))
+    else:
+        frame.stack.append(_called_with(frame, called, passed, named))
+
+
+def _called_with(frame: NameFrame, called: Part, passed: Part, named: Part) -> Part:
+    """What a call gives whose arguments are unpacked; they are not all known."""
+    known = [constant(one) for one in passed.known] if type(passed.known) is tuple else None
+    by_place = list(passed.parts) or known
+    if by_place is None or (named is not NULL and named.label not in rest_arguments(frame.code)):
+        by_place = [UNPACKED]
+    return frame.hand_on(called, by_place, {})
+
+
+def _fields(template: str, row: Part) -> list[Part]:
+    """What a template takes off a row, by the names in it."""
+    from _string import formatter_parser  # type: ignore[import-not-found]
+
+    try:
+        names = [name for _, name, _, _ in formatter_parser(template) if name is not None]
+    except ValueError:
+        return [UNKNOWN]
+    return [part_of(row, ELEMENT, one) if one.isidentifier() else UNKNOWN for one in names]
+
+
+def _yield_value(frame: NameFrame, _arg: int) -> None:
+    given = frame.take()
+    frame.yields = given if frame.yields is None else one_of(frame.yields, given)
+    frame.stack.append(UNKNOWN)
+
+
+#: What is done for operations of these names.
+MATCHING: dict[str, Callable[[NameFrame, int], None]] = {
+    "MATCH_KEYS": _match_keys,
+    "MATCH_CLASS": _match_class,
+    "DICT_MERGE": _merge_tables,
+    "CALL_FUNCTION_EX": _call_with_unpacked,
+    "YIELD_VALUE": _yield_value,
+}

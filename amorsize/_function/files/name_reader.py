@@ -1,0 +1,73 @@
+"""Follows the parts that names are put together from through the bytecode of a function."""
+
+from __future__ import annotations
+
+from opcode import opname
+
+from amorsize._function.bytecode import (
+    JUMPS_AWAY,
+    JUMPS_KEEPING,
+    JUMPS_ON,
+    LOOP_LEAVES_NOTHING,
+    placed,
+)
+from amorsize._function.files.name_frame import NULL
+from amorsize._function.files.name_operations import run
+from amorsize._function.files.name_parts import Part, one_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from amorsize._function.files.name_frame import NameFrame
+
+    Landings = dict[int, tuple[list[Part], dict[int, Part]]]
+
+
+#: Ends of the names of jumps that are made where a value is true.
+_WHERE_TRUE = ("IF_TRUE", "IF_TRUE_OR_POP")
+
+
+def read_names(frame: NameFrame) -> None:
+    """Follow a function from top to bottom, with what two ways bring to a place put together."""
+    landings: Landings = {}
+    is_behind_jump = False
+    for start, end, op, arg in placed(frame.code.co_code):
+        if start in landings:
+            stack, variables = landings.pop(start)
+            frame.variables = _any_of(frame.variables, variables)
+            frame.stack = list(stack) if is_behind_jump else _either(frame.stack, stack)
+        name = opname[op]
+        before = list(frame.stack) if op in JUMPS_ON else []
+        run(frame, name, op, arg)
+        is_behind_jump = op in JUMPS_AWAY
+        if op in JUMPS_ON:
+            stack = before if op in JUMPS_KEEPING else list(frame.stack)
+            if name.endswith(_WHERE_TRUE) and stack and stack[-1] is before[-1]:
+                stack = [*stack[:-1], stack[-1].replace(decides=True)]
+            if name == "FOR_ITER":
+                stack = before[:-1] if LOOP_LEAVES_NOTHING else [*before, NULL]
+            _jump(frame, landings, end + 2 * arg, stack)
+        if is_behind_jump:
+            frame.stack.clear()
+
+
+def _jump(frame: NameFrame, landings: Landings, target: int, stack: list[Part]) -> None:
+    variables = dict(frame.variables)
+    if target in landings:
+        known = landings[target]
+        stack, variables = _either(known[0], stack), _any_of(known[1], variables)
+    landings[target] = stack, variables
+
+
+def _any_of(one: dict[int, Part], other: dict[int, Part]) -> dict[int, Part]:
+    """The variables after two ways to the same place."""
+    return {
+        at: one_of(one[at], other[at]) if at in one and at in other else one.get(at) or other[at]
+        for at in one.keys() | other.keys()
+    }
+
+
+def _either(one: list[Part], other: list[Part]) -> list[Part]:
+    """The stack after two ways to the same place."""
+    if len(one) != len(other):
+        return one
+    return [one_of(a, b) for a, b in zip(one, other, strict=True)]

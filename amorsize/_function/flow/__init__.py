@@ -1,0 +1,1 @@
+"""Follows values through the bytecode of a function."""

@@ -1,0 +1,104 @@
+"""Digests of code, by which two processes compare the code that they have under one name."""
+
+from __future__ import annotations
+
+from amorsize._function import callable_walk, callables, code_body, fingerprints
+from amorsize._function.callables import FUNCTION, MODULE
+from amorsize._function.kept_by_code import kept_by_code
+from amorsize._function.library.reads import is_followed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+    from typing import Any
+
+DIGEST_BYTES = 16
+
+
+def digest_of(func: Any) -> bytes:
+    """The digest of a function's code, of all that it wraps, and of what is registered with it."""
+    codes: list[CodeType] = []
+    registered: list[Any] = []
+    for layer in callable_walk.layers(func):
+        if type(layer) is FUNCTION:
+            codes.append(layer.__code__)
+            registered += _registered(layer)
+    if len(codes) == 1 and not registered:
+        return _of_code_alone(codes[0])
+    return _hashed([*map(_of_code_alone, codes), *registered])
+
+
+@kept_by_code
+def _of_code_alone(code: CodeType) -> bytes:
+    return _hashed([code_body.body(code)])
+
+
+def _hashed(content: list[Any]) -> bytes:
+    return bytes.fromhex(fingerprints.hex_digest(content, DIGEST_BYTES))
+
+
+def _registered(dispatcher: Any) -> list[Any]:
+    """For which classes a `singledispatch` has a function, and which."""
+    registry = vars(dispatcher).get("registry")
+    if "dispatch" not in vars(dispatcher) or not hasattr(registry, "items"):
+        return []
+    return sorted((brief_name_of(cls), brief_name_of(func)) for cls, func in registry.items())
+
+
+def name_of(value: Any) -> str | None:
+    """The digest of the code at a place: the same in every process that has not replaced the code.
+
+    For code of libraries, which is not compared more closely. None: there is data at the place.
+    """
+    if is_scalar(value):
+        return None
+    if isinstance(value, type):
+        return f"{brief_name_of(value)} {_class_digest(value)}"
+    return brief_name_of(value) if callable(value) or type(value) is MODULE else None
+
+
+def brief_name_of(value: Any) -> str:
+    if type(value) is MODULE:
+        return f"module {value.__name__}"
+    if type(value) is FUNCTION:
+        code = value.__code__
+        return f"{value.__module__}.{value.__qualname__} ({code.co_name}, {code.co_firstlineno})"
+    if isinstance(value, type):
+        return f"class {value.__module__}.{value.__qualname__}"
+    name = callables.own(value, "__qualname__")
+    own = f"{callables.own(value, '__module__')}.{name}" if isinstance(name, str) else "instance"
+    return f"{own} of {callables.type_name(value)}"
+
+
+def _class_digest(cls: type) -> str:
+    """The digest of a library's class: its names, its numbers and texts, its functions."""
+    content = []
+    for base in cls.__mro__:
+        if callables.is_made_at_run_time(base):  # nobody can change the others
+            is_told = is_followed(base.__module__)
+            for name, value in sorted(vars(base).items()):
+                if name in _MADE_UP or (is_told and _is_state(name, value)):
+                    continue
+                what = repr(value) if is_scalar(value) else ""
+                if type(value) is FUNCTION:
+                    what = brief_name_of(value)
+                content.append((name, what))
+    return fingerprints.hex_digest(content, DIGEST_BYTES)
+
+
+def _is_state(name: str, value: Any) -> bool:
+    """Whether it is data that a library keeps in its class; `library_reads` looks after that."""
+    if callable(value) or hasattr(type(value), "__get__"):
+        return False
+    return not is_scalar(value) or name.startswith("_")
+
+
+# By the interpreter, or with the first copy of an instance.
+_MADE_UP = {"__doc__", "__dict__", "__weakref__", "__slotnames__"}
+
+
+_SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
+
+
+def is_scalar(value: Any) -> bool:
+    return type(value) in _SCALARS

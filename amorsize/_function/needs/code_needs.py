@@ -1,0 +1,250 @@
+"""Finds what the code of a function needs in a worker."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+
+from amorsize._function import bytecode, callable_walk, callables, references
+from amorsize._function.callables import MISSING, is_module
+from amorsize._function.library.reads import code_of, is_followed, leads_on, named_by
+from amorsize._function.needs import codec_registry, hash_order
+from amorsize._function.needs.code_digest import brief_name_of, digest_of, is_scalar, name_of
+from amorsize._function.needs.worker_needs import MANY, is_importable
+from amorsize._function.ownership import MAIN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import CodeType, FunctionType
+    from typing import Any
+
+    from amorsize._function.callable_walk import Read
+    from amorsize._function.needs.worker_needs import Needs
+
+CONTAINERS = (list, tuple, dict, set, frozenset, bytearray)
+_WAYS_OF_LIBRARY = {callable_walk.WRAPPED, callable_walk.CLOSURE}
+#: Attributes that the project sets on a function are noted if the function can be imported.
+_WAYS = _WAYS_OF_LIBRARY | {callable_walk.DEFAULT}
+_BUILTIN_HOMES = {"builtins", "io", "_io"}
+_CONSTANTS = {"Ellipsis", "NotImplemented", "None", "True", "False"}
+#: Names by which code can reach everything in its module.
+_BACK_DOORS = {"globals", "eval", "exec", "modules", "__dict__", "vars"}
+_ASKING = {"getattr", "hasattr", "vars", "__dict__", "attrgetter"}
+
+
+class CodeNeeds:
+    """Reads functions to find what a worker must have.
+
+    Attributes:
+        called: The functions of libraries that the code calls, by id.
+        calling: The project's code that does so.
+        asks_families: Whether some code asks a class for its subclasses.
+    """
+
+    def __init__(self, needs: Needs) -> None:
+        self._needs = needs
+        self.called: dict[int, Any] = {}
+        self.calling: list[CodeType] = []
+        self.asks_families = False
+        self._hashes_alike = hash_order.is_fixed()
+
+    def read(self, func: FunctionType) -> None:
+        """Note everything that the function leads to."""
+        is_own = self._needs.owns.function(func)
+        ways = _WAYS if is_own else _WAYS_OF_LIBRARY
+        held = [value for way, _, value in callable_walk.held(func) if way in ways]
+        self._needs.size.texts(held)
+        self._needs.lead_to(held)
+        names = bytecode.names(func.__code__)
+        self.asks_families = self.asks_families or "__subclasses__" in names
+        if not is_own:
+            return
+        self._judge(func)
+        for value in held:
+            self._needs.note_version(value)
+        home = _home(func)
+        if home is not None:
+            self._needs.modules.add(home)
+            found = references.reference(func)
+            if found is not None:
+                self._needs.digests[":".join(found)] = digest_of(func)
+                self._state_of(func, ":".join(found))
+        reads = list(callable_walk.reads(func))
+        for space, name, value, attributes in reads:
+            if space == callable_walk.BUILTIN:
+                self._builtin(name)
+            elif value is builtins:
+                self._builtins(func.__code__, attributes)
+            elif space == callable_walk.GLOBAL:
+                self._global(home, name, value, attributes)
+            elif space == callable_walk.IMPORT:
+                self._import(name, func)
+        if home is not None and not _BACK_DOORS.isdisjoint(names):
+            self._all_plain(home)
+        if not _ASKING.isdisjoint(names):
+            self._by_text(func.__code__, reads)
+        self._state_of_libraries(func, reads)
+
+    def _by_text(self, code: CodeType, reads: Iterable[Read]) -> None:
+        """What the code may ask a module for by a text: `getattr(settings, "RATE")`."""
+        texts = [one for one in code.co_consts if type(one) is str]
+        for _, _, value, attributes in reads:
+            for _, _, found in callable_walk.through_modules(value, attributes):
+                value = found
+            if not is_module(value):
+                continue
+            home = value.__name__
+            if self._needs.owns.module(home):
+                self._all_plain(home)
+                continue
+            for text in texts:
+                self._library(home, text, callables.member(value, text))
+            if is_followed(home):
+                self._needs.state.note((home, text) for text in texts if not text.startswith("__"))
+
+    def _state_of_libraries(self, func: FunctionType, reads: Iterable[Read]) -> None:
+        """What a function of the project's names of libraries: state, and code to be followed."""
+        self.calling.append(func.__code__)
+        places = []
+        for home, name, value in named_by(func, reads):
+            if value is MISSING or is_module(value):
+                continue
+            is_librarys = not self._needs.owns.module(home) and is_followed(home)
+            if is_librarys and not name.startswith("__"):
+                places.append((home, name))
+            if leads_on(value) and not self._needs.owns(code_of(callable_walk.layers(value)[-1])):
+                self.called[id(value)] = value
+        self._needs.state.note(places)
+
+    def _judge(self, func: FunctionType) -> None:
+        if not self._hashes_alike and (what := hash_order.why(func)) is not None:
+            self._needs.reasons.append(
+                f"{func.__qualname__} {what}, and text has another hash in each interpreter "
+                "(PYTHONHASHSEED=0 in the environment fixes it)"
+            )
+        if (what := codec_registry.registered(func)) is not None:
+            self._needs.reasons.append(
+                f"{func.__qualname__} uses {what}, registered in this process"
+            )
+
+    def _state_of(self, func: FunctionType, place: str) -> None:
+        """What a function that can be imported keeps: attributes, its closure, its defaults."""
+        for name, value in vars(func).items():
+            if not name.startswith("__"):
+                self._needs.keep(f"{place}.{name}", value)
+        for name, value in callables.cells(func).items():
+            self._needs.keep(f"{place}.<{name}>", value)
+        for name in ("__defaults__", "__kwdefaults__"):
+            given = getattr(func, name)
+            values = given.values() if isinstance(given, dict) else given or ()
+            can_change = (
+                is_scalar(one) or type(one) in CONTAINERS or self._needs.owns.class_(type(one))
+                for one in values
+            )
+            if any(can_change):
+                self._needs.settings[f"{place}.{name}"] = given
+
+    def _all_plain(self, home: str) -> None:
+        """The code may name anything in its module, so everything that is surely data is sent."""
+        for name, value in tuple(vars(sys.modules[home]).items()):
+            if not name.startswith("__") and _is_plain(value, depth=2):
+                self._needs.note(home, name, value)
+
+    def _builtins(self, code: CodeType, attributes: tuple[str, ...]) -> None:
+        """The names that the code takes from the module of builtins, spelled out or in a string."""
+        for name in (*attributes[:1], *code.co_consts):
+            if type(name) is str:
+                self._builtin(name)
+
+    def _builtin(self, name: str) -> None:
+        """Note a builtin that the program has added or replaced."""
+        value = vars(builtins).get(name, MISSING)
+        kind = type(value)
+        if value is MISSING or name.startswith("__") or kind.__module__ == "_sitebuiltins":
+            return
+        if getattr(value, "__module__", None) in _BUILTIN_HOMES and (
+            kind is type(len)
+            or (isinstance(value, type) and not callables.is_made_at_run_time(value))
+        ):
+            return
+        if (called := name_of(value)) is not None:
+            self._needs.library[f"builtins:{name}"] = called
+        elif name not in _CONSTANTS:
+            self._needs.settings[f"builtins:{name}"] = value
+
+    def _global(self, home: str | None, name: str, value: Any, attributes: tuple[str, ...]) -> None:
+        """Follow the attributes that the code takes from a global."""
+        for module, attribute, found in callable_walk.through_modules(value, attributes):
+            if home is not None and self._needs.owns.module(home):
+                self._needs.names[f"{home}:{name}"] = brief_name_of(module)
+            home, name, value = module.__name__, attribute, found
+            if not self._needs.owns.module(home):
+                self._needs.note_version(module)
+                self._library(home, name, value)
+                if not is_module(value):
+                    return
+        self._needs.note(home, name, value)
+
+    def _library(self, home: str, name: str, value: Any) -> None:
+        """Note what the code takes from a library's module that the program may have changed."""
+        if value is MISSING or name.startswith("__") or is_module(value):
+            return
+        if isinstance(value, type):
+            self._needs.note_registered(value)
+        if (called := name_of(value)) is not None:
+            self._needs.library[f"{home}:{name}"] = called
+        elif is_scalar(value) and is_importable(home) and not is_followed(home):
+            self._needs.settings[f"{home}:{name}"] = value
+
+    def _import(self, name: str, func: FunctionType) -> None:
+        """Note what the function takes from a module that it imports itself."""
+        if name in MAIN:
+            self._needs.reasons.append(
+                f"{func.__qualname__} imports {name}, which is another module in a worker"
+            )
+            return
+        package = func.__globals__.get("__package__")
+        for full_name in (name, f"{package}.{name}"):
+            module = sys.modules.get(full_name)
+            if module is not None:
+                self._judge_alias(full_name, module)
+                if is_module(module):
+                    self._needs.note_version(module)
+                    self._members_of(module, full_name, bytecode.names(func.__code__))
+
+    def _members_of(self, module: Any, name: str, names: Iterable[str]) -> None:
+        for owner, attribute, value in callable_walk.members_named(module, names):
+            home = name if owner is module else owner.__name__
+            if self._needs.owns.module(home):
+                self._needs.note(home, attribute, value)
+            else:
+                self._library(home, attribute, value)
+
+    def _judge_alias(self, name: str, module: Any) -> None:
+        """Whether another module stands under a name than the one that a worker would import."""
+        other = callables.own(module, "__name__")
+        tops = {one.partition(".")[0] for one in (name, other) if isinstance(one, str)}
+        if len(tops) == 2 and not tops <= sys.stdlib_module_names:
+            self._needs.reasons.append(
+                f"{name} is the module {other} in this process, by sys.modules"
+            )
+
+
+def _home(func: FunctionType) -> str | None:
+    """The module whose globals a function reads, if another process can import it."""
+    name = func.__globals__.get("__name__")
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    if name in MAIN or module is None or vars(module) is not func.__globals__:
+        return None
+    return name if getattr(module, "__spec__", None) is not None else None
+
+
+def _is_plain(value: Any, depth: int) -> bool:
+    """Is it a scalar, or a container of such?"""
+    if is_scalar(value) or type(value) is bytearray:
+        return True
+    if not depth or type(value) not in CONTAINERS or len(value) > MANY:
+        return False
+    inside = [*value, *value.values()] if type(value) is dict else value
+    return all(_is_plain(one, depth - 1) for one in inside)

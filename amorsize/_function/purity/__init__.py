@@ -1,0 +1,1 @@
+"""Proves that a function does nothing but compute."""

@@ -1,0 +1,1 @@
+"""Finds what items that run at the same time share."""

@@ -1,0 +1,193 @@
+"""Judges the changes that a function makes, for items that run at the same time."""
+
+from __future__ import annotations
+
+from amorsize._function import bytecode
+from amorsize._function.bound_arguments import Bound, first_argument, with_arguments
+from amorsize._function.callable_walk import layers
+from amorsize._function.callables import FUNCTION, member, raw, type_name
+from amorsize._function.changes.mutations import Reader
+from amorsize._function.changes.possible_callees import Callees
+from amorsize._function.flow.flow_reader import flow_of
+from amorsize._function.flow.value_flow import ARGUMENT, MISSING_KEY
+from amorsize._function.library.changes import CHANGING_SOME, changes_holder, is_verb
+from amorsize._function.object_contents import (
+    brought,
+    gives_nodes,
+    grows_when_read,
+    is_container,
+)
+from amorsize._function.plain_values import PLAIN
+from amorsize._function.shareable_values import is_shareable
+from amorsize._function.sharing.findings import OF_ITEMS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from types import FunctionType
+    from typing import Any
+
+    from amorsize._function.changes.change import Change
+    from amorsize._function.ownership import Owns
+    from amorsize._function.sharing.findings import Findings
+
+#: Methods that run whenever any attribute is read.
+_ANSWERING = {"__getattr__", "__getattribute__", "__get__", "__set__", "__delete__"}
+#: Beginnings of the names of methods that libraries find by what they visit or parse.
+_PREFIXES = ("visit_", "handle_", "do_")
+CACHED_PROPERTY = "functools.cached_property"
+#: Methods that run when code uses an object without naming them, in C or in a library.
+_UNNAMED = {
+    f"__{name}__"
+    for names in (
+        "eq ne lt le gt ge hash bool len length_hint contains iter next reversed getitem missing",
+        "index int float complex abs round trunc floor ceil str repr format bytes fspath buffer",
+        "reduce reduce_ex getstate copy deepcopy array array_ufunc array_function",
+        "instancecheck subclasscheck subclasshook dir sizeof",
+    )
+    for name in names.split()
+}
+#: Methods that run when an object is passed to an `ExitStack`, and the names of its methods.
+_ENTERING, _ENTERED_BY = {"__enter__", "__exit__"}, {"enter_context", "push", "closing"}
+
+
+class Changes:
+    """Judges changes to arguments, shared objects, classes and the items themselves.
+
+    Attributes:
+        of_types: The attributes that are assigned by code which uses the name `type`.
+    """
+
+    def __init__(self, findings: Findings, owns: Owns) -> None:
+        self.findings, self.owns = findings, owns
+        self.reader = Reader(owns)
+        self.of_types: set[str] = set()
+        self._changes_items = self._changes_elements = self._asks_for_keys = False
+        self._called: set[str] = set()  # methods of arguments that change objects of some types
+
+    def know(self, read: Iterable[FunctionType], classes: Iterable[type]) -> None:
+        """Note all functions and classes that were met."""
+        read = list(read)
+        asked = (method for one in read for _, method in flow_of(one).operations)
+        self._asks_for_keys = MISSING_KEY in asked
+        self._called = {name for one in read for name in _perhaps_changing(one)}
+        self.reader.callees = Callees(read, classes, self.owns, self.findings.mutables)
+
+    def see(self, change: Change, method: str, text: str = "") -> None:
+        """Note a change: as lost in a worker if that is certain, else as one that may be."""
+        text = text or change.text
+        if not change.steps or change.is_lost:
+            self.findings.stores[method, text] = None
+        elif change.is_of_thread:
+            self.findings.shared[text] = self.findings.changed[text] = None
+        elif change.is_open:
+            self.findings.changed[text] = None
+
+    def judge_arguments(self, func: Any) -> None:
+        """Note changes to the arguments that are not bound: these are the items."""
+        for layer in layers(func):
+            function, bound = with_arguments(layer)
+            if function is None or not self.owns.function(function):
+                continue
+            changed = self.reader.changed_arguments(function, bound)
+            self._changes_items |= not all(bound.is_set(function, name) for name in changed)
+            inside = self.reader.changed_elements(function, bound)
+            self._changes_elements |= not all(bound.is_set(function, name) for name in inside)
+
+    def judge_objects(self, named: set[str], classes: Iterable[type]) -> None:
+        """Note what shared objects change about themselves when they are used.
+
+        A class is such an object if its metaclass is the project's.
+        """
+        made = [(f"class {one.__name__}", one) for one in classes if type(one) is not type]
+        for label, value in (*self.findings.mutables, *made):
+            for method in self._used_methods(value, named):
+                bound = Bound.to(method, value)
+                for change in self.reader.changes(method, bound):
+                    if change.label == bound.value_of(method, first_argument(method))[0]:
+                        self.see(change, "", f"{label}{change.way}")
+
+    def judge_items(self, items: Sequence[object], named: set[str]) -> None:
+        """Note what is stored in items: a worker process has copies of them, and would lose it."""
+        held = [part for item in items for part in (item, *brought(item).values())]
+        if all(is_shareable(part) for part in held):
+            return
+        if self._changes_elements:
+            self._changes_items |= any(is_container(part) or gives_nodes(part) for part in held)
+        self._changes_items |= self._asks_for_keys and any(map(grows_when_read, held))
+        if self._changes_items or any(self._has_changing_method(one, named) for one in held):
+            self.findings.changed[OF_ITEMS] = None
+
+    def judge_classes(self, classes: Iterable[type]) -> None:
+        """Note attributes that code assigns, if a class of the project has one of that name."""
+        for cls in classes:
+            for name in self.of_types & vars(cls).keys():
+                if not hasattr(type(vars(cls)[name]), "__get__"):
+                    self.findings.stores["", f"class {cls.__name__}.{name}"] = None
+
+    def _has_changing_method(self, value: Any, named: set[str]) -> bool:
+        """Whether a method that the code names changes the object it is called on."""
+        if any(
+            hasattr(type(value), one) and changes_holder(value, one, ()) for one in self._called
+        ):
+            return True
+        if any(type_name(member(type(value), name)) == CACHED_PROPERTY for name in named):
+            return self.owns.class_(type(value))
+        return any(
+            first_argument(one) in self.reader.changed_arguments(one, Bound.to(one, value))
+            for one in self._used_methods(value, named)
+        )
+
+    def _used_methods(self, value: Any, named: set[str]) -> Iterator[FunctionType]:
+        """The methods of an object that code names, and those that run for any attribute."""
+        kind = type(value)
+        if kind in PLAIN or not self.owns.class_(kind):
+            return
+        used = named | _ANSWERING | _UNNAMED
+        if not named.isdisjoint(_ENTERED_BY):
+            used |= _ENTERING
+        for base in kind.__mro__:
+            if self.owns.class_(base):
+                for name, found in tuple(vars(base).items()):
+                    if name in used or is_called_by_library(kind, name, self.owns):
+                        method = raw(found.fget if isinstance(found, property) else found)
+                        if type(method) is FUNCTION and self.owns.function(method):
+                            yield method
+
+
+def _perhaps_changing(func: FunctionType) -> Iterator[str]:
+    """The methods that code calls of arguments, or their parts, and that change some objects."""
+    for (space, _, steps), _, _ in flow_of(func).calls:
+        name = steps[-1][1:] if steps and space == ARGUMENT else ""
+        if name in CHANGING_SOME or is_verb(name):
+            yield name
+
+
+def is_called_by_library(cls: type, name: str, owns: Owns) -> bool:
+    """Whether a library's base class calls the method of this name."""
+    if name[:2] == "__" and name not in ("__call__", "__missing__"):
+        return False
+    bases = [one for one in cls.__mro__[:-1] if not owns.class_(one)]
+    return any(name in vars(one) for one in bases) or bool(bases and name.startswith(_PREFIXES))
+
+
+def named_from(func: Any, read_as: Iterable[tuple[str, FunctionType]], asked: set[str]) -> set[str]:
+    """The names in the code that the mapped function leads to, and those that libraries ask for.
+
+    Methods of other names may change the objects too, but only while these are set up.
+    """
+    functions = [with_arguments(layer)[0] for layer in layers(func)]
+    named = {name for one in functions if one for name in bytecode.names(one.__code__)} | asked
+    ahead = dict.fromkeys(one for one in read_as if one[1] not in functions)
+    is_growing = True
+    while is_growing:
+        met = [
+            (name, one)
+            for name, one in ahead
+            if not name or name in named or one.__name__ in {*named, "<lambda>"}
+        ]
+        for key in met:
+            named |= bytecode.names(key[1].__code__).keys()
+            del ahead[key]
+        is_growing = bool(met)
+    return named

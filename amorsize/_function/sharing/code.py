@@ -1,0 +1,344 @@
+"""Finds what the code of a function leads to, for items that run at the same time."""
+
+from __future__ import annotations
+
+from amorsize._function import bytecode
+from amorsize._function.bound_arguments import NOTHING
+from amorsize._function.callable_walk import (
+    ATTRIBUTE,
+    BUILTIN,
+    CLOSURE,
+    DEFAULT,
+    GLOBAL,
+    IMPORT,
+    WRAPPED,
+    attribute,
+    end_of,
+    held,
+    imported,
+    reads,
+    resolved,
+)
+from amorsize._function.callables import (
+    FUNCTION,
+    MISSING,
+    MODULE,
+    cells,
+    member,
+    raw,
+    type_name,
+)
+from amorsize._function.flow.flow_reader import flow_of
+from amorsize._function.flow.name_lookup import called_by, ends_of, given_numbers, root_of
+from amorsize._function.flow.value_flow import ANY, ELEMENT
+from amorsize._function.library.changes import CHANGING, NAMES_FOR_FILES, NAMES_FOR_PROGRAMS
+from amorsize._function.object_contents import is_container
+from amorsize._function.ownership import own_modules
+from amorsize._function.sharing.calls import (
+    BUILTINS,
+    OPENING_FUNCTIONS,
+    TAKES_DESCRIPTORS,
+    call_name,
+    is_known_call,
+    judge_builtin,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType, FunctionType
+    from typing import Any
+
+    from amorsize._function.bound_arguments import Bound
+    from amorsize._function.sharing.values import Values
+
+#: The most functions of libraries that are read; most are in the table instead.
+MAX_LIBRARY = 60
+#: The most modules that code may find by a name which it puts together, at 2 ms each.
+MOST_FOUND = 5
+#: Methods of a `threading.Event` that set what a later item of the loop may read.
+_SWITCHING = frozenset(("set", "clear"))
+#: Functions that replace something until it is set again.
+_SETS = {"signal.signal", "decimal.setcontext"}
+#: Folders that list open files by the numbers of their descriptors.
+_PATHS_BY_NUMBER = ("/proc/self/fd", "/dev/fd")
+#: Builtins by which code finds any function of its module.
+_FINDS_ANY = {"globals", "exec", "eval"}
+#: Attributes by which a frame leads to everything that its code names.
+_OF_FRAMES = {"f_globals", "f_locals"}
+#: Builtins that can change what any name stands for.
+_BACK_DOORS = {"globals", "setattr", "delattr", "exec", "eval"}
+
+
+class Code:
+    """Examines functions, each once.
+
+    Attributes:
+        read: The functions whose code was read.
+        read_as: Those of the project, with the names that classes have for them.
+        read_with: The same, with their bound arguments and the names of methods.
+
+    Args:
+        values: What judges the values that code leads to.
+        root: The function that items are passed to.
+    """
+
+    def __init__(self, values: Values, root: FunctionType | None) -> None:
+        self.read: list[FunctionType] = []
+        self.read_as: dict[tuple[str, FunctionType], None] = {}
+        self.read_with: list[tuple[FunctionType, Bound, str]] = []
+        self._values, self._findings, self._owns = values, values.findings, values.owns
+        self._changes = values.changes
+        self._root = root
+        self._n_library = 0
+
+    def examine(self, func: FunctionType, bound: Bound, method: str) -> None:
+        """Examine a function, with what is known of its arguments."""
+        self.read.append(func)
+        is_own = self._owns.function(func)
+        if is_own:
+            self.read_as[method, func] = None
+        for way, name, value in held(func):
+            if way == WRAPPED:
+                self._values.judge(value, "wrapped")
+            elif is_own and way == DEFAULT:
+                self._values.judge(value, f"default {name}")
+            elif is_own and way == ATTRIBUTE:
+                self._values.judge(value, f"attribute {func.__name__}.{name}")
+        if not is_own:
+            self._examine_library(func)
+            return
+        self._findings.names |= bytecode.names(func.__code__)
+        self._examine_loads(func)
+        self._judge_found(func)
+        self._examine_calls(func)
+        self.read_with.append((func, bound, method))
+        self._examine_numbers(func, bound)
+        self._examine_returns(func)
+
+    def _examine_library(self, func: FunctionType) -> None:
+        """Examine a library's function: its calls, and what it keeps in globals."""
+        closure = [(name, value) for way, name, value in held(func) if way == CLOSURE]
+        if any(self._owns(value) for _, value in closure):
+            for name, value in closure:
+                self._values.judge(value, f"closure {name}")
+        if self._n_library >= MAX_LIBRARY:
+            what = f"more than {MAX_LIBRARY} functions of libraries"
+            self._findings.calls[what] = self._findings.unread[what] = None
+            return
+        self._n_library += 1
+        if bytecode.may_store_to_globals(func.__code__):
+            for space, name, steps in flow_of(func).stores:
+                holder = func.__globals__.get(name, MISSING)
+                if space == GLOBAL and (
+                    not steps or (steps == (ELEMENT,) and is_container(holder))
+                ):
+                    self._see_library_state(func, name)
+        for _, name, value, attributes in reads(func):
+            value, taken = end_of(value, attributes, self._owns.module)
+            if value is MISSING or type(value) is MODULE:
+                continue
+            rest = attributes[taken:]
+            if rest and rest[0] in CHANGING and is_container(value):
+                self._see_library_state(func, name)
+            if callable(value):
+                self._judge_library_call(value, rest)
+            else:
+                self._values.look_at_part(value, type(value), f"{func.__module__}.{name}", 0, False)
+
+    def _see_library_state(self, func: FunctionType, name: str) -> None:
+        """Note globals of a library that one item may set and another read."""
+        what = f"{func.__module__}.{name}, which {func.__name__}() changes"
+        self._findings.doubt(what)
+
+    def _judge_library_call(self, value: Any, attributes: tuple[str, ...]) -> None:
+        """Judge the calls of a library's function: by the table, by reading, or as unknown."""
+        findings = self._findings
+        if is_known_call(findings, attribute(value, attributes)) or is_known_call(findings, value):
+            return
+        value = raw(value)
+        if type(value) is FUNCTION:
+            self._values.lead_to(value)
+        elif isinstance(value, type):
+            self._values.judge_class(value)
+        elif issubclass(type(value), BUILTINS):
+            judge_builtin(findings, value)
+
+    def _examine_loads(self, func: FunctionType) -> None:
+        for space, name, value, attributes in reads(func):
+            if space == IMPORT:
+                self._import(func, name, value, attributes)
+            elif value is print:
+                self._findings.calls["print, whose lines would come in another order"] = None
+            elif value is getattr:
+                self._findings.unread["what getattr() finds"] = None
+                self._judge_looked_up(func)
+            elif space == BUILTIN and name in _BACK_DOORS:
+                what = f"what {name}() changes (builtin)"
+                self._findings.doubt(what)
+                self._findings.keep("mutables", func.__globals__, "the module's globals")
+                if name in _FINDS_ANY:
+                    self._judge_all_of(func.__globals__)
+            elif value is not MISSING:
+                where = GLOBAL if space == BUILTIN else space
+                self._follow(value, f"{where} {name}", attributes, func.__code__)
+
+    def _judge_found(self, func: FunctionType) -> None:
+        """Follow what code finds through the name of a module, or through a frame."""
+        if _OF_FRAMES.intersection(func.__code__.co_names):
+            self._findings.doubt("what is found by a frame")
+            self._findings.keep("mutables", func.__globals__, "the module's globals")
+        for name in flow_of(func).imports:
+            module = imported(func, name)
+            if module is MISSING:
+                self._judge_first_import(func, name)
+            for one in [module] if name else own_modules(MOST_FOUND):
+                if type(one) is MODULE:
+                    self._values.judge_all_of(one)
+
+    def _judge_all_of(self, scope: dict[str, Any]) -> None:
+        """Follow the project's functions and classes in a module: code finds one by a string."""
+        for name, value in tuple(scope.items()):
+            if self._owns(value):
+                self._values.judge(value, f"global {name}")
+
+    def _judge_looked_up(self, func: FunctionType) -> None:
+        """Judge what `getattr` finds in modules."""
+        for space, name, steps in flow_of(func).looked_up:
+            ends = ends_of(root_of(func, NOTHING, space, name)[1], steps[:-1])
+            for module in [one for one, _ in ends if type(one) is MODULE][:MOST_FOUND]:
+                if self._owns.module(module.__name__):
+                    name = steps[-1][1:]
+                    is_known = steps[-1] != ANY
+                    self._judge_all_of({name: member(module, name)} if is_known else vars(module))
+
+    def _import(self, func: FunctionType, name: str, module: Any, taken: tuple[str, ...]) -> None:
+        """A module imported inside the function, if it has been loaded by now."""
+        if module is not MISSING:
+            self._values.judge_module(module, bytecode.names(func.__code__))
+            missing = [one for one in taken if member(module, one) is MISSING]
+            if not missing:
+                return
+            name = f"{module.__name__}.{missing[0]}"
+        what = f"{name}, which an item is the first to import"
+        self._findings.calls[what] = self._findings.unread[what] = None
+        self._judge_first_import(func, name)
+
+    def _judge_first_import(self, func: FunctionType, name: str) -> None:
+        """Note what an import would be the first to do: the program has it once, and in itself."""
+        from amorsize._function.sharing.first_imports import effect_of_import, unloaded_in
+
+        # The code may spell out a name, or only the package.
+        ahead = [name] if name.strip(".") == name != "" else []
+        ahead = ahead or unloaded_in(bytecode.texts(func.__code__))
+        for effect in filter(None, (effect_of_import(func, one) for one in ahead)):
+            what = f"the first import of {effect}"
+            self._findings.calls[what] = self._findings.bound[what] = None
+
+    def _follow(self, value: Any, label: str, attributes: tuple[str, ...], code: CodeType) -> None:
+        """Follow the attributes that the code takes from a name, and judge the last value."""
+        value, taken = end_of(value, attributes, self._owns.module)
+        label = ".".join((label, *attributes[:taken]))
+        if value is MISSING:
+            return
+        if type(value) is MODULE:
+            self._values.judge_module(value, bytecode.names(code))
+            if taken == len(attributes):  # it is handed on, or kept by another name
+                self._values.judge_all_of(value)
+            return
+        rest = attributes[taken:]
+        if (
+            rest
+            and isinstance(value, type)
+            and is_known_call(self._findings, attribute(value, rest))
+        ):
+            return
+        safe = self._values.judge(value, label)
+        if isinstance(value, type):
+            self._values.judge_members(value, bytecode.names(code))
+        changes = CHANGING if not safe and is_container(value) else frozenset()
+        if type_name(value) == "threading.Event":  # later items may ask for it, in the loop's order
+            changes = _SWITCHING
+        if rest and rest[0] in changes:
+            self._findings.stores["", f"{label}.{rest[0]}()"] = None
+
+    def _examine_returns(self, func: FunctionType) -> None:
+        """Note a file or connection as a result: no worker process can send one."""
+        from amorsize._function.library.effects import holding_of
+
+        closure = cells(func)
+        for space, name, steps in flow_of(func).returned_calls:
+            value = resolved(func, closure, space, name)
+            value, taken = end_of(value, tuple(step[1:] for step in steps), self._owns.module)
+            if taken < len(steps) or value is MISSING:
+                continue
+            holding = holding_of(value) if isinstance(value, type) else None
+            if call_name(value) in OPENING_FUNCTIONS or (
+                holding is not None and holding.what == "handle"
+            ):
+                what = f"what {call_name(value)} opens and the function returns"
+                self._findings.copies[what] = None
+
+    def judge_changes(self) -> None:
+        """Judge the changes that all functions make, once all functions are known."""
+        self._changes.reader.learn_ways([one[:2] for one in self.read_with])
+        for func, bound, method in self.read_with:
+            for change in self._changes.reader.changes(func, bound):
+                self._changes.see(change, method)
+        if not (NAMES_FOR_FILES | NAMES_FOR_PROGRAMS).isdisjoint(self._findings.names):
+            self._judge_files()
+        if not NAMES_FOR_PROGRAMS.isdisjoint(self._findings.names):
+            self._judge_programs()
+
+    def _judge_files(self) -> None:
+        """Note files with one name for all items: they are written in the items' order."""
+        from amorsize._function.files.shared_files import files_in_turn
+        from amorsize._function.files.shared_names import shared_names
+        from amorsize._function.library.sql_uses import uses_by_sql
+
+        read = [one[:2] for one in self.read_with]
+        by_sql = uses_by_sql(func for func, _ in read)
+        names = shared_names(read, self._owns, by_sql, self._root)
+        for path in dict.fromkeys((*files_in_turn(read, self._owns, by_sql), *names.paths)):
+            what = f"a function that changes {path}, which is one file for all items"
+            self._findings.calls[what] = self._findings.bound[what] = None
+        for port in names.ports:
+            what = f"a function that listens at port {port}, which is one for all items"
+            self._findings.calls[what] = self._findings.bound[what] = None
+        for part in names.shared:
+            what = f"a function that changes files whose names several items share ({part})"
+            self._findings.calls[what] = self._findings.bound[what] = None
+        self._findings.named_by |= dict.fromkeys(names.by_parts)
+        self._findings.names_files = names.writes
+
+    def _judge_programs(self) -> None:
+        """Note programs that print: what they print is in the items' order in the caller alone."""
+        from amorsize._function.sharing.printing_programs import printing_programs
+
+        for program in printing_programs(one[0] for one in self.read_with):
+            what = f"{program}, a program that prints where this one does"
+            self._findings.calls[what] = self._findings.bound[what] = None
+
+    def _examine_calls(self, func: FunctionType) -> None:
+        from amorsize._function.library.effects import effect_of
+
+        if "type" in func.__code__.co_names:  # `type(self).n += 1` is a store to the class
+            self._changes.of_types |= bytecode.stored_attributes(func.__code__)
+        if bytecode.checks_before_making(func.__code__):
+            what = "mkdir for a folder that it looked for, which another may make in between"
+            self._findings.calls[what] = None
+            self._findings.bound[f"{what} (exist_ok=True would be safe)"] = None
+        named = (end_of(value, way, self._owns.module)[0] for _, _, value, way in reads(func))
+        for called in (*called_by(func), *named):
+            effect = effect_of(called) if callable(called) else None
+            if effect is not None and (effect.what == "process" or effect.name in _SETS):
+                self._findings.alters[effect.name] = effect.why
+
+    def _examine_numbers(self, func: FunctionType, bound: Bound) -> None:
+        """Note descriptors that the caller has opened, by number or by a path with the number."""
+        for called in given_numbers(func, bound):
+            name = call_name(called).replace("posix.", "os.") if callable(called) else ""
+            if name in TAKES_DESCRIPTORS:
+                self._findings.at_numbers[name] = None
+        for text in func.__code__.co_consts:
+            if type(text) is str and text.startswith(_PATHS_BY_NUMBER):
+                self._findings.at_numbers[text] = None

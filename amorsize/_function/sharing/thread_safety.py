@@ -1,0 +1,205 @@
+"""Finds what the calls of a function reach beyond their own items.
+
+One walk over the code, closures, globals, bound objects and first items answers two questions. What
+would threads share? What would a worker process have only a copy of, so that changes are lost?
+"""
+
+from __future__ import annotations
+
+from amorsize._function.bound_arguments import Bound, with_arguments
+from amorsize._function.callable_walk import end_of, layers, reads
+from amorsize._function.callables import (
+    FUNCTION,
+    METHOD,
+    is_partial,
+    member,
+    own,
+    plain,
+    raw,
+)
+from amorsize._function.object_contents import brought
+from amorsize._function.ownership import Owns, is_own_module
+from amorsize._function.plain_values import is_plain
+from amorsize._function.shareable_values import is_shareable
+from amorsize._function.sharing.calls import hooks, settle_descriptors
+from amorsize._function.sharing.changes import Changes, named_from
+from amorsize._function.sharing.code import Code
+from amorsize._function.sharing.findings import Findings, Objects, Reach
+from amorsize._function.sharing.values import MAX_EXAMINED, Values
+from amorsize._function.unlike_items import MOST_KINDS
+from amorsize._host.signals import let_through
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import FunctionType
+    from typing import Any
+
+#: The most functions whose findings are kept.
+MAX_KNOWN = 1024
+#: The name in messages of an object that several items are or hold.
+OF_SEVERAL = "what items have in common"
+
+
+def reach(func: Callable[..., object]) -> Reach:
+    """Examine a function and everything that it leads to.
+
+    `thread_safe` is cautious: what is not known to be safe counts as shared, even if it is only
+    read. `stores` makes a warning, so it lists only what is certain: the bytecode plainly shows the
+    store, and the target is known to live in this process alone. Never raises.
+    """
+    return examine(func)[0]
+
+
+def examine(func: Callable[..., object], items: Sequence[object] = ()) -> tuple[Reach, Objects]:
+    """The same, together with the objects that were found; some items are examined too.
+
+    The first two come first: what both have in common is shared by all.
+
+    A function that led to no object is not examined again while its names stand for the same
+    values: that takes 10 us.
+    """
+    are_plain = all(map(is_plain, items))
+    if are_plain and (known := _known_reach(func)) is not None:
+        return known, Objects()
+    examination = _Examination(func)
+    try:
+        examination.follow(items)
+    except Exception as error:  # whatever attributes of an odd object may raise
+        let_through(error)
+        what = f"what could not be examined ({type(error).__name__})"
+        examination.findings.doubt(what)
+        examination.findings.copies[what] = None
+    reach, objects = examination.findings.reach(), examination.findings.objects()
+    if are_plain and not reach.unread and not examination.values.caches and objects == Objects():
+        _remember_reach(func, reach, examination.code.read)
+    return reach, objects
+
+
+class _Examination:
+    """One look at everything that a function leads to, each thing once."""
+
+    def __init__(self, func: Any) -> None:
+        self.findings = Findings()
+        self._func = func
+        owns = Owns([func])
+        self._owns = owns
+        self._changes = Changes(self.findings, owns)
+        self.values = Values(self.findings, owns, self._changes)
+        inner = with_arguments(layers(with_arguments(func)[0] or func)[-1])[0]
+        self.code = Code(self.values, inner)
+
+    def follow(self, items: Sequence[object]) -> None:
+        """Follow everything from the function on."""
+        values, changes = self.values, self._changes
+        values.judge(self._func, "")
+        func = raw(self._func)
+        called = plain(member(type(func), "__call__"))
+        if type(called) is FUNCTION:  # an object that is called, and the call's `self`
+            values.lead_to(called, Bound.to(called, func))
+        self._judge_first_items(items)
+        for one, (bound, method) in values.walk:
+            self.code.examine(one, bound, method)
+        if values.walk.is_cut:
+            self.findings.doubt(f"more than {MAX_EXAMINED} functions and classes of the project")
+            return
+        settle_descriptors(self.findings)
+        classes = [one for one in values.walk.met if isinstance(one, type)]
+        changes.know(dict.fromkeys(one for one, _, _ in self.code.read_with), classes)
+        self.code.judge_changes()
+        changes.judge_classes(classes)
+        changes.judge_arguments(func)
+        named = named_from(func, self.code.read_as, self._asked(items, classes))
+        changes.judge_objects(named, classes)
+        changes.judge_items(items, named)
+        for label, cache in values.caches.items():
+            self._judge_cache(label, cache)
+
+    def _asked(self, items: Sequence[object], classes: list[type]) -> set[str]:
+        """The names that libraries ask objects for; they count as named in the code."""
+        if not any(map(self._owns.class_, classes)) and all(map(is_plain, items)):
+            return set()
+        from amorsize._function.changes.asked_names import asked_names
+
+        read = dict.fromkeys(one[:2] for one in self.code.read_with)
+        asked = asked_names(read, classes, items, self._owns)
+        self.findings.names |= dict.fromkeys(asked)
+        return asked
+
+    def _judge_cache(self, label: str, cache: Any) -> None:
+        """Note a cached function that does something, which no other process may do again."""
+        from amorsize._function.sharing.cached_effects import lasting_effect
+
+        inner = _Examination(cache.__wrapped__)
+        inner.follow(())
+        if (done := lasting_effect(inner.findings.reach(), inner.code.read)) is not None:
+            what = f"{label}, which {done} once for each key that it caches"
+            self.findings.calls[what] = self.findings.bound[what] = None
+
+    def _judge_first_items(self, items: Sequence[object]) -> None:
+        """Judge the first items; an object in both is shared by all items."""
+        by_id = [brought(item) for item in items[:2]]
+        if len(items) > MOST_KINDS:
+            self.findings.copies[f"items of more than {MOST_KINDS} kinds"] = None
+        for item in items[:MOST_KINDS]:
+            self._look_at_item(item)
+        if len(by_id) == 2:
+            for key in by_id[0].keys() & by_id[1].keys():
+                value = by_id[0][key]
+                self.values.judge(value, OF_SEVERAL)
+
+    def _look_at_item(self, item: Any) -> None:
+        kind = type(item)
+        if is_plain(item):
+            return
+        from amorsize._function.library.effects import holding_of
+
+        if kind is FUNCTION or kind is METHOD:
+            self.values.lead_to(raw(own(item, "__func__", item)))
+        elif is_partial(item):
+            self.values.judge(item.func, "item")
+        elif self._owns.class_(kind):
+            self.values.judge_class(kind)
+        for part in (item, *brought(item).values()):
+            holding = holding_of(type(part))
+            if holding is not None and holding.what in ("handle", "iterator", "queue", "lock"):
+                self.findings.copies[f"item ({type(part).__name__})"] = None
+        if not is_shareable(item):
+            self.findings.unread[f"items ({kind.__name__}) may be changed in place"] = None
+
+
+# -- what earlier examinations have found -----------------------------------------------------
+
+_known_reaches: dict[int, tuple[Any, Reach, list[tuple[Any, tuple[int, ...]]]]] = {}
+
+
+def _known_reach(func: Any) -> Reach | None:
+    """The findings of the last examination, if everything that it read is still the same."""
+    known = _known_reaches.get(id(func))
+    if known is None or known[0]() is not func:
+        return None
+    for reference, seen in known[2]:
+        if (read := reference()) is None or _seen_by(read) != seen:
+            del _known_reaches[id(func)]
+            return None
+    return known[1]
+
+
+def _remember_reach(func: Any, reach: Reach, read: list[FunctionType]) -> None:
+    """Keep the findings, without keeping any object of the user's alive."""
+    if type(func) is not FUNCTION:
+        return
+    from _weakref import ref
+
+    if len(_known_reaches) >= MAX_KNOWN:
+        _known_reaches.clear()
+    _known_reaches[id(func)] = ref(func), reach, [(ref(one), _seen_by(one)) for one in read]
+
+
+def _seen_by(func: FunctionType) -> tuple[int, ...]:
+    """The ids of the values that the names in a function's code stand for now."""
+    found = [id(func.__defaults__), id(func.__kwdefaults__), id(func.__code__)]
+    found += hooks()
+    for _, _, value, attributes in reads(func):
+        found.append(id(end_of(value, attributes, is_own_module)[0]))
+    return tuple(found)

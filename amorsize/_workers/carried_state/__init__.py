@@ -1,0 +1,1 @@
+"""The state that workers take over from their caller."""

@@ -1,0 +1,286 @@
+"""The state of the interpreter that workers take over from their caller."""
+
+from __future__ import annotations
+
+import sys
+
+from amorsize._host import import_hooks
+from amorsize._workers.carried_state.state_entry import by, entry, fill, of, set_if_other
+from amorsize._workers.carried_state.stream_encoding import encoding_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+def _read_gc(gc: Any) -> Any:
+    return gc.isenabled(), gc.get_threshold(), gc.get_debug()
+
+
+def _set_gc(gc: Any, value: Any) -> None:
+    enabled, threshold, debug = value
+    (gc.enable if enabled else gc.disable)()
+    gc.set_threshold(*threshold)
+    set_if_other(gc.get_debug, gc.set_debug, debug)
+
+
+def _read_stack_size(thread: Any) -> Any:
+    """Read the size, then set it again: reading resets it to the default."""
+    found = thread.stack_size()
+    if found:
+        thread.stack_size(found)
+    return found
+
+
+def _set_stack_size(thread: Any, value: Any) -> None:
+    thread.stack_size(value)
+
+
+def _read_crashes(faulthandler: Any) -> Any:
+    return faulthandler.is_enabled()
+
+
+def _set_crashes(faulthandler: Any, value: Any) -> None:
+    """Report crashes where the caller's are reported, unless it has named a file."""
+    if value and not faulthandler.is_enabled():
+        faulthandler.enable(2)
+    elif not value:
+        faulthandler.disable()
+
+
+_STREAMS = ("stdout", "stderr")
+
+
+def _read_encodings(sys: Any) -> Any:
+    return [encoding_of(getattr(sys, name, None)) for name in _STREAMS]
+
+
+def _set_encodings(sys: Any, value: Any) -> None:
+    """Tell the streams that forward text to the caller's in which encoding those write it."""
+    for name, encoding in zip(_STREAMS, value, strict=True):
+        if (follow := getattr(getattr(sys, name), "follow", None)) is not None:
+            follow(*encoding)  # else setup= has put a stream of its own there
+
+
+def _read_time_zone(time: Any) -> Any:
+    return time.tzname, time.timezone, time.altzone, time.daylight
+
+
+def _check_time_zone(time: Any, value: Any) -> None:
+    """Both come from the environment, which the caller may have changed without `tzset`.
+
+    Raises:
+        ValueError: This process has another one.
+    """
+    now = _read_time_zone(time)
+    if now != value:
+        raise ValueError(f"the time zone is not the caller's: {now[0]}, and not {value[0]}")
+
+
+#: Signals that are not carried: workers ignore the first, and nobody can ignore the last two.
+_OURS = ("SIGINT", "SIGTERM", "SIGKILL", "SIGSTOP")
+#: The signals of this system, once they were read.
+_all_numbers: list[int] = []
+
+
+def _numbers(signal: Any) -> list[int]:
+    if not _all_numbers:
+        ours = {getattr(signal, name, 0) for name in _OURS}
+        _all_numbers[:] = sorted(set(map(int, signal.valid_signals())) - ours)
+    return _all_numbers
+
+
+def _read_signals(signal: Any) -> Any:
+    """The signals that are ignored or at their default, and the blocked ones."""
+    numbers = _numbers(signal)
+    plain = {int(signal.SIG_IGN), int(signal.SIG_DFL)}
+    found = zip(numbers, map(signal.getsignal, numbers), strict=True)
+    handlers = {number: int(one) for number, one in found if isinstance(one, int) and one in plain}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    return handlers, sorted(set(map(int, blocked)).intersection(numbers)) if blocked else []
+
+
+def _set_signals(signal: Any, value: Any) -> None:
+    handlers, blocked = value
+    for number, handler in handlers.items():
+        if signal.getsignal(number) != handler:
+            signal.signal(number, handler)
+    now = set(map(int, signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+    numbers = set(_numbers(signal))
+    signal.pthread_sigmask(signal.SIG_SETMASK, (now - numbers) | set(blocked))
+
+
+_CATEGORIES = ("LC_COLLATE", "LC_CTYPE", "LC_MESSAGES", "LC_MONETARY", "LC_NUMERIC", "LC_TIME")
+
+
+def _read_locale(locale: Any) -> Any:
+    names = [name for name in _CATEGORIES if hasattr(locale, name)]
+    return {name: locale.setlocale(getattr(locale, name), None) for name in names}
+
+
+def _set_locale(locale: Any, value: Any) -> None:
+    for name, wanted in value.items():
+        category: int = getattr(locale, name)
+        if locale.setlocale(category, None) != wanted:
+            locale.setlocale(category, wanted)
+
+
+def _read_warnings(warnings: Any) -> Any:
+    """The filters, with categories by name: a worker may not have loaded their modules."""
+    return [
+        (action, _text_of(message), category.__module__, category.__qualname__, _text_of(module), n)
+        for action, message, category, module, n in warnings.filters
+    ]
+
+
+def _text_of(pattern: Any) -> Any:
+    return (pattern.pattern, pattern.flags) if hasattr(pattern, "pattern") else pattern
+
+
+def _set_warnings(warnings: Any, value: Any) -> None:
+    found: list[Any] = []
+    for action, message, home, name, module, n in value:
+        category = getattr(sys.modules.get(home), name, None)
+        if category is None:  # nobody can warn with it before its module is loaded
+            import_hooks.when_imported(
+                home, "warning filters", _again(_set_warnings, warnings, value)
+            )
+        else:
+            found.append((action, _compiled(message), category, _compiled(module), n))
+    if list(warnings.filters) != found:
+        warnings.resetwarnings()  # also forgets which warnings were shown
+        warnings.filters.extend(found)
+
+
+def _compiled(text: Any) -> Any:
+    if not isinstance(text, tuple):
+        return text
+    import re
+
+    return re.compile(*text)
+
+
+def _again(take: Callable[[Any, Any], None], module: Any, value: Any) -> Callable[[], None]:
+    return lambda: take(module, value)
+
+
+def _read_tracing(tracemalloc: Any) -> Any:
+    return tracemalloc.get_traceback_limit() if tracemalloc.is_tracing() else 0
+
+
+def _set_tracing(tracemalloc: Any, n_frames: Any) -> None:
+    if n_frames != _read_tracing(tracemalloc):
+        tracemalloc.stop()
+        if n_frames:
+            tracemalloc.start(n_frames)
+
+
+def _read_process(process: Any) -> Any:
+    return process.current_process().name
+
+
+def _set_process(process: Any, value: Any) -> None:
+    process.current_process().name = value
+
+
+def _read_multiprocessing(process: Any) -> Any:
+    return bytes(process.current_process().authkey)
+
+
+def _set_multiprocessing(process: Any, value: Any) -> None:
+    process.current_process().authkey = value
+
+
+def _read_start_method(context: Any) -> Any:
+    return context._default_context.get_start_method(allow_none=True)
+
+
+def _set_start_method(context: Any, value: Any) -> None:
+    if context._default_context.get_start_method(allow_none=True) != value:
+        context._default_context.set_start_method(value, force=True)
+
+
+def _read_logging(logging: Any) -> Any:
+    """The global threshold, then what loggers have, then the level names."""
+    loggers = list(logging.root.manager.loggerDict.items())
+    levels = {name: one.level for name, one in loggers if getattr(one, "level", 0)}
+    disabled = [name for name, one in loggers if getattr(one, "disabled", 0)]
+    names = dict(logging._levelToName), dict(logging._nameToLevel)
+    threshold = logging.root.manager.disable
+    all_loggers = [("root", logging.root), *loggers]
+    n_handlers = {name: len(one.handlers) for name, one in all_loggers if hasattr(one, "handlers")}
+    with_handlers = {name: number for name, number in n_handlers.items() if number}
+    return threshold, {**levels, "root": logging.root.level}, disabled, names, with_handlers
+
+
+def _set_logging(logging: Any, value: Any) -> None:
+    threshold, levels, disabled, names, n_handlers = value
+    logging.disable(threshold)
+    for own, wanted in zip((logging._levelToName, logging._nameToLevel), names, strict=True):
+        fill(own, wanted)
+    for name, one in logging.root.manager.loggerDict.items():
+        if name not in levels and hasattr(one, "setLevel"):  # else a placeholder
+            one.setLevel(0)
+        if name not in disabled and hasattr(one, "disabled"):
+            one.disabled = False
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    for name in disabled:
+        logging.getLogger(name).disabled = True
+    _stand_for_handlers(logging, n_handlers)
+
+
+#: Handlers that do nothing, with their loggers: the caller has others there.
+_stand_ins: list[tuple[Any, Any]] = []
+
+
+def _stand_for_handlers(logging: Any, n_handlers: dict[str, int]) -> None:
+    """Give loggers as many handlers as they have in the caller, which gets the records.
+
+    Code that finds none adds some, as `logging.info` does, and a record would be written twice.
+    """
+    while _stand_ins:
+        logger, handler = _stand_ins.pop()
+        logger.removeHandler(handler)
+    for name, number in n_handlers.items():
+        logger = logging.root if name == "root" else logging.getLogger(name)
+        for _ in range(number - len(logger.handlers)):
+            _stand_ins.append((logger, logging.NullHandler()))
+            logger.addHandler(_stand_ins[-1][1])
+
+
+_ORIGINS = "get_coroutine_origin_tracking_depth", "set_coroutine_origin_tracking_depth"
+#: What is carried, in the order in which a worker takes it.
+ENTRIES = (
+    entry("recursion limit", "sys", by("getrecursionlimit", "setrecursionlimit")),
+    entry("digits of an int", "sys", by("get_int_max_str_digits", "set_int_max_str_digits")),
+    entry("switch interval", "sys", by("getswitchinterval", "setswitchinterval")),
+    entry("stack of new threads", "_thread", (_read_stack_size, _set_stack_size)),
+    entry("writing of bytecode", "sys", of("dont_write_bytecode")),
+    entry("flags of dlopen", "sys", by("getdlopenflags", "setdlopenflags")),
+    entry("origins of coroutines", "sys", by(*_ORIGINS)),
+    entry("options of warnings", "sys", of("warnoptions")),
+    entry("tracing of memory", "tracemalloc", (_read_tracing, _set_tracing)),
+    entry("reports of crashes", "faulthandler", (_read_crashes, _set_crashes)),
+    entry("encodings of output", "sys", (_read_encodings, _set_encodings)),
+    entry("time zone", "time", (_read_time_zone, _check_time_zone)),
+    entry("garbage collection", "gc", (_read_gc, _set_gc)),
+    entry("signals ignored or blocked", "_signal", (_read_signals, _set_signals)),
+    entry("locale", "_locale", (_read_locale, _set_locale)),
+    entry("warning filters", "warnings", (_read_warnings, _set_warnings)),
+    entry("folder of tempfile", "tempfile", of("tempdir")),
+    entry("prefix of tempfile", "tempfile", of("template")),
+    entry("logging levels", "logging", (_read_logging, _set_logging)),
+    entry("name of the process", "multiprocessing.process", (_read_process, _set_process)),
+    entry(
+        "multiprocessing's key",
+        "multiprocessing.process",
+        (_read_multiprocessing, _set_multiprocessing),
+    ),
+    entry(
+        "multiprocessing's start method",
+        "multiprocessing.context",
+        (_read_start_method, _set_start_method),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Workers that belong to somebody else's executor."""

@@ -1,0 +1,229 @@
+"""Runs chunks in a worker of the user's executor."""
+
+from __future__ import annotations
+
+from _thread import _local, allocate_lock, get_ident
+
+from amorsize._clusters import references
+from amorsize._clusters.buffers import LARGE_BYTES, Buffer
+from amorsize._host.clocks import perf_counter
+from amorsize._workers import nesting, subprocess_time, worker_numbers
+from amorsize._workers.chunk import run_chunk, taking_turns
+from amorsize._workers.messages import exception_pickling, serialization
+from amorsize._workers.run_delay import RunDelayClock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from amorsize._workers.protocol import Task
+
+#: How many tasks a worker process keeps for further chunks.
+MOST_LOADED = 8
+UNKNOWN, CANNOT_LOAD, NOT_SET_UP, RAN = "unknown", "unfit", "not set up", "ran"
+#: Held for an item with seed=, as threads share the global generators. Held for a chunk of a task
+#: whose chunks run one at a time.
+_turn = allocate_lock()
+_loading = allocate_lock()
+_loaded_tasks: dict[bytes, LoadedTask] = {}
+
+
+#: For each thread: the task of its latest chunk, and the end of that chunk.
+_latest = _local()
+#: Tasks of calls that are over; no further item of their chunks is begun.
+_ended: dict[bytes, None] = {}
+
+
+def end(key: bytes) -> None:
+    """Begin no further item of a task."""
+    while len(_ended) >= MOST_LOADED:
+        del _ended[next(iter(_ended))]
+    _ended[key] = None
+
+
+class LoadedTask:
+    """A task in the process that runs its chunks."""
+
+    def __init__(self, task: Task) -> None:
+        self.task, self._function = task, task.function_of_one()
+        if task.seed is not None and not task.in_turn:
+            self._function = taking_turns(task.wrappable(self._function), _turn)
+        self._set_up: dict[int, BaseException | None] = {}  # by thread
+
+    def set_up_thread(self) -> BaseException | None:
+        """Run setup= once in each thread; gives what it raised there."""
+        if self.task.setup is None:
+            return None
+        thread = get_ident()
+        if thread not in self._set_up:
+            self._set_up[thread] = None
+            try:
+                self.task.setup()
+            except BaseException as error:
+                self._set_up[thread] = error
+        return self._set_up[thread]
+
+    def run(
+        self,
+        items: Any,
+        first: int,
+        start: int,
+        stop: int,
+        time_budget_s: float,
+        may_begin: Callable[[int], bool],
+    ) -> tuple[Any, ...]:
+        """Run a chunk; gives the number of items done, their times, their results, an error."""
+        if not self.task.in_turn:
+            return self._run(items, first, start, stop, time_budget_s, may_begin)
+        with _turn:  # waiting for it is no part of what the items take
+            return self._run(items, first, start, stop, time_budget_s, may_begin)
+
+    def _run(
+        self,
+        items: Any,
+        first: int,
+        start: int,
+        stop: int,
+        time_budget_s: float,
+        may_begin: Callable[[int], bool],
+    ) -> tuple[Any, ...]:
+        out: list[Any] = []
+        delay_clock = RunDelayClock()
+        nesting.enter()
+        try:
+            ran = run_chunk(
+                self._function,
+                self.task.each(items, first, start),
+                stop - start,
+                out,
+                time_budget_s=time_budget_s,
+                cpu_clock=subprocess_time.with_thread,
+                run_delay_clock=delay_clock,
+                keep_errors=self.task.keep_errors,
+                single=self.task.single,
+                progress=lambda n_done, *_: may_begin(start + n_done),
+                site=self.task.site,
+            )
+        finally:
+            nesting.leave()
+            delay_clock.close()
+        times_s = ran.wall_s, ran.cpu_s, ran.run_delay_s
+        return ran.n_done, times_s, 0.0, out, ran.error, False
+
+
+def run_pickled(
+    key: bytes,
+    task: bytes | Buffer | None,
+    items: bytes | Buffer,
+    start: int,
+    stop: int,
+    time_budget_s: float,
+    worker_number: int = 0,
+    n_parts: int = 0,
+    *beside: Any,
+) -> tuple[Any, ...]:
+    """Run a chunk in a process of the executor; gives plain data.
+
+    Args:
+        key: Identifies a task that the process has loaded before.
+        task: The pickled task; None if the process may have loaded it.
+        items: The chunk's items, pickled.
+        start: Index of the first.
+        stop: Index after the last.
+        time_budget_s: Seconds after which the rest of the chunk comes back.
+        worker_number: The number of the worker that runs the chunk.
+        n_parts: How many of `beside` are large pieces of the items.
+        beside: These pieces, then the values of references among the items.
+    """
+    worker_numbers.set_for_process(worker_number)  # for the threads that items start
+    idle_s = _idle_s(key)
+    try:
+        with worker_numbers.Numbered(worker_number):  # other threads may run other chunks
+            ran = _run_sent(key, task, items, start, stop, time_budget_s, n_parts, beside)
+            return (*ran, idle_s) if ran[0] == RAN else ran
+    finally:
+        worker_numbers.set_for_process(0)
+        _latest.chunk = key, perf_counter()
+
+
+def _idle_s(key: bytes) -> float | None:
+    """Seconds since this thread has run another chunk of a task; None: it has run none."""
+    latest_key, over_s = getattr(_latest, "chunk", (None, 0.0))
+    return perf_counter() - over_s if latest_key == key else None
+
+
+def _run_sent(
+    key: bytes,
+    task: bytes | Buffer | None,
+    items: bytes | Buffer,
+    start: int,
+    stop: int,
+    time_budget_s: float,
+    n_parts: int,
+    beside: tuple[Any, ...],
+) -> tuple[Any, ...]:
+    try:
+        loaded = _loaded(key, task)
+    except BaseException as error:
+        return CANNOT_LOAD, exception_pickling.pack_error(error)
+    if loaded is None:
+        return (UNKNOWN,)
+    failed = loaded.set_up_thread()
+    if failed is not None:
+        return NOT_SET_UP, exception_pickling.pack_error(failed)
+    try:
+        parts = [one.received() for one in beside[:n_parts]]
+        received = references.put_back(serialization.loads(_data(items), parts), beside[n_parts:])
+    except BaseException as error:
+        return (
+            RAN,
+            0,
+            (0.0, 0.0, 0.0),
+            0.0,
+            serialization.dumps([]),
+            exception_pickling.pack_error(error),
+            False,
+        )
+    ran = loaded.run(received, start, start, stop, time_budget_s, lambda _: key not in _ended)
+    return RAN, *_packed(loaded.task, start, *ran)
+
+
+def _data(sent: bytes | Buffer) -> Any:
+    return sent.data if isinstance(sent, Buffer) else sent
+
+
+def _loaded(key: bytes, task: bytes | Buffer | None) -> LoadedTask | None:
+    with _loading:
+        if key not in _loaded_tasks and task is not None:
+            while len(_loaded_tasks) >= MOST_LOADED:
+                del _loaded_tasks[next(iter(_loaded_tasks))]
+            _loaded_tasks[key] = LoadedTask(serialization.loads(_data(task)))
+        return _loaded_tasks.get(key)
+
+
+def _packed(
+    task: Task,
+    start: int,
+    n_done: int,
+    times_s: tuple[float, float, float],
+    _: float,
+    results: list[Any],
+    error: BaseException | None,
+    some_stayed: bool,
+) -> tuple[Any, ...]:
+    """The outcome with results and error pickled here rather than by the executor."""
+    began = perf_counter()
+    packing = serialization.Packing(task.function, is_forked=False)
+    if task.keep_errors:
+        results = [
+            exception_pickling.kept_error(r) if isinstance(r, BaseException) else r for r in results
+        ]
+    try:
+        data = packing.dumps(results)
+    except Exception as failure:
+        fit = serialization.replace_unpicklable(start, results, failure, packing.dumps)
+        data, some_stayed = packing.dumps(fit), True
+    packed = None if error is None else exception_pickling.pack_error(error)
+    sent = Buffer(data) if len(data) >= LARGE_BYTES else data
+    return n_done, times_s, perf_counter() - began, sent, packed, some_stayed

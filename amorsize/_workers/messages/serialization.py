@@ -1,0 +1,255 @@
+"""Pickles items or results; tells which of them cannot be pickled."""
+
+from __future__ import annotations
+
+import sys
+
+from amorsize._host.signals import let_through, raised_by_handler
+from amorsize._workers.messages import framing
+from amorsize.errors import SerializationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    from amorsize._workers.messages.framing import Piece
+
+    Result = TypeVar("Result")
+
+PROTOCOL = 5
+#: Buffers from this size on stay apart from the pickle.
+PART_BYTES = framing.BIG_BYTES
+#: Levels of recursion in pickle, which take 5 MB of a stack of 8.
+MOST_NESTED = 10_000
+#: Characters of a repr in messages.
+REPR_LENGTH = 80
+
+
+def dumps(value: Any) -> bytes:
+    """Pickle a value in the protocol of the workers."""
+    data: bytes = bounded(lambda: pickle().dumps(value, PROTOCOL))
+    return data
+
+
+def loads(data: Piece, parts: list[Any] | None = None) -> Any:
+    """Unpickle what `dumps` has pickled, with the buffers that were sent apart."""
+    return pickle().loads(data, buffers=parts)
+
+
+def dumps_apart(value: Any) -> tuple[bytes, list[memoryview]]:
+    """Pickle a value, with large buffers (of arrays, say) apart and uncopied."""
+    parts: list[memoryview] = []
+    aside = setting_apart(parts)
+    return bounded(lambda: pickle().dumps(value, PROTOCOL, buffer_callback=aside)), parts
+
+
+class Packing:
+    """Pickles items or results, and also their code from the first value that needs it.
+
+    Args:
+        func: The mapped function; results must not copy its closure variables.
+        is_forked: Whether this process shares the caller's modules.
+    """
+
+    def __init__(self, func: Callable[..., Any] | None = None, *, is_forked: bool = True) -> None:
+        self._func, self._is_forked = func, is_forked
+        self._codes: Any = None  # set once a value needs its code
+
+    @property
+    def with_code(self) -> bool:
+        """Whether a value has needed its code."""
+        return self._codes is not None
+
+    def dumps_apart(self, value: Any) -> tuple[bytes, list[memoryview]]:
+        """Pickle a value, with large buffers apart."""
+        if self._codes is None:
+            try:
+                return dumps_apart(value)
+            except Exception as failure:
+                if raised_by_handler(failure) or not self._finds_code_to_do(value):
+                    raise
+        parts: list[memoryview] = []
+        aside = setting_apart(parts)
+        return bounded(lambda: self._codes.dumps(value, aside)), parts
+
+    def dumps(self, value: Any) -> bytes:
+        """Pickle a value in one piece."""
+        data, parts = self.dumps_apart(value)
+        if not parts:
+            return data
+        in_one: bytes = dumps(value) if self._codes is None else self._codes.dumps(value)
+        return in_one
+
+    def _finds_code_to_do(self, value: Any) -> bool:
+        from amorsize._workers.messages import code_pickle
+
+        with_code = code_pickle.Codes(self._func, is_forked=self._is_forked)
+        try:
+            bounded(lambda: with_code.dumps(value))
+        except Exception as failure:
+            if raised_by_handler(failure):
+                raise
+            return False  # the message of pickle itself is clearer
+        self._codes = with_code
+        return True
+
+
+def bounded(act: Callable[[], Result]) -> Result:
+    """Raise RecursionError for values that are nested too deeply, whatever the recursion limit is.
+
+    In Python 3.11 the C code of pickle and repr takes up to 500 bytes of stack per level. A program
+    that has raised the recursion limit for its own functions would crash.
+    """
+    limit = sys.getrecursionlimit()
+    if limit <= MOST_NESTED or sys.version_info >= (3, 12):
+        return act()
+    sys.setrecursionlimit(depth() + MOST_NESTED)
+    try:
+        return act()
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def depth() -> int:
+    """Frames of Python below this one."""
+    frame, n_frames = sys._getframe(), 0
+    while frame.f_back is not None:
+        frame, n_frames = frame.f_back, n_frames + 1
+    return n_frames
+
+
+def setting_apart(parts: list[memoryview]) -> Callable[[Any], bool]:
+    """The buffer callback of pickle that moves large buffers into `parts`."""
+
+    def belongs_inside(buffer: Any) -> bool:
+        try:
+            raw = buffer.raw()
+        except BufferError:  # it is not contiguous
+            return True
+        if raw.nbytes < PART_BYTES:
+            return True
+        parts.append(raw)
+        return False
+
+    return belongs_inside
+
+
+_pickle_module: Any = None
+
+
+def pickle() -> Any:
+    """The C module of pickle, loaded with the first result: it takes 3 ms."""
+    global _pickle_module
+    if _pickle_module is None:
+        try:
+            import _pickle as module
+        except ImportError:  # another implementation of Python
+            import pickle as module  # type: ignore[no-redef]
+        _pickle_module = module
+    return _pickle_module
+
+
+#: Types whose repr may take several times their own memory.
+_LONG = (str, bytes, bytearray)
+
+
+def short_repr(value: Any) -> str:
+    """A repr for messages of at most `REPR_LENGTH` characters; no error of the value's own."""
+    try:
+        text = bounded(lambda: repr(value[:REPR_LENGTH] if type(value) in _LONG else value))
+    except Exception as error:
+        let_through(error)
+        text = f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
+    return text if len(text) <= REPR_LENGTH else text[: REPR_LENGTH - 3] + "..."
+
+
+def add_note(error: BaseException, text: str) -> None:
+    """`BaseException.add_note`, also for exceptions that refuse attributes."""
+    notes = error.__dict__.get("__notes__")
+    error.__dict__["__notes__"] = [*notes, text] if isinstance(notes, list) else [text]
+
+
+def short_text(error: BaseException) -> str:
+    """The text of an exception; no error of its own."""
+    try:
+        return str(error)
+    except Exception as failure:
+        let_through(failure)
+        return f"<str() raised {type(failure).__name__}>"
+
+
+def why_not(value: Any, packed: Callable[[Any], bytes] = dumps) -> str | None:
+    """Why a value cannot be pickled and unpickled; None: it can."""
+    try:
+        loads(packed(value))
+    except Exception as error:
+        if raised_by_handler(error):
+            raise
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def first_unpicklable(values: list[Any], packed: Callable[[Any], bytes]) -> tuple[int, str] | None:
+    """Index of the first value that cannot be pickled, with the reason."""
+    for index, value in enumerate(values):
+        if (reason := why_not(value, packed)) is not None:
+            return index, reason
+    return None
+
+
+class Unpicklable:
+    """Stands for a result that cannot be pickled."""
+
+    __slots__ = ("error", "n_together")
+
+    def __init__(self, error: SerializationError, n_together: int = 1) -> None:
+        self.error = error
+        self.n_together = n_together  # results that are lost with it
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Unpicklable, (self.error,)
+
+
+def replace_unpicklable(
+    start: int, results: list[Any], failure: Exception, packed: Callable[[Any], bytes] = dumps
+) -> list[Any]:
+    """Results with stand-ins for those that cannot be pickled."""
+    fit = []
+    for index, result in enumerate(results, start):
+        reason = why_not(result, packed)
+        fit.append(
+            result if reason is None else Unpicklable(cannot_send("result", index, result, reason))
+        )
+    if any(type(one) is Unpicklable for one in fit):
+        return fit
+    reason = f"{type(failure).__name__}: {failure}"  # each alone can be pickled, only not together
+    return [
+        Unpicklable(cannot_send("result", i, one, reason)) for i, one in enumerate(results, start)
+    ]
+
+
+def cannot_send(what: str, index: int, value: Any, reason: str) -> SerializationError:
+    """The error for an item or a result that cannot be pickled."""
+    return SerializationError(
+        f"the {what} of item {index} ({short_repr(value)}) cannot be sent between processes: "
+        f"{reason}. Return or pass something that can be pickled, or use backend='thread'."
+    )
+
+
+def cannot_read_back(start: int, n_items: int, failure: Exception) -> list[Unpicklable]:
+    """Stand-ins for results that were pickled together but cannot be unpickled here."""
+    which = f"the result of item {start} was"
+    if n_items > 1:
+        which = f"the results of items {start} to {start + n_items - 1} were"
+    error = SerializationError(
+        f"{which} pickled in a worker process but cannot be rebuilt here: "
+        f"{type(failure).__name__}: {failure}. Make every result survive "
+        "pickle.loads(pickle.dumps(result)), or use backend='thread'."
+    )
+    return [Unpicklable(error, n_items)] * n_items
+
+
+def loaded(module: str) -> Any:
+    """A module if it is imported, else None."""
+    return sys.modules.get(module)

@@ -1,0 +1,1 @@
+"""Worker processes, forked or in new interpreters."""

@@ -1,0 +1,22 @@
+"""Starts interpreters ahead of the calls that will use them."""
+
+from __future__ import annotations
+
+import os
+
+from amorsize._host.signals import let_through, no_interrupts
+from amorsize._workers.processes.library_threads import thread_variables
+from amorsize._workers.processes.warm_pool import WarmWorker, pool
+
+
+def start_ahead(n_workers: int) -> None:
+    """Start so many interpreters that wait for the next call, as far as the system has room."""
+    environ = dict(os.environ)
+    environ |= dict.fromkeys(thread_variables(environ), "1")
+    with no_interrupts():  # else Ctrl-C could leave a worker that nobody ends
+        for _ in range(n_workers):
+            try:
+                pool.put(WarmWorker(environ, 1))
+            except OSError as error:
+                let_through(error)
+                return

@@ -1,0 +1,285 @@
+"""Interpreters that wait for the next call."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+
+from amorsize._host.clocks import perf_counter
+from amorsize._host.signals import blocked, let_through, no_interrupts
+from amorsize._workers.messages import framing
+from amorsize._workers.messages.shared_memory import SharedBlock, memory_file
+from amorsize._workers.processes.child_process import Child
+from amorsize._workers.processes.parent_death import ParentDeathPipe
+from amorsize._workers.processes.process_rights import rights, tracker
+from amorsize._workers.processes.worker_handle import (
+    GRACE_S,
+    WorkerHandle,
+    end,
+    readable,
+    two_pipes,
+    widen,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+#: The hash seed of all workers: they hash text alike. The caller's own seed cannot be read.
+_HASH_SEED = str(int.from_bytes(os.urandom(4), "big"))
+#: The folder that holds this package.
+FOLDER = os.path.abspath(os.path.join(__file__, *[os.pardir] * 4))
+
+#: Mappings that own a descriptor of which nobody can tell if it is still theirs (`mmap.mmap`).
+_never_closed: list[SharedBlock] = []
+
+
+def shutdown() -> None:
+    """End the workers that wait for a next call, in bounded time."""
+    with no_interrupts():
+        pool.shutdown()
+
+
+class WarmWorker(WorkerHandle):
+    """The caller's side of a worker that can serve several calls."""
+
+    __slots__ = (
+        "_shared",
+        "is_ready",
+        "kept_at_s",
+        "library_threads",
+        "n_ends",
+        "rights",
+        "specs",
+        "started_s",
+        "was_kept",
+        "was_sent_value",
+        "worker_number",
+    )
+
+    def __init__(self, environ: dict[str, str], library_threads: int) -> None:
+        self.started_s = perf_counter()
+        self.rights = rights()
+        process, read_fd, write_fd, self._shared = _launch(environ)
+        super().__init__(-1, process, read_fd, write_fd, self._shared, 1)
+        self.library_threads = library_threads
+        self.specs: dict[str, Any] = {}  # of modules that it may have imported
+        self.n_ends = 0  # ended calls that it has not confirmed
+        self.is_ready = self.was_kept = self.was_sent_value = False
+        self.kept_at_s = 0.0
+        self.worker_number = 0
+
+    def begin(self, number: int, own_modules: dict[str, Any], stop: float) -> None:
+        """Prepare for a new call under a new number."""
+        self.number = number
+        self.specs.update(own_modules)
+        self.is_ready = False
+        if self.counters is not None:
+            self.counters[0], self.counters[self.slot + 1] = stop, 0.0
+
+    def rest(self) -> None:
+        """After a call: free the shared memory that its large items and results went through."""
+        if self._shared is not None:
+            self._shared.empty()
+
+    def would_import(self, own_modules: dict[str, Any]) -> bool:
+        """Whether it has imported what the caller has: no module was reloaded since."""
+        return all(own_modules.get(name, spec) is spec for name, spec in self.specs.items())
+
+    def is_free(self) -> bool:
+        """Whether it has finished its last call; other messages of that call are dropped."""
+        while self.n_ends and readable(self.read_fd):
+            try:
+                if not self.reader.feed(self.read_fd):
+                    break
+            except OSError as error:
+                let_through(error)
+                break
+            self.n_ends -= sum(kind == framing.FREE for kind, _ in self.reader.frames())
+        return not self.n_ends
+
+    def end(self) -> None:
+        """Kill it, then close its pipes."""
+        end(self)
+        self.close()
+
+    def close(self) -> None:
+        """Close the pipes and the shared memory, unless the program has closed its descriptors."""
+        is_connected = self.is_connected
+        super().close()
+        if self._shared is not None:
+            if is_connected:
+                self._shared.close()
+            else:
+                _never_closed.append(self._shared)
+
+
+class WarmPool:
+    """The idle workers of this process."""
+
+    def __init__(self) -> None:
+        self._idle: list[WarmWorker] = []  # the most recently used one is last
+        self._lock = _thread.allocate_lock()
+        self._is_registered = False
+        self._death_pipe: ParentDeathPipe | None = None
+
+    def death_pipe(self) -> ParentDeathPipe:
+        """The pipe by which workers notice the end of this process."""
+        with self._lock:
+            if self._death_pipe is None or not self._death_pipe.is_open:
+                self._death_pipe = ParentDeathPipe()
+                self._register()
+            return self._death_pipe
+
+    def _register(self) -> None:
+        if not self._is_registered:
+            self._is_registered = True
+            import atexit
+
+            atexit.register(self.shutdown)
+            os.register_at_fork(after_in_child=self.forget_in_fork)
+
+    @property
+    def n_warm(self) -> int:
+        """How many workers wait for a next call; asked often, so without the lock."""
+        return sum(not one.process.ended_by(0.0) for one in tuple(self._idle))
+
+    def _collect_ended(self) -> None:
+        """Remove workers that have quit after a long idle time, or were killed."""
+        for worker in [one for one in self._idle if one.process.ended_by(0.0)]:
+            self._idle.remove(worker)
+            worker.end()
+
+    def take(self, library_threads: int, own_modules: dict[str, Any]) -> WarmWorker | None:
+        """A worker that can serve this call, or None; useless workers are ended."""
+        with self._lock:
+            self._collect_ended()
+            found: WarmWorker | None = None
+            own_rights = rights() if self._idle else ()
+            for worker in reversed(self._idle):
+                fits = worker.rights == own_rights
+                if not fits or not self._is_fit(worker, library_threads, own_modules):
+                    self._idle.remove(worker)
+                    worker.end()
+                elif worker.is_free():
+                    found = worker
+                    break
+                else:
+                    found = found or worker  # it has just started, or is finishing a call
+            if found is not None:
+                self._idle.remove(found)
+            return found
+
+    @staticmethod
+    def _is_fit(worker: WarmWorker, library_threads: int, own_modules: dict[str, Any]) -> bool:
+        return (
+            worker.is_connected
+            and worker.library_threads <= library_threads
+            and worker.would_import(own_modules)
+            and (worker.is_free() or perf_counter() - worker.kept_at_s < GRACE_S)
+        )
+
+    def put(self, worker: WarmWorker) -> None:
+        """Keep a worker for the next call."""
+        self._register()
+        worker.was_kept, worker.kept_at_s = True, perf_counter()
+        with self._lock:
+            self._collect_ended()
+            self._idle.append(worker)
+
+    def shutdown(self) -> None:
+        """Ask all workers to quit; kill those still alive after `GRACE_S`."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for worker in idle:
+            if not worker.is_connected:
+                continue
+            worker.writer.put(framing.QUIT)
+            try:
+                worker.writer.flush(worker.write_fd)
+            except BrokenPipeError:
+                continue  # it has ended by itself
+        deadline = perf_counter() + GRACE_S
+        for worker in idle:
+            worker.process.ended_by(deadline)
+            worker.end()
+
+    def forget_in_fork(self) -> None:
+        """In a forked child, close the copies of the parent's pipes."""
+        self._lock = _thread.allocate_lock()
+        idle, self._idle = self._idle, []
+        for worker in idle:
+            worker.close()
+        if self._death_pipe is not None:
+            self._death_pipe.close()
+            self._death_pipe = None
+
+
+pool = WarmPool()
+
+
+def _launch(environ: dict[str, str]) -> tuple[Child, int, int, SharedBlock | None]:
+    """Start an interpreter; gives its process, the caller's two ends, and the shared memory."""
+    (requests_read, requests_write), (reports_read, reports_write) = two_pipes()
+    widen(reports_write)
+    shared_fd, shared = _shared_memory()
+    try:
+        ends, others = (requests_read, reports_write), (requests_write, reports_read)
+        process = Child(_spawn(environ, ends, others, shared_fd))
+    except OSError:
+        os.close(requests_write)
+        os.close(reports_read)
+        if shared is not None:
+            shared.close()
+        raise
+    finally:
+        for descriptor in (requests_read, reports_write, shared_fd):
+            if descriptor >= 0:
+                os.close(descriptor)
+    return process, reports_read, requests_write, shared
+
+
+def _spawn(
+    environ: dict[str, str], ends: tuple[int, int], others: tuple[int, int], shared_fd: int
+) -> int:
+    """Start an interpreter that runs `spawned_main.main`; gives its process id."""
+    import signal
+    import subprocess
+
+    death_fd, tracker_fd = pool.death_pipe().reading, tracker()
+    # Only this package is imported from its folder. Neither that folder nor the current one (-P)
+    # may hide a module of the standard library.
+    script = (
+        f"import sys; path = sys.path[:]; sys.path[:] = [{FOLDER!r}]; import amorsize; "
+        "sys.path[:] = path; from amorsize._workers.processes.spawned_main import main; "
+        f"main({ends}, {others}, {shared_fd}, {death_fd}, {tracker_fd}, {os.getpid()}, "
+        f"{blocked()})"
+    )
+    # The options that multiprocessing passes on as well: -O, -W, -X and others.
+    flags: list[str] = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:  # the worker inherits the blocked signal until it ignores Ctrl-C itself
+        process = subprocess.Popen(
+            [sys.executable, "-P", *flags, "-c", script],
+            stdin=subprocess.DEVNULL,
+            env={"PYTHONHASHSEED": _HASH_SEED, **environ},
+            pass_fds=[one for one in (*ends, shared_fd, death_fd, tracker_fd or -1) if one >= 0],
+        )
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    process.returncode = 0  # `Child` reaps it: Popen must not
+    return process.pid
+
+
+def _shared_memory() -> tuple[int, SharedBlock | None]:
+    """A descriptor of shared memory for a new interpreter, and its mapping in this process."""
+    descriptor = -1
+    try:
+        descriptor = memory_file()
+        return descriptor, SharedBlock(1, descriptor)
+    except OSError as error:
+        if descriptor >= 0:
+            os.close(descriptor)
+        let_through(error)
+        return -1, None  # without it, the death of a worker names no item

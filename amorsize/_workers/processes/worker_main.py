@@ -1,0 +1,340 @@
+"""The main loop of a worker process."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from math import inf
+from struct import Struct
+from time import process_time
+
+from amorsize._function import sizeof
+from amorsize._host.clocks import perf_counter
+from amorsize._host.signals import let_through
+from amorsize._workers import diverted_output, first_items, subprocess_time, worker_numbers
+from amorsize._workers.chunk import run_chunk
+from amorsize._workers.messages import exception_pickling, framing, serialization, transport
+from amorsize._workers.messages.shared_memory import SharedBlock
+from amorsize._workers.rss import RssLimit
+from amorsize._workers.run_delay import RunDelayClock
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from amorsize._workers.first_items import FirstItems
+    from amorsize._workers.messages.framing import Piece
+    from amorsize._workers.messages.pipe_ends import End
+    from amorsize._workers.protocol import Task
+
+#: start, stop, time_budget_s, flush_s, flags, worker number
+REQUEST = Struct("<qqddBH")
+SINGLE, ITEMS_ELSEWHERE = 1, 2
+#: start, n_items, n_sent, wall_s, cpu_s, run_delay_s, pickle_s, flags, size of the pickle that
+#: follows, bytes of all results, growth of the process: peak, now
+REPORT = Struct("<qqqddddBQQQQ")
+LAST, SOME_UNPICKLABLE, ELSEWHERE, TELLS_GROWTH, LEAVES, UNREAD = 1, 2, 4, 8, 16, 32
+#: Results of more than this size are sent before the end of their chunk.
+HELD_BYTES = 16 << 20
+#: In place of the index of an item: the worker flushes queues.
+FLUSHING = -2.0
+#: Seconds between two looks of an idle worker for its caller.
+PARENT_CHECK_S = 1.0
+#: Seconds after which an idle worker quits. A new interpreter holds 9 MB and what it has imported.
+IDLE_S = 5.0
+
+
+class ChunkReport(Value):
+    """What a worker tells of a chunk, or of its first part."""
+
+    start: int  # index of the first result
+    n_items: int  # items of the chunk from there on
+    results: list  # type: ignore[type-arg]  # of object; a Value's fields are read at run time
+    times_s: tuple  # type: ignore[type-arg]  # wall time, CPU time and run delay of these items
+    error: BaseException | None  # raised by the item after them
+    last: bool = True  # the worker has finished the chunk
+    is_unread: bool = False  # unpickling the items has raised the error
+
+
+class Worker:
+    """Serves the chunks of one call."""
+
+    #: When this worker has begun to wait for a call; infinite: it waits for as long as it takes.
+    _idle_since = inf
+
+    def __init__(
+        self,
+        task: Task,
+        reading: End,
+        writing: End,
+        parent_pid: int,
+        shared: SharedBlock | None,
+        slot: int,
+    ) -> None:
+        self.task, self.function = task, task.function_of_one()
+        self.packing = serialization.Packing(task.function)
+        self.reading, self.writing, self.parent_pid = reading, writing, parent_pid
+        self.counters, self.slot = None if shared is None else shared.counters, slot
+        self.transport = transport.Transport(shared, slot, SharedBlock.SENT, SharedBlock.RECEIVED)
+        self.rss_limit = RssLimit(task.most_bytes)
+        self.result_bytes: int | None = None  # mean size of a result in the last report
+        self._n_inherited = _lengths(task.source)
+        self._pid = os.getpid()
+        self.run_delay_clock = RunDelayClock()
+        self.first_items = self.watching(task)
+        self._reader = framing.Reader()
+        self._poll, self._polled = select.poll(), -1
+
+    def live(self) -> None:
+        """Serve chunks until asked to quit or the caller is gone."""
+        if self.task.setup is not None and not self.set_up():
+            return
+        try:
+            while self._serve_what_arrives():
+                pass
+        finally:
+            if self.task.teardown is not None:
+                self.task.teardown()
+
+    def is_flushing(self) -> None:
+        """Tell the caller not to kill this process, which still writes into a queue of the program.
+
+        That may have to wait for a reader. A killed process would leave the queue locked.
+        """
+        if self.counters is not None:
+            self.counters[self.slot] = FLUSHING
+
+    def watching(self, task: Task) -> FirstItems | None:
+        """What watches the first items of a task."""
+        return first_items.of_fork(task.watch)
+
+    def set_up(self) -> bool:
+        """Run setup= and report how it went; whether it succeeded."""
+        try:
+            if self.task.setup is not None:
+                self.task.setup()
+        except BaseException as error:
+            framing.write(
+                self.writing.number(), framing.FAILED, exception_pickling.pack_error(error)
+            )
+            return False
+        framing.write(self.writing.number(), framing.READY)
+        return True
+
+    def _serve_what_arrives(self) -> bool:
+        """Handle the next frames; False: quit."""
+        descriptor = self.reading.number()
+        if descriptor != self._polled:
+            self._poll, self._polled = select.poll(), descriptor
+            self._poll.register(descriptor, select.POLLIN)
+        if not self._poll.poll(PARENT_CHECK_S * 1000):
+            return os.getppid() == self.parent_pid and self.is_needed()
+        if not self._reader.feed(descriptor):
+            return False
+        return all(self._obey(kind, payload) for kind, payload in self._reader.frames())
+
+    def is_needed(self) -> bool:
+        """Whether to keep waiting: it is not idle for too long."""
+        return perf_counter() - self._idle_since < IDLE_S
+
+    def _obey(self, kind: bytes, payload: Piece | None) -> bool:
+        """Do what a frame asks for; False: quit."""
+        if kind == framing.QUIT:
+            return False
+        if not self.transport.receive(kind, payload):
+            assert payload is not None
+            self.run(kind, payload)
+        return not self.rss_limit.exceeds_limit
+
+    def run(self, kind: bytes, payload: Piece) -> None:
+        """Run the items of one chunk, then report."""
+        start, stop, time_budget_s, flush_s, flags, worker_number = REQUEST.unpack_from(payload)
+        worker_numbers.set_for_process(worker_number)
+        n_items = stop - start
+        try:
+            if kind == framing.SPAN:
+                items = self.task.each(self._inherited(start, stop), start, start)
+            else:
+                data = memoryview(payload)[REQUEST.size :]
+                self._note_reading(start)
+                received = self.transport.unpacked(data, is_elsewhere=bool(flags & ITEMS_ELSEWHERE))
+                items = self.task.each(received, start, start)
+        except BaseException as error:
+            times_s = 0.0, 0.0, 0.0
+            self.report(
+                ChunkReport(
+                    start=start,
+                    n_items=n_items,
+                    results=[],
+                    times_s=times_s,
+                    error=error,
+                    is_unread=True,
+                )
+            )
+            return
+        _Chunk(self, start, n_items, flush_s).run(items, time_budget_s, bool(flags & SINGLE))
+
+    def _inherited(self, start: int, stop: int) -> Any:
+        """A copy of a slice of the data, so that an item that changes the data keeps its chunk."""
+        if _lengths(self.task.source) != self._n_inherited:
+            raise RuntimeError("an item has changed the list that is mapped over")
+        return self.task.span(start, stop)
+
+    def _note_reading(self, start: int) -> None:
+        """Note that items are being unpickled: their code may end this process."""
+        if self.counters is not None:
+            self.counters[self.slot], self.counters[self.slot + 2] = start, 0.0
+            self.counters[self.slot + 1] = perf_counter()
+
+    def end_if_twin(self) -> None:
+        """End a process that an item has forked and that returned from the item."""
+        if os.getpid() != self._pid:
+            flush_streams()
+            os._exit(0)
+
+    def report(self, told: ChunkReport) -> None:
+        """Send results of a chunk."""
+        self.end_if_twin()
+        began_s = process_time()  # CPU time: wall time grows beside other programs
+        flags = (LAST if told.last else 0) | (UNREAD if told.is_unread else 0)
+        data, parts, some_stayed = self._pickled(told.start, told.results)
+        flags |= SOME_UNPICKLABLE if some_stayed else 0
+        n_bytes = len(data) + sum(map(len, parts))
+        ahead, pickled, is_elsewhere = self.transport.packed(data, parts)
+        flags |= ELSEWHERE if is_elsewhere else 0
+        if told.last:
+            self.rss_limit.judge()
+            flags |= LEAVES if self.rss_limit.exceeds_limit else 0
+        grown = self.rss_limit.to_report()
+        flags |= 0 if grown is None else TELLS_GROWTH
+        n_results = len(told.results)
+        self.result_bytes = n_bytes // n_results if n_results else self.result_bytes
+        error = b"" if told.error is None else exception_pickling.pack_error(told.error)
+        header = REPORT.pack(
+            *(told.start, n_results, told.n_items, *told.times_s, process_time() - began_s),
+            *(flags, len(pickled), n_bytes, *(grown or (0, 0))),
+        )
+        flush_streams()
+        if self.first_items is not None and (news := self.first_items.news()) is not None:
+            framing.write(self.writing.number(), framing.NOTICED, news.encode())
+        for kind, part in ahead:
+            framing.write(self.writing.number(), kind, part)
+        framing.write(self.writing.number(), framing.DONE, header, pickled, error)
+
+    def _pickled(self, start: int, results: list[Any]) -> tuple[bytes, list[memoryview], bool]:
+        """Results as bytes and large parts, and whether stand-ins are among them."""
+        if self.task.keep_errors:
+            results = [
+                exception_pickling.kept_error(one) if isinstance(one, BaseException) else one
+                for one in results
+            ]
+        try:
+            return *self.packing.dumps_apart(results), False
+        except Exception as failure:
+            fit = serialization.replace_unpicklable(start, results, failure, self.packing.dumps)
+            return self.packing.dumps(fit), [], True
+
+
+def _lengths(source: Any) -> list[int]:
+    return [] if source is None else [len(one) for one in source]
+
+
+class _Chunk:
+    """Runs one chunk, and reports early results that would wait too long."""
+
+    def __init__(self, worker: Worker, start: int, n_items: int, flush_s: float) -> None:
+        self._worker = worker
+        self._start, self._n_items, self._flush_s = start, n_items, flush_s
+        self._out: list[Any] = []
+        self._n_sent = 0
+        self._sent_at, self._began = perf_counter(), self._clocks()
+
+    def _clocks(self) -> tuple[float, float, float]:
+        """Wall time, CPU time and run delay so far, without the cost of watching items."""
+        watched = self._worker.first_items
+        wall_s, cpu_s = (0.0, 0.0) if watched is None else (watched.spent_s, watched.spent_cpu_s)
+        return (
+            perf_counter() - wall_s,
+            subprocess_time.with_process() - cpu_s,
+            self._worker.run_delay_clock(),
+        )
+
+    def run(self, items: Iterator[Any], time_budget_s: float, single: bool) -> None:
+        task, watched = self._worker.task, self._worker.first_items
+        function = self._worker.function
+        if watched is not None and watched.is_open:
+            function = watched.watched(task.wrappable(function))
+        ran = run_chunk(
+            function,
+            items,
+            self._n_items,
+            self._out,
+            time_budget_s=time_budget_s,
+            cpu_clock=subprocess_time.with_process,
+            keep_errors=task.keep_errors,
+            single=single,
+            progress=self._progress,
+            site=task.site,
+        )
+        self._send(ran.error, last=True)
+
+    def _progress(self, n_done: int, n_next: int, now_s: float) -> bool:
+        index = self._start + n_done
+        counters, slot = self._worker.counters, self._worker.slot
+        self._worker.end_if_twin()
+        n_held = n_done - self._n_sent
+        if n_held and (now_s - self._sent_at > self._flush_s or self._is_much(n_held)):
+            self._send(None, last=False)
+        if n_done and not self._worker.rss_limit.check(now_s):
+            return False
+        watched = self._worker.first_items
+        if watched is not None and watched.has_news:
+            return False  # the rest may be the caller's
+        if counters is None:
+            return True
+        if index >= counters[0]:
+            return False
+        counters[slot] = index
+        counters[slot + 1] = now_s
+        counters[slot + 2] = n_next
+        return True
+
+    def _is_much(self, n_held: int) -> bool:
+        """Whether the results take too much memory to wait for the end of the chunk."""
+        result_bytes = self._worker.result_bytes
+        if result_bytes is None:
+            result_bytes = self._worker.result_bytes = sizeof.of(self._out[-1])
+        return n_held * result_bytes > HELD_BYTES
+
+    def _send(self, error: BaseException | None, last: bool) -> None:
+        wall_s, cpu_s, run_delay_s = (
+            now - began for now, began in zip(self._clocks(), self._began, strict=True)
+        )
+        results = self._out[self._n_sent :]
+        self._worker.report(
+            ChunkReport(
+                start=self._start + self._n_sent,
+                n_items=self._n_items - self._n_sent,
+                results=results,
+                times_s=(wall_s, cpu_s, run_delay_s),
+                error=error,
+                last=last,
+            )
+        )
+        self._n_sent += len(results)
+        self._sent_at, self._began = perf_counter(), self._clocks()
+
+
+def flush_streams() -> None:
+    """Flush the output of items, in case the process ends abruptly."""
+    if diverted_output.hand_on():
+        return
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError) as error:
+            let_through(error)  # else closed or broken, as for prints of items

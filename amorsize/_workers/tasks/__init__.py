@@ -1,0 +1,1 @@
+"""A task on its way to workers that were not forked."""
