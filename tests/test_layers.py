@@ -28,6 +28,12 @@ CHAIN = (
     {"cli"},
     {"__init__", "__main__"},
 )
+# The folders of a large part, in the same order: a folder imports only from those before it. "" is
+# the part itself.
+INSIDE = {
+    "_function": (*("", "library", "purity", "flow", "files", "changes", "sharing", "needs"),),
+    "_workers": ("messages", "", "carried_state", "tasks", "executors", "processes"),
+}
 GROUP_OF = {part: index for index, group in enumerate(CHAIN) for part in group}
 
 ALLOWED_IN_POLICY = {"__future__", "_collections", "math", "operator", "amorsize.policy"}
@@ -171,6 +177,26 @@ def test_each_part_has_its_place_in_the_chain():
 def test_imports_point_one_way():
     """A module imports its own part and the parts before it, inside functions as well."""
     found = [f"{module}: {name}" for module in modules() for name in imports_from_below(module)]
+    assert not found
+
+
+def folder_of(module: str) -> str:
+    """The folder of its part that a module lies in: "flow" for `_function.flow.value_flow`."""
+    inside = module.split(".")[1:-1]
+    is_package = PACKAGE.joinpath(*module.split(".")).is_dir()
+    return ".".join(module.split(".")[1:] if is_package else inside)
+
+
+def test_folders_of_a_part_import_one_way():
+    """A module imports its own folder and the folders before it, inside functions as well."""
+    found = [
+        f"{module}: {other}"
+        for module in modules()
+        if (order := INSIDE.get(part_of(module)))
+        for other in imported_modules(module)
+        if part_of(other) == part_of(module) and other != part_of(module)
+        if order.index(folder_of(other)) > order.index(folder_of(module))
+    ]
     assert not found
 
 

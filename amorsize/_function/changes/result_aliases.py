@@ -13,7 +13,7 @@ from amorsize._function.flow.passed_arguments import Passed
 from amorsize._function.flow.value_flow import ENTERED, INSIDE, OBJECTS, leads_inside, one_step
 from amorsize._function.library.effect_table import rules
 from amorsize._function.library.gives import GIVES
-from amorsize._function.sharing.calls import NETWORK
+from amorsize._function.library.network_packages import NETWORK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -35,20 +35,23 @@ from amorsize._function.files.name_parts import (
 )
 from amorsize._function.files.name_reader import read_names
 from amorsize._function.files.name_sharing import shared_by
+from amorsize._function.files.name_uses import (
+    LISTENS,
+    NOT_PASSED,
+    listens,
+    uses_by_mode,
+    uses_of_path,
+)
 from amorsize._function.files.shared_files import (
     METHODS_OF_PATHS,
     MOST_HELPERS,
     NO_FILES,
-    by_mode,
     uses_of,
 )
 from amorsize._function.flow.made_instances import Made, class_of
 from amorsize._function.library.changes import (
     BINDS,
     LISTENING,
-    MAKES_FOLDER,
-    MAKING_FOLDERS,
-    OPENING_FOR_CHANGES,
     SAVING,
 )
 from amorsize._function.library.sql_uses import ADDS, CHANGES, LOOKS
@@ -57,7 +60,7 @@ from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from types import CodeType, FunctionType
     from typing import Any
 
@@ -67,8 +70,6 @@ if TYPE_CHECKING:
 
 #: Methods that hardly anything has but paths.
 _OF_PATHS_ALONE = {".write_text", ".write_bytes", ".unlink", ".read_text", ".read_bytes"}
-#: What is done to a port.
-LISTENS = "listens"
 #: Steps to a field of a record.
 _FIELDS = {ELEMENT, ATTRIBUTE, ASKED}
 #: The flags of generators and coroutines, whose results are not followed.
@@ -77,8 +78,6 @@ _GIVES_LATER = 0x20 | 0x80 | 0x200
 _MOST_PLACES = 4
 #: How deep calls of helpers are followed for the names that they are passed.
 _MOST_DEEP = 2 * MOST_HELPERS
-#: Stands for an argument that is not passed.
-_NOTHING = Part()
 
 
 class SharedNames(Value):
@@ -284,25 +283,25 @@ class _Uses:
         """Note what a call does to files."""
 
         def at(place: int, keyword: str) -> Part:
-            return passed[place] if 0 <= place < len(passed) else named.get(keyword, _NOTHING)
+            return passed[place] if 0 <= place < len(passed) else named.get(keyword, NOT_PASSED)
 
         method, owner = called.label, called.owner
         self.writes |= name.startswith("tempfile.")
         is_path = owner is not None and (owner.kind == PATH or method in _OF_PATHS_ALONE)
         if owner is not None and is_path and method in METHODS_OF_PATHS:
-            self.found += [(use, owner) for use in _uses_of_path(method, at)]
+            self.found += [(use, owner) for use in uses_of_path(method, at)]
             if method in (".rename", ".replace"):
                 self.found.append((CHANGES, at(0, "target")))
         if owner is not None and method in SAVING and self._helper(called) is None:
             saved = at(SAVING[method], "path_or_buf")
-            is_adding = _by_mode(at(-1, "mode")) == [ADDS]
+            is_adding = uses_by_mode(at(-1, "mode")) == [ADDS]
             if saved.kind != FILE:
                 self.found.append((ADDS if is_adding else CHANGES, saved))
-        uses = uses_of(name, at, _by_mode, self._by_sql)
+        uses = uses_of(name, at, uses_by_mode, self._by_sql)
         self.found += [(use, part) for use, part in uses if part.kind != FILE]
         self.found += files_of_programs(name, at)
         if name in LISTENING or (owner is not None and method == BINDS):
-            self.found += _listens(at(0, "address"))
+            self.found += listens(at(0, "address"))
 
     def _helper(self, called: Part) -> tuple[FunctionType, Bound, list[Part]] | None:
         """The function of the project that is called, and what is passed before its arguments."""
@@ -317,32 +316,6 @@ class _Uses:
             return None
         func, bound = with_arguments(known)
         return None if func is None or not self._owns(func) else (func, bound, first)
-
-
-def _listens(address: Part) -> Iterable[tuple[str, Part]]:
-    """The file, or the port, of an address; any port that is free is 0."""
-    if type(address.known) is str:
-        return [(CHANGES, address)]
-    known = address.known if type(address.known) is tuple else ()
-    parts = address.parts or tuple(map(constant, known))
-    return [(LISTENS, parts[1])] if len(parts) > 1 and parts[1].known != 0 else []
-
-
-def _uses_of_path(method: str, at: Callable[[int, str], Part]) -> list[str]:
-    """What a method of a path does to the file."""
-    if method == MAKES_FOLDER:
-        return _by_mode(at(2, "exist_ok"), "os.makedirs")
-    return _by_mode(at(0, "mode")) if method == ".open" else [METHODS_OF_PATHS[method]]
-
-
-def _by_mode(mode: Part, opener: str = "") -> list[str]:
-    """What opening a file may do to it; a mode that is chosen as items come may be any."""
-    if opener in MAKING_FOLDERS or opener in OPENING_FOR_CHANGES:
-        return [by_mode((None, mode.known), opener)]
-    if type(mode.known) is not str:
-        return [LOOKS] if mode is _NOTHING else [CHANGES]
-    use = by_mode((None, mode.known), opener)
-    return [ADDS, LOOKS] if use == ADDS and "+" in mode.known else [use]
 
 
 def _given(

@@ -43,15 +43,6 @@ _TOUCHING = {
     *("smtplib", "ftplib", "sqlite3", "requests", "httpx", "aiohttp", "urllib3", "boto3"),
     *("botocore", "paramiko", "redis", "pymongo", "psycopg", "psycopg2", "pymysql", "sqlalchemy"),
 }
-#: Packages that talk to services, which limit the number of connections.
-NETWORK = {
-    *("socket", "_socket", "ssl", "urllib", "http", "smtplib", "ftplib", "imaplib", "poplib"),
-    *("xmlrpc", "requests", "httpx", "aiohttp", "urllib3", "httplib2", "pycurl", "boto3"),
-    *("botocore", "google", "azure", "grpc", "paramiko", "redis", "pymongo", "psycopg"),
-    *("psycopg2", "psycopg_pool", "pymysql", "MySQLdb", "mysql", "oracledb", "cx_Oracle"),
-    *("pyodbc", "sqlalchemy", "ldap3", "pika", "kafka", "elasticsearch", "cassandra"),
-    *("websockets", "websocket", "openai", "anthropic", "django"),
-}
 #: Functions that send their requests by the opener that the program has installed.
 _OPENING_BY_PROGRAM = {"urllib.request.urlopen", "urllib.request.urlretrieve"}
 #: Functions of `asyncio` that ask for the event loop which runs in the thread that calls them.

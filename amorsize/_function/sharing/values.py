@@ -20,6 +20,7 @@ from amorsize._function.callables import (
     type_name,
 )
 from amorsize._function.library.changes import CHANGING, changes_bound
+from amorsize._function.library.network_packages import NETWORK
 from amorsize._function.object_contents import (
     MAX_DEPTH,
     MAX_ELEMENTS,
@@ -33,7 +34,7 @@ from amorsize._function.object_contents import (
 )
 from amorsize._function.plain_values import PLAIN
 from amorsize._function.shareable_values import is_shareable
-from amorsize._function.sharing.calls import BUILTINS, NETWORK, is_known_call, judge_builtin, top_of
+from amorsize._function.sharing.calls import BUILTINS, is_known_call, judge_builtin, top_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
