@@ -46,6 +46,14 @@ LOSE_NONE = {
         "amorsize/_workers/processes/worker_main.py",
         "_pickled",
     ): "packs the results again, one by one",
+    (
+        "amorsize/_workers/processes/forking.py",
+        "_launched",
+    ): "hands it on: raised once all workers are noted",
+    (
+        "amorsize/_workers/processes/forking.py",
+        "_fork_several",
+    ): "raises it once all workers are noted",
     ("amorsize/_workers/executors/worker.py", "_packed"): "packs the results again, one by one",
     (
         "amorsize/_workers/messages/exception_pickling.py",

@@ -178,8 +178,12 @@ class Opening:
 
 def _is_thread_of(executor: object) -> bool:
     """Whether this thread is one of the executor's: to wait for others there may be for ever."""
-    threads = getattr(executor, "_threads", None)  # of those of the standard library
-    return type(threads) is set and any(one.ident == get_ident() for one in tuple(threads))
+    queue = getattr(executor, "_work_queue", None)  # of those of the standard library
+    if queue is None or (threading := sys.modules.get("threading")) is None:
+        return False
+    # A new thread may serve the queue before the executor has noted that it has this thread.
+    thread = threading._active.get(get_ident())  # no other is made, as `current_thread` would
+    return any(given is queue for given in getattr(thread, "_args", ()))
 
 
 def _n_cores_most() -> int:

@@ -17,6 +17,7 @@ from amorsize._function.files.item_paths import (
 )
 from amorsize._function.files.item_spelling import spelled
 from amorsize._function.files.item_values import FIRST_TRUE, TEXT_OF, Given, called
+from amorsize._host.signals import let_through
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,7 +143,8 @@ def _of_constants(known: Known, values: list[Any], kind: str) -> Part | None:
     """What a known function makes of values that are the same for all items."""
     try:
         given = constant(called(known, values))
-    except Exception:  # the program will meet it as well
+    except Exception as error:  # the program will meet it as well
+        let_through(error)
         return None
     return given.replace(kind=given.kind or kind)
 

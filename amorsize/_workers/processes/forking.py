@@ -11,6 +11,7 @@ import os
 import sys
 
 from amorsize._host.clocks import perf_counter
+from amorsize._host.signals import let_through
 from amorsize._workers import diverted_output, inherited_descriptors
 from amorsize._workers.messages.pipe_ends import End
 from amorsize._workers.processes import child_setup, parent_death
@@ -71,29 +72,35 @@ class Forks:
         n = min(self.n_expected, max(1, self._n_forked), MOST_IN_A_ROW, len(self.free_slots))
         if task.setup is not None:  # it may ask for the number of its worker
             n = 1
-        began, forked, failure = perf_counter(), [], None
-        for slot in tuple(self.free_slots[: -max(n, 1) - 1 : -1]):
-            try:
-                forked.append((slot, *self._launch(slot, task, is_kept)))
-            except OSError as error:
-                failure = error
-                break
+        began = perf_counter()
+        forked, failure = self._launched(self.free_slots[: -max(n, 1) - 1 : -1], task, is_kept)
         for slot, pid, read_fd, write_fd in forked:
             try:
                 process = Child(pid)
             except OSError as error:
                 failure = error
-                open_ends.difference_update((read_fd, write_fd))
-                os.close(read_fd)
-                os.close(write_fd)
+                _end(pid, read_fd, write_fd)
                 continue
             self.free_slots.remove(slot)
             self.ahead.insert(0, WorkerHandle(-1, process, read_fd, write_fd, self._shared, slot))
-        if not self.ahead:
-            assert failure is not None
-            raise failure
+        if failure is not None:
+            let_through(failure)  # now that every worker is noted, or gone
+            if not self.ahead:
+                raise failure
         self._n_forked += len(self.ahead)
         self._fork_s = (perf_counter() - began) / len(self.ahead)
+
+    def _launched(
+        self, slots: list[int], task: Task, is_kept: bool
+    ) -> tuple[list[tuple[int, int, int, int]], OSError | None]:
+        """Fork for these slots, as far as that goes, and say what was in the way."""
+        forked: list[tuple[int, int, int, int]] = []
+        for slot in slots:
+            try:
+                forked.append((slot, *self._launch(slot, task, is_kept)))
+            except OSError as error:
+                return forked, error
+        return forked, None
 
     def _launch(self, slot: int, task: Task, is_kept: bool) -> tuple[int, int, int]:
         """Fork; gives the process id and the caller's two ends."""
@@ -178,6 +185,18 @@ class Forks:
             open_ends.difference_update(self._death_pipe.ends)
             self._death_pipe.close()
             self._death_pipe = None
+
+
+def _end(pid: int, read_fd: int, write_fd: int) -> None:
+    """End a worker that cannot be watched, as no descriptor is left for that."""
+    open_ends.difference_update((read_fd, write_fd))
+    os.close(read_fd)
+    os.close(write_fd)
+    try:
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+    except (ProcessLookupError, ChildProcessError):  # SIGCHLD is ignored: the kernel reaps it
+        return
 
 
 #: Whether a fork warns of other threads.
