@@ -1,6 +1,7 @@
 """Where threads, processes or files run short, the loop would be right, and so is the call."""
 
 import _thread
+import importlib.util
 import os
 import threading
 import time
@@ -10,6 +11,7 @@ import pytest
 from conftest import ROOT
 
 from amorsize import autotune
+from amorsize._host import shortage
 
 #: What starts a thread, by its name there: from Python 3.13 on `threading` has another one.
 STARTERS = [
@@ -366,3 +368,8 @@ def test_threads_leave_memory_to_what_the_items_need_of_it(limit, rooms, run_scr
     ran = run_script(TIGHT, limit, *rooms.split(), timeout_s=55)
 
     assert (ran.stdout, ran.stderr) == ("", "")
+
+
+def test_what_is_loaded_late_is_there():
+    """A name of another day would end every call that has to load it."""
+    assert [name for name in shortage.LATE if importlib.util.find_spec(name) is None] == []

@@ -44,7 +44,7 @@ LATE = (
     *("amorsize._function.call_hints", "amorsize._function.library.drawn_libraries", "resource"),
     *("amorsize._function.purity.pure_code", "amorsize._function.purity.pure_reach"),
     *("amorsize._workers.messages.serialization", "amorsize._workers.messages.tracebacks"),
-    *("amorsize._workers.tasks.payload", "amorsize._engine.keeping"),
+    *("amorsize._workers.tasks.payload", "amorsize._engine.fork_retention"),
     *(f"amorsize._workers.{name}" for name in ("thread_pool", "first_items", "gil_probe")),
     *(
         f"amorsize._workers.processes.{name}"
