@@ -206,3 +206,54 @@ def test_cached_functions_that_only_give_a_result_stay_parallel(func):
     reach, _ = examine(lambda x: cached(x % 3))
 
     assert [*reach.changed, *reach.stores, *reach.bound] == []
+
+
+@functools.cache
+def partitions(n, most):
+    return 1 if n == 0 else sum(partitions(n - k, k) for k in range(1, min(n, most) + 1))
+
+
+@functools.cache
+def is_even(n):
+    return n == 0 or is_odd(n - 1)
+
+
+@functools.cache
+def is_odd(n):
+    return n > 0 and is_even(n - 1)
+
+
+class Tree:
+    @functools.cache  # noqa: B019
+    def depth(self, n):
+        return 0 if n < 2 else 1 + self.depth(n // 2)
+
+
+TREE = Tree()
+
+
+@pytest.mark.parametrize(
+    "func", [lambda x: partitions(x, x), lambda x: is_even(x), lambda x: TREE.depth(x)]
+)
+def test_a_cached_function_may_call_itself(func):
+    """It is looked into once, however it leads back to itself."""
+    reach, _ = examine(func)
+
+    assert [*reach.changed, *reach.stores, *reach.bound, *reach.copies] == []
+    assert not any("could not be examined" in one for one in reach.unread)
+
+
+@functools.cache
+def counted(n):
+    CALLS.append(n)
+    return 1 if n < 2 else counted(n - 1) + odd_counted(n - 2)
+
+
+@functools.cache
+def odd_counted(n):
+    return 1 if n < 2 else counted(n - 1)
+
+
+@pytest.mark.parametrize("func", [counted, odd_counted, lambda x: odd_counted(x)])
+def test_what_a_function_does_that_calls_itself_happens_once_for_each_key(func):
+    assert examine(func)[0].bound

@@ -79,9 +79,11 @@ def examine(func: Callable[..., object], items: Sequence[object] = ()) -> tuple[
 class _Examination:
     """One look at everything that a function leads to, each thing once."""
 
-    def __init__(self, func: Any) -> None:
+    def __init__(self, func: Any, caches_met: set[int] | None = None) -> None:
         self.findings = Findings()
         self._func = func
+        #: The ids of cached functions that were looked into: one may lead back to itself.
+        self._caches_met: set[int] = set() if caches_met is None else caches_met
         owns = Owns([func])
         self._owns = owns
         self._changes = Changes(self.findings, owns)
@@ -130,7 +132,10 @@ class _Examination:
         """Note a cached function that does something, which no other process may do again."""
         from amorsize._function.sharing.cached_effects import lasting_effect
 
-        inner = _Examination(cache.__wrapped__)
+        if id(cache) in self._caches_met:
+            return
+        self._caches_met.add(id(cache))
+        inner = _Examination(cache.__wrapped__, self._caches_met)
         inner.follow(())
         if (done := lasting_effect(inner.findings.reach(), inner.code.read)) is not None:
             what = f"{label}, which {done} once for each key that it caches"
