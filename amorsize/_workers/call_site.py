@@ -139,8 +139,7 @@ def here() -> CallSite | None:
         frame = frame.f_back
     if not levels:
         return None
-    if len(levels) < MOST_LEVELS:
-        levels.append((*_BEYOND, "<sys>", vars(sys)))
+    levels += [(*_BEYOND, "<sys>", vars(sys))] * (MOST_LEVELS - len(levels))
     return CallSite(tuple(levels))
 
 
