@@ -1,10 +1,13 @@
 """Modules that an item is the first to import are imported once, by the program itself."""
 
+import importlib
+import sys
 import textwrap
+from types import ModuleType
 
 import pytest
 
-from amorsize._function.sharing.first_imports import effect_of_import
+from amorsize._function.sharing.first_imports import effect_of_import, unloaded_in
 
 FILES = {
     "core.py": """
@@ -40,6 +43,12 @@ FILES = {
     "plugins/__init__.py": "",
     "plugins/one.py": "import core\ncore.SEEN.append('one')",
     "plugins/plain.py": "LIMIT = 5",
+    "lazy/__init__.py": """
+        import sys, types
+        sys.modules[__name__].__class__ = type("Lazy", (types.ModuleType,), {})
+    """,
+    "lazy/one.py": "import core\ncore.SEEN.append('one')",
+    "lazy/plain.py": "LIMIT = 5",
     "harmless.py": """
         from __future__ import annotations
         import re, enum, json
@@ -103,6 +112,17 @@ def func():
 def test_what_a_module_does_to_others_is_told(project, name):
     """It is read, not run."""
     assert effect_of_import(func, name) is not None
+
+
+def test_a_package_may_have_a_class_of_its_own(project, monkeypatch):
+    """The modules in it are read like those of others."""
+    monkeypatch.setitem(sys.modules, "lazy", None)  # so that it is taken out at the end
+    del sys.modules["lazy"]
+    assert type(importlib.import_module("lazy")) is not ModuleType
+
+    assert effect_of_import(func, "lazy.one") is not None
+    assert effect_of_import(func, "lazy.plain") is None
+    assert {"lazy.one", "lazy.plain"} <= set(unloaded_in(["lazy"]))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import builtins
 import sys
 
-from amorsize._function.callables import MODULE
+from amorsize._function.callables import is_module
 from amorsize._function.ownership import is_own_file, is_own_module
 from amorsize._host.signals import let_through
 
@@ -57,7 +57,7 @@ def unloaded_in(texts: Iterable[str]) -> list[str]:
     found = []
     for text in texts:
         package = sys.modules.get(text.strip("."))
-        path = vars(package).get("__path__") if type(package) is MODULE else None
+        path = vars(package).get("__path__") if is_module(package) else None
         if path is not None and is_own_module(text.strip(".")):
             found += [f"{text.strip('.')}.{one}" for one in _names_in(path)]
     return [one for one in found if one not in sys.modules]
@@ -87,7 +87,7 @@ class _Reader:
             above = f"{above}.{part}".lstrip(".")
             module = sys.modules.get(above)
             if module is not None:
-                path = vars(module).get("__path__", ()) if type(module) is MODULE else ()
+                path = vars(module).get("__path__", ()) if is_module(module) else ()
                 continue
             spec = _spec_of(above, path)
             if spec is None or not isinstance(spec.origin, str) or not is_own_file(spec.origin):

@@ -7,7 +7,7 @@ import sys
 from contextvars import ContextVar
 
 from amorsize._function import callables, ownership, references
-from amorsize._function.callables import MISSING, MODULE
+from amorsize._function.callables import MISSING, MODULE, is_module
 from amorsize._function.library import puts as library_puts
 from amorsize._function.needs import stdlib_wrappers
 from amorsize._function.needs.code_digest import brief_name_of, digest_of, is_scalar, name_of
@@ -119,7 +119,7 @@ def _check_versions(versions: dict[str, str]) -> None:
     """
     for package, version in versions.items():
         found = sys.modules.get(package)
-        here_is = vars(found).get("__version__") if type(found) is MODULE else None
+        here_is = vars(found).get("__version__") if is_module(found) else None
         if here_is is not None and here_is != version:
             raise Changed(f"{package} is {here_is} in a worker, and {version} in the caller")
 
@@ -255,7 +255,7 @@ def _fill_cache(place: str, entries: list[stdlib_wrappers.Kept]) -> None:
 def _own_modules_with(value: Any) -> list[Any]:
     """The project's modules with a global of this value."""
     found = tuple(sys.modules.items())
-    own = [one for name, one in found if type(one) is MODULE and ownership.is_own_module(name)]
+    own = [one for name, one in found if is_module(one) and ownership.is_own_module(name)]
     return [one for one in own if any(each is value for each in tuple(vars(one).values()))]
 
 
