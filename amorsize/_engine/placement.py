@@ -236,7 +236,7 @@ def _names_process(path: str) -> bool:
 
 def why_not_threads(func: Callable[..., Any], options: Options) -> str | None:
     """Why items may not run in several threads, by reading the code; None: they may."""
-    return from_reading(examine(func)[0], options).thread_reason
+    return against_threads(examine(func)[0], options)
 
 
 def why_in_turn(func: Callable[..., Any], options: Options) -> str | None:

@@ -78,16 +78,12 @@ class Sample:
         )
         if request.backend != "auto":
             return request
+        from amorsize._engine.placement import why_not_threads
+
         return request.replace(
-            thread_reason=self._why_not_threads(),
+            thread_reason=why_not_threads(self.func, self.options),
             process_reason=self._why_not_processes(),
         )
-
-    def _why_not_threads(self) -> str | None:
-        from amorsize._engine.placement import against_threads
-        from amorsize._function.sharing.thread_safety import reach
-
-        return against_threads(reach(self.func), self.options)
 
     def _why_not_processes(self) -> str | None:
         if self.fork_reason is None:
