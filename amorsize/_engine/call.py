@@ -239,7 +239,7 @@ class Recorder:
         from amorsize.errors import AmorsizeWarning
 
         level, frame = 1, sys._getframe(1)
-        while frame.f_back and f"{frame.f_globals.get('__name__')}.".startswith("amorsize."):
+        while frame.f_back and call_site.is_ours(frame.f_globals):
             level, frame = level + 1, frame.f_back
         try:
             warnings.warn(text, AmorsizeWarning, stacklevel=level + 1)

@@ -16,6 +16,7 @@ from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, cell
 from amorsize._function.library.changes import CHANGING
 from amorsize._function.ownership import is_own_class, is_own_function
 from amorsize._function.sharing.thread_safety import examine
+from amorsize._workers.call_site import is_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _let_go(frame: FrameType) -> None:
 
 def _consumers(frame: FrameType | None) -> Iterator[FrameType]:
     """The frames that run between two results, as far as one of them can change something."""
-    while frame is not None and f"{frame.f_globals.get('__name__')}.".startswith("amorsize."):
+    while frame is not None and is_ours(frame.f_globals):
         frame = frame.f_back
     while frame is not None:
         yield frame

@@ -129,7 +129,7 @@ def here() -> CallSite | None:
     levels: list[tuple[str, int, str, dict[str, Any]]] = []
     while frame is not None:
         names, code = frame.f_globals, frame.f_code
-        if code.co_qualname == NAME or not _is_ours(names):
+        if code.co_qualname == NAME or not is_ours(names):
             level = code.co_filename, frame.f_lineno or 0, code.co_name, names
             if _HAS_COMPREHENSION and not levels:
                 levels.append((level[0], level[1], "<listcomp>", names))
@@ -155,7 +155,8 @@ def without_copies(error: BaseException) -> None:
         at = following
 
 
-def _is_ours(names: dict[str, Any]) -> bool:
+def is_ours(names: dict[str, Any]) -> bool:
+    """Whether the code of a frame with these globals is amorsize's own."""
     name = names.get("__name__")
     return type(name) is str and (name.startswith("amorsize.") or name == "amorsize")
 
