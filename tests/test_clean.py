@@ -12,16 +12,17 @@ import time
 import types
 from dataclasses import dataclass
 from functools import partial
+from unittest.mock import Mock
 
 import clean_items
 import pytest
 
 import amorsize
 from amorsize import autotune, tuned_map
-from amorsize._engine import missed_savings, spawn_costs
+from amorsize._engine import host_inspection, missed_savings, spawn_costs
 from amorsize._profiles.memory_store import last_trace
 from amorsize._workers.messages import framing
-from amorsize._workers.processes import spawned_main, worker_main
+from amorsize._workers.processes import spawned_main, start_ahead, worker_main
 from amorsize._workers.processes.warm_pool import pool
 from amorsize._workers.protocol import Task
 from amorsize._workers.tasks.payload import Payload
@@ -545,6 +546,7 @@ def test_what_calls_have_lost_is_forgotten_after_a_while():
 
 def test_an_interpreter_begins_for_later_calls_once_those_before_have_lost_its_start(monkeypatch):
     """The call that starts it goes on in the caller: to load and read all that would delay it."""
+    monkeypatch.setenv("AMORSIZE_MAX_CPUS", "2")
     amorsize.shutdown()
     monkeypatch.setattr(spawn_costs, "starting_s", lambda _: 10.0)  # longer than any call here
     lost = missed_savings.MissedSavings()
@@ -557,12 +559,29 @@ def test_an_interpreter_begins_for_later_calls_once_those_before_have_lost_its_s
 
     lost.add(20.0)
     assert tuned(range(20)) == list(range(20))
-    assert "one begins now for the calls to come" in str(tuned.explain())
+    assert "1 begins now for the calls to come" in str(tuned.explain())
     assert "in processes" not in str(tuned.explain())
-    assert spawn_costs.n_warm_interpreters() > 0
+    assert spawn_costs.n_warm_interpreters() == 1
 
     assert tuned(range(20)) == list(range(20))
     amorsize.shutdown()
+
+
+def test_explain_tells_how_many_interpreters_begin_for_later_calls(monkeypatch):
+    """As many as there are cores beside the caller's, or as the system has room for."""
+    amorsize.shutdown()
+    started = []
+    monkeypatch.setattr(start_ahead, "WarmWorker", lambda *_: started.append(1) or object())
+    monkeypatch.setattr(start_ahead.pool, "put", lambda _: None)
+    monkeypatch.setattr(missed_savings, "missed_savings", Mock(recent_s=1e9))
+    monkeypatch.setattr(spawn_costs, "starting_s", lambda _: 10.0)
+
+    monkeypatch.setattr(host_inspection.HostInspection, "_n_computing", lambda _: 4)
+    tuned = autotune(computes(lambda i: -i))
+    assert tuned(range(20)) == [-i for i in range(20)]
+
+    assert started == [1, 1, 1]
+    assert "3 begin now for the calls to come" in str(tuned.explain())
 
 
 def test_short_calls_beside_a_thread_have_interpreters_in_the_end(run_script):

@@ -253,8 +253,8 @@ class HostInspection:
             self._has_gone_without = True
             from amorsize._engine.starting_ahead import start_if_worth  # not for calls that fork
 
-            if start_if_worth(left_s, n_workers, self._n_computing()):
-                return f"{why}; one begins now for the calls to come"
+            if n := start_if_worth(left_s, n_workers, self._n_computing()):
+                return f"{why}; {n} begin{'s' * (n == 1)} now for the calls to come"
         return why
 
     def _interpreters_worth(self, request: Request) -> int | None:

@@ -9,14 +9,19 @@ from amorsize._workers.processes.library_threads import thread_variables
 from amorsize._workers.processes.warm_pool import WarmWorker, pool
 
 
-def start_ahead(n_workers: int) -> None:
-    """Start so many interpreters that wait for the next call, as far as the system has room."""
+def start_ahead(n_workers: int) -> int:
+    """Start so many interpreters that wait for the next call, as far as the system has room.
+
+    Returns:
+        How many it has started.
+    """
     environ = dict(os.environ)
     environ |= dict.fromkeys(thread_variables(environ), "1")
     with no_interrupts():  # else Ctrl-C could leave a worker that nobody ends
-        for _ in range(n_workers):
+        for n_started in range(n_workers):
             try:
                 pool.put(WarmWorker(environ, 1))
             except OSError as error:
                 let_through(error)
-                return
+                return n_started
+    return n_workers
