@@ -1,7 +1,21 @@
-"""`python -m amorsize` is the command `amorsize`."""
+"""The command `amorsize`, which is `python -m amorsize` as well."""
 
 import os
+import signal
 import sys
+
+
+def main() -> int:
+    """Run the command of this process; Ctrl-C while its modules are still read is told as later."""
+    try:
+        from amorsize.cli import main as run
+
+        return run()
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more would cut short what is said of it
+        if sys.stderr is not None:
+            print("amorsize: interrupted.", file=sys.stderr)
+        return 130
 
 
 def _import_from_here_last() -> None:
@@ -15,6 +29,4 @@ def _import_from_here_last() -> None:
 
 if __name__ == "__main__":
     _import_from_here_last()
-    from amorsize.cli import main
-
     sys.exit(main())

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from amorsize import __main__ as command
 from amorsize import cache, cli
 from amorsize.cli import command_groups
 
@@ -468,3 +470,26 @@ def test_a_terminal_without_unicode(amorsize):
 
     assert result.returncode == 0
     assert "shop.gr\\xf6\\xdfe_\\u6587" in result.stdout
+
+
+@pytest.mark.parametrize("module", ["amorsize.cli", "amorsize.cli.commands.tune"])
+def test_ctrl_c_while_the_command_is_still_read(module, monkeypatch, capsys):
+    """One line, as later on, and no traceback; a second one changes nothing."""
+
+    class Interrupting:
+        @staticmethod
+        def find_spec(name, *_):
+            if name == module:
+                signal.raise_signal(signal.SIGINT)
+
+    for name in [one for one in sys.modules if one.startswith("amorsize.cli")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Interrupting, *sys.meta_path])
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        assert command.main() == 130
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert capsys.readouterr() == ("", "amorsize: interrupted.\n")
