@@ -185,7 +185,7 @@ def heard(event, arguments):
         opened.append(arguments[0])
 sys.addaudithook(heard)
 from amorsize._engine import engine
-from amorsize._engine.call import Invocation
+from amorsize._engine.state.call import Invocation
 from amorsize._profiles import memory_store
 from amorsize import tuned_map
 

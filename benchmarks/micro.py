@@ -93,7 +93,7 @@ def internals_us() -> dict[str, float]:
     """
     from amorsize import tuned_map
     from amorsize._engine import engine
-    from amorsize._engine.call import Invocation
+    from amorsize._engine.state.call import Invocation
     from amorsize._profiles import memory_store
 
     data = range(200)

@@ -3,7 +3,7 @@
 import time
 
 from amorsize import autotune, tuned_map
-from amorsize._engine import spawn_costs
+from amorsize._engine.costs import spawn_costs
 
 
 def kept_in_the_caller(function, change, monkeypatch):

@@ -10,7 +10,7 @@ import warnings
 import pytest
 from conftest import another_thread
 
-from amorsize._engine.output_order import Printed
+from amorsize._engine.data.output_order import Printed
 from amorsize._host.signals import no_interrupts
 from amorsize._watching import Around, descriptors, process_state
 from amorsize._watching import snapshot as around_module

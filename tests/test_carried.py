@@ -33,7 +33,7 @@ import pytest
 
 import amorsize
 from amorsize import tuned_map
-from amorsize._engine import spawn_costs
+from amorsize._engine.costs import spawn_costs
 from amorsize._host import import_hooks
 from amorsize._workers.carried_state import caller_state
 from amorsize._workers.processes import spawned_main

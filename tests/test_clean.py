@@ -19,7 +19,8 @@ import pytest
 
 import amorsize
 from amorsize import autotune, tuned_map
-from amorsize._engine import host_inspection, missed_savings, spawn_costs
+from amorsize._engine.costs import missed_savings, spawn_costs
+from amorsize._engine.starting import host_inspection
 from amorsize._profiles.memory_store import last_trace
 from amorsize._workers.messages import framing
 from amorsize._workers.processes import spawned_main, start_ahead, worker_main

@@ -11,8 +11,8 @@ import urllib.request
 import pytest
 
 from amorsize import autotune
-from amorsize._engine.call_options import Options
-from amorsize._engine.placement import why_not_threads
+from amorsize._engine.options.call_options import Options
+from amorsize._engine.placement.placement import why_not_threads
 
 
 class Counting(http.server.BaseHTTPRequestHandler):

@@ -12,7 +12,7 @@ from conftest import another_thread
 from witness import MANY_CORES, compute_if_here
 
 from amorsize import SerializationError, autotune, optimize, tuned_map
-from amorsize._engine import pickling_cost
+from amorsize._engine.costs import pickling_cost
 from amorsize._workers.messages.serialization import Packing
 
 LEVEL = 1

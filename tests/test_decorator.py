@@ -19,7 +19,7 @@ import wrapt
 
 import amorsize._api.late_map
 from amorsize import InvalidOptionError, TunedFunction, WrongTypeError, autotune
-from amorsize._engine.call_options import DEFAULTS, validated
+from amorsize._engine.options.call_options import DEFAULTS, validated
 
 
 def shown(value):

@@ -4,8 +4,9 @@ import sys
 
 import pytest
 
-from amorsize._engine import dispatcher_thread, engine
-from amorsize._engine.call import Invocation
+from amorsize._engine import engine
+from amorsize._engine.caller import dispatcher_thread
+from amorsize._engine.state.call import Invocation
 
 
 @pytest.fixture

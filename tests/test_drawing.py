@@ -8,7 +8,7 @@ import pytest
 from witness import MANY_CORES, compute
 
 from amorsize import autotune, tuned_map
-from amorsize._engine.item_seeding import WHY_QUICK
+from amorsize._engine.caller.item_seeding import WHY_QUICK
 from amorsize._function.library.drawn_libraries import may_draw
 from amorsize._workers import random_streams
 from amorsize._workers.seeding import PROCESS_WIDE, Reached

@@ -117,8 +117,8 @@ def look(node):
 
 def test_what_items_have_in_common_is_named_in_one_phrase():
     """It stands in a sentence, so it is none itself."""
-    from amorsize._engine.call_options import Options
-    from amorsize._engine.placement import against_threads
+    from amorsize._engine.options.call_options import Options
+    from amorsize._engine.placement.placement import against_threads
     from amorsize._function.sharing.thread_safety import examine
 
     root = Node(1)

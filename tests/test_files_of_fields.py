@@ -21,7 +21,7 @@ from typing import NamedTuple
 import pytest
 
 from amorsize import autotune, tuned_map
-from amorsize._engine.file_names import FileNames
+from amorsize._engine.data.file_names import FileNames
 from amorsize._function.sharing.thread_safety import examine
 
 FOLDER = "made"

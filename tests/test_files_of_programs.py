@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from amorsize import tuned_map
-from amorsize._engine.file_names import FileNames
+from amorsize._engine.data.file_names import FileNames
 from amorsize._function.sharing.thread_safety import examine
 
 LATEST = "latest.txt"

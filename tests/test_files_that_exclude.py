@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from amorsize import tuned_map
-from amorsize._engine.file_names import FileNames
+from amorsize._engine.data.file_names import FileNames
 from amorsize._function.sharing.thread_safety import examine
 
 PORT = 8123

@@ -57,7 +57,13 @@ print(status)
 
 @pytest.mark.parametrize("forks", ["os", "multiprocessing"])
 @pytest.mark.parametrize(
-    "slow", ["_api.trivial_calls", "_api.map", "_engine.host_inspection", "_engine.call_outcome"]
+    "slow",
+    [
+        "_api.trivial_calls",
+        "_api.map",
+        "_engine.starting.host_inspection",
+        "_engine.reporting.call_outcome",
+    ],
 )
 def test_the_child_of_a_fork_meanwhile_can_make_calls(run_script, slow, forks):
     """Whichever module the other thread is loading."""

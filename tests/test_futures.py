@@ -17,8 +17,8 @@ import pytest
 from amorsize import autotune, cache, tuned_map
 from amorsize._clusters import buffers
 from amorsize._clusters.plain import PlainAdapter
-from amorsize._engine import submission_costs
-from amorsize._engine.submission_costs import SubmissionCosts
+from amorsize._engine.costs import submission_costs
+from amorsize._engine.costs.submission_costs import SubmissionCosts
 from amorsize._workers.executors.pool import ExecutorPool
 from amorsize._workers.messages import serialization
 from amorsize._workers.protocol import Chunk, ChunkDone, Task, WorkerLost

@@ -11,7 +11,7 @@ import pytest
 import amorsize
 import amorsize.tuning
 from amorsize import autotune
-from amorsize._engine.call_options import DEFAULTS
+from amorsize._engine.options.call_options import DEFAULTS
 
 FUNCTIONS = {
     name: getattr(amorsize, name)

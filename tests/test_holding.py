@@ -10,7 +10,7 @@ import pytest
 from conftest import another_thread
 
 from amorsize import partial_results, tuned_map
-from amorsize._engine import pickling_cost
+from amorsize._engine.costs import pickling_cost
 from amorsize._host import procfs, signals
 from amorsize._host.signals import no_interrupts, raised_by_handler
 

@@ -9,7 +9,7 @@ from lent_items import DEPENDENT, INDEPENDENT, KINDS, reading
 from witness import CALLER, MANY_CORES, compute_if_here
 
 from amorsize import autotune, failed_index, partial_results, tuned_map
-from amorsize._engine.source import Reading
+from amorsize._engine.data.source import Reading
 from amorsize.policy.rules import choose_backend
 
 LOOPS = [{"backend": "serial"}, {"n_jobs": 1}]

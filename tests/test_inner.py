@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from amorsize import autotune, tuned_map
-from amorsize._engine import blas_threads
+from amorsize._engine.serving import blas_threads
 from amorsize._host import resources
 
 np = pytest.importorskip("numpy")
@@ -143,7 +143,7 @@ def test_without_such_libraries_nothing_is_loaded_for_it(run_script):
     done = run_script(
         "import sys, amorsize\n"
         "assert amorsize.tuned_map(abs, range(100), backend='process') == list(range(100))\n"
-        "print('amorsize._engine.blas_threads' in sys.modules, 'ctypes' in sys.modules)\n"
+        "print('amorsize._engine.serving.blas_threads' in sys.modules, 'ctypes' in sys.modules)\n"
     )
 
     assert done.stdout.split() == ["False", "False"]

@@ -31,8 +31,8 @@ import numpy as np
 import pytest
 
 from amorsize import SerializationError, autotune, shutdown, tuned_map
-from amorsize._engine import call_options
-from amorsize._engine.placement import Judge
+from amorsize._engine.options import call_options
+from amorsize._engine.placement.placement import Judge
 from amorsize._function.sharing.thread_safety import examine
 
 WAIT_S = 3e-3
@@ -711,7 +711,7 @@ def test_namespaces_keep_what_items_store_into_them():
 @pytest.mark.parametrize("cut", ["no time", "no second look either"])
 def test_what_there_was_no_time_to_look_at_counts_as_changed(monkeypatch, cut):
     """A look that was cut off has seen nothing; the second item is given more time."""
-    from amorsize._engine import placement
+    from amorsize._engine.placement import placement
     from amorsize._watching import snapshot
 
     seen = []
@@ -734,7 +734,7 @@ def test_what_there_was_no_time_to_look_at_counts_as_changed(monkeypatch, cut):
 
 def test_a_look_inside_that_was_cut_off_is_made_again(monkeypatch):
     """As when the garbage collector ran in it: the second item shows what there is to see."""
-    from amorsize._engine import placement
+    from amorsize._engine.placement import placement
     from amorsize._watching import known_calls
 
     monkeypatch.setattr(placement, "_watched", {})
@@ -760,7 +760,7 @@ def test_a_look_inside_that_was_cut_off_is_made_again(monkeypatch):
 @pytest.mark.parametrize("how", ["no time", "made something that lasts"])
 def test_what_one_item_seems_to_have_done_is_not_kept_for_the_next_call(monkeypatch, how):
     """The call ended before a second item could show whether each of them does so."""
-    from amorsize._engine import placement
+    from amorsize._engine.placement import placement
     from amorsize._watching import snapshot
 
     monkeypatch.setattr(placement, "_watched", {})

@@ -18,7 +18,7 @@ from conftest import another_thread, children
 
 import amorsize
 from amorsize import autotune, tuned_map
-from amorsize._engine import fork_retention
+from amorsize._engine.starting import fork_retention
 from amorsize._host import resources
 from amorsize._workers.processes import kept_forks, worker_main
 
@@ -82,7 +82,7 @@ PRELUDE = """
 import decimal, locale, mmap, os, resource, signal, subprocess, sys, tempfile, time, warnings
 from time import sleep
 from amorsize import shutdown, tuned_map
-from amorsize._engine import fork_retention
+from amorsize._engine.starting import fork_retention
 fork_retention.MANY = 1
 
 def add_one(x):

@@ -33,6 +33,10 @@ CHAIN = (
 INSIDE = {
     "_function": (*("", "library", "purity", "flow", "files", "changes", "sharing", "needs"),),
     "_workers": ("messages", "", "carried_state", "tasks", "executors", "processes"),
+    "_engine": (
+        *("options", "data", "placement", "reading", "state", "costs"),
+        *("serving", "starting", "caller", "reporting", ""),
+    ),
 }
 GROUP_OF = {part: index for index, group in enumerate(CHAIN) for part in group}
 

@@ -8,9 +8,9 @@ import pytest
 
 import amorsize
 from amorsize import autotune, tuned_map
-from amorsize._engine import spawn_costs
-from amorsize._engine.call import Invocation
+from amorsize._engine.costs import spawn_costs
 from amorsize._engine.engine import Engine
+from amorsize._engine.state.call import Invocation
 from amorsize._host.resources import Memory
 from amorsize._workers.protocol import Task
 from amorsize._workers.tasks import shared_data

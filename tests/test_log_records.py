@@ -5,8 +5,8 @@ import logging
 import pytest
 
 from amorsize import autotune
-from amorsize._engine.call_options import Options
-from amorsize._engine.placement import from_reading
+from amorsize._engine.options.call_options import Options
+from amorsize._engine.placement.placement import from_reading
 from amorsize._function.sharing.thread_safety import reach
 
 LOG = logging.getLogger("records")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from amorsize import ItemTimeout, SerializationError, WorkerDied, autotune, tuned_map
-from amorsize._engine.retries import WorkerDeaths
+from amorsize._engine.serving.retries import WorkerDeaths
 from amorsize._host import resources
 
 

@@ -10,7 +10,8 @@ import time
 import pytest
 
 from amorsize import autotune, tuned_map
-from amorsize._engine import call, inline
+from amorsize._engine.caller import inline
+from amorsize._engine.state import call
 from amorsize._workers.tasks import shared_data
 from amorsize.errors import AmorsizeWarning
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amorsize import InvalidOptionError, autotune, tuned_map
-from amorsize._engine.call_options import validated
+from amorsize._engine.options.call_options import validated
 from amorsize._function import sizeof
 from amorsize._host import resources
 from amorsize._profiles.memory_store import last_trace

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from amorsize import autotune, tuned_map
-from amorsize._engine.file_names import FileNames
+from amorsize._engine.data.file_names import FileNames
 from amorsize._function.sharing.thread_safety import examine
 
 WORD = re.compile(r"(?P<user>\w+)-(?P<day>\d+)")

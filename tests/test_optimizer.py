@@ -11,7 +11,7 @@ import witness
 
 import amorsize
 from amorsize import InvalidOptionError, OptimizationResult, WrongTypeError, optimize
-from amorsize._engine import call_options
+from amorsize._engine.options import call_options
 from amorsize._profiles.memory_store import last_trace
 from amorsize.optimizer.prediction import result_of
 from amorsize.optimizer.sample import Sample

@@ -13,9 +13,9 @@ import pytest
 
 import amorsize
 from amorsize import InvalidOptionError, WrongTypeError
-from amorsize._engine import call_options
-from amorsize._engine.call_checks import check_data, check_function
-from amorsize._engine.call_options import (
+from amorsize._engine.options import call_options
+from amorsize._engine.options.call_checks import check_data, check_function
+from amorsize._engine.options.call_options import (
     DEFAULTS,
     HABITS,
     HINTS,

@@ -175,7 +175,9 @@ def test_output_in_a_terminal_is_that_of_the_loop(played):
 def test_silent_items_send_nothing_but_results(tmp_path):
     """No text is sent in vain, and nothing piles up on a stream from call to call."""
     (tmp_path / "silent.py").write_text(
-        "import sys\nfrom amorsize import tuned_map\nfrom amorsize._engine import output_order\n"
+        "import sys\n"
+        "from amorsize import tuned_map\n"
+        "from amorsize._engine.data import output_order\n"
         "taken = []\n"
         "output_order.Printed.take = lambda _, start, calls: taken.append(calls)\n"
         "def f(x): return x\n"

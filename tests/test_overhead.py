@@ -5,8 +5,8 @@ import json
 import pytest
 
 from amorsize import tuned_map
-from amorsize._engine import overhead
-from amorsize._engine.overhead import LEAST_CHUNKS, OverheadMeter
+from amorsize._engine.costs import overhead
+from amorsize._engine.costs.overhead import LEAST_CHUNKS, OverheadMeter
 from amorsize._host import costs, resources
 
 

@@ -10,8 +10,8 @@ import pytest
 from witness import MANY_CORES, compute, compute_if_here
 
 from amorsize import InvalidOptionError, autotune
-from amorsize._engine.feedback import Waiters
-from amorsize._engine.source import Reading
+from amorsize._engine.data.source import Reading
+from amorsize._engine.reading.feedback import Waiters
 
 BOUND_S = 20.0  # a wait as long as this is one for ever
 BACKENDS = ("auto", "thread", "process", "serial")

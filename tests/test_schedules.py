@@ -10,17 +10,12 @@ from hypothesis import strategies as st
 
 import amorsize
 from amorsize import AmorsizeError, ItemTimeout, WorkerDied
-from amorsize._engine import (
-    action_runner,
-    call,
-    call_options,
-    ending,
-    engine,
-    inline,
-    retries,
-    starting,
-    workers,
-)
+from amorsize._engine import action_runner, ending, engine
+from amorsize._engine.caller import inline
+from amorsize._engine.options import call_options
+from amorsize._engine.serving import retries, workers
+from amorsize._engine.starting import starting
+from amorsize._engine.state import call
 from amorsize._workers.protocol import ChunkDone, WorkerLost, WorkerReady, WorkerRetired
 
 MOST_DEATHS = 6  # in a schedule: fewer in a row than make a call give up

@@ -136,7 +136,7 @@ def rows(page: str) -> list[list[str]]:
 
 def test_the_page_of_options_names_each_with_its_default():
     """No more and no less, as `Options` has them; each has a section of its own as well."""
-    from amorsize._engine.call_options import DEFAULTS
+    from amorsize._engine.options.call_options import DEFAULTS
 
     page = (ROOT / "docs" / "reference" / "options.md").read_text("utf-8")
     told = {

@@ -15,9 +15,9 @@ from types import SimpleNamespace
 import pytest
 from conftest import ROOT, read
 
-from amorsize._engine.handing_over import Consumer
-from amorsize._engine.retries import WorkerDeaths
-from amorsize._engine.workers import Workers
+from amorsize._engine.caller.handing_over import Consumer
+from amorsize._engine.serving.retries import WorkerDeaths
+from amorsize._engine.serving.workers import Workers
 from amorsize.errors import ItemTimeout
 
 TIMEOUT_S, PAUSE_S = 1.0, 1.5

@@ -11,8 +11,8 @@ import time
 import pytest
 
 from amorsize import tuned_map
-from amorsize._engine import retries
-from amorsize._engine.starvation import MOST_SPARED_S, RunDelay, Starvation
+from amorsize._engine.serving import retries
+from amorsize._engine.serving.starvation import MOST_SPARED_S, RunDelay, Starvation
 from amorsize.errors import ItemTimeout
 
 TIMEOUT_S, N_BUSY, NEEDS_S = 0.25, 10, 0.04

@@ -386,7 +386,7 @@ def test_workers_agree_with_one_another_on_the_hash_of_text():
 MAPPED = """
 import os, sys, time
 from amorsize import autotune
-from amorsize._engine import spawn_costs
+from amorsize._engine.costs import spawn_costs
 spawn_costs.STARTING_SHARE = 1e9  # however long a start takes on a busy host, it is thought of
 HOME, IN_CALLER_S = os.getpid(), float(sys.argv[1])
 

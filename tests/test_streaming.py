@@ -8,8 +8,8 @@ import pytest
 from witness import CALLER, MANY_CORES, Ledger, compute_if_here, note
 
 from amorsize import autotune
-from amorsize._engine.call import Invocation
 from amorsize._engine.engine import Engine
+from amorsize._engine.state.call import Invocation
 
 BACKENDS = ("auto", "serial", "thread", "process")
 

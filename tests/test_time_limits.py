@@ -17,9 +17,9 @@ import pytest
 from conftest import ROOT
 
 from amorsize import tuned_map
-from amorsize._engine import notify
-from amorsize._engine.call_checks import shown
-from amorsize._engine.item_snapshot import trace
+from amorsize._engine.options.call_checks import shown
+from amorsize._engine.reading.item_snapshot import trace
+from amorsize._engine.reporting import notify
 from amorsize._host.fork_safety import OtherThreads
 from amorsize._host.signals import no_interrupts
 from amorsize._profiles import disk_store

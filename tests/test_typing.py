@@ -12,9 +12,9 @@ import pytest
 
 import amorsize._api.decorator
 import amorsize._api.tuned_map
-from amorsize._engine import option_checks
-from amorsize._engine.call_options import DEFAULTS, Options
-from amorsize._engine.option_checks import CHECKS
+from amorsize._engine.options import option_checks
+from amorsize._engine.options.call_options import DEFAULTS, Options
+from amorsize._engine.options.option_checks import CHECKS
 
 ROOT = Path(__file__).parent.parent
 CASES = ROOT / "tests" / "typing"

@@ -8,8 +8,8 @@ from __future__ import annotations
 from amorsize._api import late_map
 from amorsize._api.receivers import is_receiver, is_unbound
 from amorsize._api.wrapt_proxy import BoundFunctionWrapper, FunctionWrapper
-from amorsize._engine.call_checks import check_function, name_of
-from amorsize._engine.call_options import merged, spelled
+from amorsize._engine.options.call_checks import check_function, name_of
+from amorsize._engine.options.call_options import merged, spelled
 from amorsize._function.callables import is_partial, own
 from amorsize.errors import WrongTypeError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any, Unpack
 
     from amorsize._api.pickling import ByName
-    from amorsize._engine.call_options import Backend, Changes, Options
+    from amorsize._engine.options.call_options import Backend, Changes, Options
     from amorsize.explanation import Explanation
     from amorsize.policy.actions import Plan
     from amorsize.policy.evidence.drift import Drift

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from inspect import Parameter, cleandoc
 
-from amorsize._engine.call_options import DEFAULTS
+from amorsize._engine.options.call_options import DEFAULTS
 from amorsize._function.callables import own
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from amorsize._engine.call_options import Options
+    from amorsize._engine.options.call_options import Options
 
 _TEXT = """\
 Tuned by amorsize. Call it with {data}: it returns the list of what the function returns for

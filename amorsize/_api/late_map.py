@@ -8,8 +8,8 @@ from _frozen_importlib import _module_locks  # type: ignore[attr-defined]
 from _thread import get_ident
 from time import sleep
 
-from amorsize._engine.call_checks import check_data, name_of
-from amorsize._engine.call_options import DEFAULTS
+from amorsize._engine.options.call_checks import check_data, name_of
+from amorsize._engine.options.call_options import DEFAULTS
 from amorsize._function.callables import FUNCTION
 from amorsize._host import shortage
 from amorsize._host.shortage import CANNOT_LOAD, is_lack, loop, no_workers, why_too_few
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from amorsize._engine.call_options import Options
+    from amorsize._engine.options.call_options import Options
 
 #: `amorsize._api.map` from the first call that takes it; None before that.
 loaded: Any = None

@@ -6,11 +6,11 @@ import os
 import sys
 from _functools import partial  # type: ignore[import-not-found]  # `functools` loads much more
 
-from amorsize._engine import call_checks, call_options
-from amorsize._engine.call import Invocation
-from amorsize._engine.call_checks import SURELY_DATA
+from amorsize._engine.caller.item_seeding import is_known_to_draw
 from amorsize._engine.engine import Engine
-from amorsize._engine.item_seeding import is_known_to_draw
+from amorsize._engine.options import call_checks, call_options
+from amorsize._engine.options.call_checks import SURELY_DATA
+from amorsize._engine.state.call import Invocation
 from amorsize._host.clocks import perf_counter
 from amorsize._profiles import memory_store
 from amorsize._profiles.memory_store import drifts_of as drifts_of
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from amorsize._engine.call_options import Options
+    from amorsize._engine.options.call_options import Options
     from amorsize.explanation import Explanation
 
 #: A call known to take less than this, in seconds, is the plain loop; the policy is not asked.

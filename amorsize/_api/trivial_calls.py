@@ -6,7 +6,7 @@ import os
 from _weakref import ref
 from time import thread_time, time
 
-from amorsize._engine.call_checks import SURELY_DATA
+from amorsize._engine.options.call_checks import SURELY_DATA
 from amorsize._function.trivial import is_trivial
 from amorsize._host import shortage
 from amorsize._host.clocks import perf_counter

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._api import late_map
-from amorsize._engine import call_checks, call_options
+from amorsize._engine.options import call_checks, call_options
 from amorsize._function.callables import raw
 
 TYPE_CHECKING = False
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from amorsize._engine.call_options import Backend
+    from amorsize._engine.options.call_options import Backend
 
 
 def tuned_map(

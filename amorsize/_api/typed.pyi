@@ -17,7 +17,7 @@ from typing import (
     overload,
 )
 
-from amorsize._engine.call_options import Changes, Options
+from amorsize._engine.options.call_options import Changes, Options
 from amorsize.explanation import Explanation
 from amorsize.policy.actions import Plan
 from amorsize.policy.evidence.drift import Drift

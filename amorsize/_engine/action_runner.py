@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from time import process_time, thread_time
 
-from amorsize._engine.workers import WAIT_S
+from amorsize._engine.serving.workers import WAIT_S
 from amorsize._host import shortage
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
@@ -13,15 +13,15 @@ from amorsize.policy.events import Waited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize._engine.call import Call, Recorder
-    from amorsize._engine.confinement import Confinement
-    from amorsize._engine.dispatcher_thread import Dispatcher
-    from amorsize._engine.host_inspection import HostInspection
-    from amorsize._engine.inline import InlineItems
-    from amorsize._engine.measuring import Measuring
+    from amorsize._engine.caller.dispatcher_thread import Dispatcher
+    from amorsize._engine.caller.inline import InlineItems
+    from amorsize._engine.costs.measuring import Measuring
     from amorsize._engine.opening import Opening
-    from amorsize._engine.starting import Starter
-    from amorsize._engine.workers import Workers
+    from amorsize._engine.serving.workers import Workers
+    from amorsize._engine.starting.host_inspection import HostInspection
+    from amorsize._engine.starting.starting import Starter
+    from amorsize._engine.state.call import Call, Recorder
+    from amorsize._engine.state.confinement import Confinement
 
 #: Actions that the dispatcher thread may carry out, besides starting threads. It never forks.
 DONE_BESIDE = (do.Send, do.RetireWorker, do.LookUpProfile, do.StopGilProbe)
@@ -115,7 +115,7 @@ class ActionRunner:
     def new_dispatcher(self) -> Dispatcher | None:
         """Start a dispatcher thread; None: the system has no room for a thread."""
         try:
-            from amorsize._engine.dispatcher_thread import Dispatcher
+            from amorsize._engine.caller.dispatcher_thread import Dispatcher
 
             return Dispatcher(
                 self._call,
@@ -164,7 +164,7 @@ class ActionRunner:
     def inspection(self) -> HostInspection:
         """The inspection of host and function, made when it is first needed."""
         if self._inspection is None:
-            from amorsize._engine.host_inspection import HostInspection
+            from amorsize._engine.starting.host_inspection import HostInspection
 
             self._inspection = HostInspection(
                 self._call,
@@ -180,7 +180,7 @@ class ActionRunner:
     def starter(self) -> Starter:
         """The part that starts workers, made when it is first needed."""
         if self._starter is None:
-            from amorsize._engine.starting import Starter
+            from amorsize._engine.starting.starting import Starter
 
             self._starter = Starter(
                 self._call,
@@ -196,7 +196,7 @@ class ActionRunner:
     def measuring(self) -> Measuring:
         """The part that measures, made when it is first needed."""
         if self._measuring is None:
-            from amorsize._engine.measuring import Measuring
+            from amorsize._engine.costs.measuring import Measuring
 
             self._measuring = Measuring(self._call, self._recorder)
         return self._measuring

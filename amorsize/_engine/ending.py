@@ -9,11 +9,11 @@ from amorsize._host.clocks import perf_counter
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize._engine.action_runner import ActionRunner
-    from amorsize._engine.call import Call, Recorder
-    from amorsize._engine.inline import InlineItems
-    from amorsize._engine.item_seeding import ItemSeeding
-    from amorsize._engine.overhead import OverheadMeter
-    from amorsize._engine.workers import Workers
+    from amorsize._engine.caller.inline import InlineItems
+    from amorsize._engine.caller.item_seeding import ItemSeeding
+    from amorsize._engine.costs.overhead import OverheadMeter
+    from amorsize._engine.serving.workers import Workers
+    from amorsize._engine.state.call import Call, Recorder
 
 
 class Ending:

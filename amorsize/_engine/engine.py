@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 
 from amorsize._engine.action_runner import ActionRunner
-from amorsize._engine.call import Call, Invocation, Recorder
-from amorsize._engine.confinement import Confinement
+from amorsize._engine.caller.inline import InlineItems
+from amorsize._engine.caller.item_seeding import ItemSeeding
+from amorsize._engine.data.source import READ_S
 from amorsize._engine.ending import Ending
-from amorsize._engine.failures import Failures
-from amorsize._engine.inline import InlineItems
-from amorsize._engine.item_seeding import ItemSeeding
 from amorsize._engine.opening import Opening
-from amorsize._engine.source import READ_S
-from amorsize._engine.workers import Workers
+from amorsize._engine.serving.workers import Workers
+from amorsize._engine.state.call import Call, Invocation, Recorder
+from amorsize._engine.state.confinement import Confinement
+from amorsize._engine.state.failures import Failures
 from amorsize._host import shortage
 from amorsize._host.clocks import perf_counter
 from amorsize.policy import actions as do
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from amorsize._engine.lockstep import Turns
-    from amorsize._engine.read_ahead import ReadAhead
+    from amorsize._engine.caller.lockstep import Turns
+    from amorsize._engine.data.read_ahead import ReadAhead
     from amorsize._workers.protocol import Event
     from amorsize.policy.trace import Trace
 
@@ -112,7 +112,7 @@ class Engine:
     def _run(self, longest_s: float | None) -> list[Any]:
         if self.call.source.all_read and not self.call.source.n_read:
             if self.call.options.progress:
-                from amorsize._engine import progress_meter
+                from amorsize._engine.reporting import progress_meter
 
                 progress_meter.report_nothing(self.call, self.recorder)
             return []
@@ -170,8 +170,8 @@ class Engine:
         try:
             self._begin()
             from amorsize._engine import streaming
-            from amorsize._engine.handing_over import Consumer
-            from amorsize._engine.stream_consumers import wait_for_consumer
+            from amorsize._engine.caller.handing_over import Consumer
+            from amorsize._engine.caller.stream_consumers import wait_for_consumer
 
             consumer = Consumer(self.workers, self.draws)
 
@@ -221,7 +221,7 @@ class Engine:
         self.opening.recall_confinement()
         self.draws.begin()
         if options.progress:
-            from amorsize._engine import progress_meter
+            from amorsize._engine.reporting import progress_meter
 
             self.recorder.progress = progress_meter.new(
                 call, self.recorder, self.workers, self.draws
@@ -239,7 +239,7 @@ class Engine:
     def _remember(self) -> None:
         if sys.is_finalizing():  # an unclosed stream: nothing can be loaded any more
             return
-        if (record := shortage.loaded("_engine.call_outcome")) is not None:
+        if (record := shortage.loaded("_engine.reporting.call_outcome")) is not None:
             self.trace = record.remember(
                 self.call, self.recorder, self.confinement, is_kept=self.remembers
             )
@@ -272,7 +272,7 @@ class Engine:
     def turns(self) -> Turns:
         """The part that runs items one by one while they may not be read ahead."""
         if self._turns is None:
-            from amorsize._engine.lockstep import Turns
+            from amorsize._engine.caller.lockstep import Turns
 
             self._turns = Turns(
                 self.call, self.recorder, self.failures, self.draws, self.inline, self.workers

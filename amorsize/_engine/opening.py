@@ -7,7 +7,7 @@ import sys
 from _thread import get_ident
 from time import time
 
-from amorsize._engine import call_options
+from amorsize._engine.options import call_options
 from amorsize._host import shortage
 from amorsize._host.import_state import is_half_loaded
 from amorsize._host.signals import let_through
@@ -19,9 +19,9 @@ from amorsize.policy.request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from amorsize._engine.call import Call, Recorder
-    from amorsize._engine.confinement import Confinement
-    from amorsize._engine.remote import RemoteWorkers
+    from amorsize._engine.starting.remote import RemoteWorkers
+    from amorsize._engine.state.call import Call, Recorder
+    from amorsize._engine.state.confinement import Confinement
 
 #: With more items, the function is not checked for being trivial: 8192 are still few for 256 cores.
 MOST_LOOKED_AT = 8192
@@ -46,7 +46,7 @@ class Opening:
         options = self._call.options
         if options.given_workers is None or nesting.is_inside() or self._backend() == "serial":
             return
-        from amorsize._engine.remote import RemoteWorkers
+        from amorsize._engine.starting.remote import RemoteWorkers
 
         self.remote = RemoteWorkers(self._call.task.function, options)
 
@@ -107,7 +107,7 @@ class Opening:
             is_trivial=self._is_trivial(),
             may_look_up=self._may_look_up(backend),
             to_load_s=0.0
-            if "amorsize._engine.host_inspection" in sys.modules
+            if "amorsize._engine.starting.host_inspection" in sys.modules
             else INSPECTION_LOAD_S,
         )
 

@@ -7,8 +7,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from amorsize._engine.call import Call
-    from amorsize._engine.ordered_results import OrderedResults
+    from amorsize._engine.data.ordered_results import OrderedResults
+    from amorsize._engine.state.call import Call
     from amorsize._workers.inherited_descriptors import Pipe
 
 #: Before an item is read, results are waited for up to this share of the time of a reading.
@@ -26,7 +26,7 @@ def pipes_of_items(call: Call) -> frozenset[Pipe]:
     """
     if call.tuner.request.backend in ("auto", "serial"):
         return frozenset()
-    from amorsize._engine.pipe_use import leaves_pipes_alone
+    from amorsize._engine.placement.pipe_use import leaves_pipes_alone
     from amorsize._workers.inherited_descriptors import pipes
 
     called = call.task.function, call.task.setup, call.task.teardown

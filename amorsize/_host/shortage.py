@@ -31,20 +31,17 @@ EMFILE, ENFILE, ENOMEM = 24, 23, 12
 #: Modules that a call with workers loads late, when there may be no room for them.
 LATE = (
     *("math", "mmap", "select", "threading", "logging", "contextvars"),
-    *(f"amorsize._engine.{name}" for name in ("spawn_costs", "pickling_cost", "placement")),
-    *(
-        f"amorsize._engine.{name}"
-        for name in ("retries", "output_order", "pool_events", "overhead")
-    ),
-    *(f"amorsize._engine.{name}" for name in ("call_outcome", "lockstep", "host_inspection")),
-    *(
-        f"amorsize._engine.{name}"
-        for name in ("starting", "measuring", "streaming", "dispatcher_thread")
-    ),
+    *(f"amorsize._engine.costs.{name}" for name in ("spawn_costs", "pickling_cost", "overhead")),
+    *(f"amorsize._engine.serving.{name}" for name in ("retries", "pool_events")),
+    *(f"amorsize._engine.caller.{name}" for name in ("lockstep", "dispatcher_thread")),
+    *(f"amorsize._engine.starting.{name}" for name in ("host_inspection", "starting")),
+    *("amorsize._engine.placement.placement", "amorsize._engine.data.output_order"),
+    *("amorsize._engine.reporting.call_outcome", "amorsize._engine.costs.measuring"),
+    "amorsize._engine.streaming",
     *("amorsize._function.call_hints", "amorsize._function.library.drawn_libraries", "resource"),
     *("amorsize._function.purity.pure_code", "amorsize._function.purity.pure_reach"),
     *("amorsize._workers.messages.serialization", "amorsize._workers.messages.tracebacks"),
-    *("amorsize._workers.tasks.payload", "amorsize._engine.fork_retention"),
+    *("amorsize._workers.tasks.payload", "amorsize._engine.starting.fork_retention"),
     *(f"amorsize._workers.{name}" for name in ("thread_pool", "first_items", "gil_probe")),
     *(
         f"amorsize._workers.processes.{name}"

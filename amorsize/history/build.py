@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from amorsize._engine import call_checks
+from amorsize._engine.options import call_checks
 from amorsize._function import callables, fingerprints
 from amorsize._host import resources
 from amorsize._profiles import memory_store

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from amorsize._engine import call_checks, call_options
+from amorsize._engine.options import call_checks, call_options
 from amorsize._function import callables
 from amorsize.optimizer import arguments
 from amorsize.optimizer.prediction import of_nothing, result_of

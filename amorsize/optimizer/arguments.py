@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from amorsize._engine import call_checks
+from amorsize._engine.options import call_checks
 from amorsize.errors import InvalidOptionError, WrongTypeError
 
 #: Options that are True or False.

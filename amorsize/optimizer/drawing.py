@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from amorsize._engine.source import READ_AHEAD, READ_S, Reading, source_of
+from amorsize._engine.data.source import READ_AHEAD, READ_S, Reading, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

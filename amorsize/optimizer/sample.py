@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from amorsize._engine import call_options, pickling_cost, spawn_costs
-from amorsize._engine.measuring import WEIGHED_RESULTS
+from amorsize._engine.costs import pickling_cost, spawn_costs
+from amorsize._engine.costs.measuring import WEIGHED_RESULTS
+from amorsize._engine.options import call_options
 from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
@@ -26,7 +27,7 @@ from amorsize.policy.trivial_items import LEAST_LEFT_S
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from amorsize._engine.call_options import Options
+    from amorsize._engine.options.call_options import Options
     from amorsize.policy.worker_costs import Host
 
 #: Seconds of work that are planned for where the data does not tell how much there is.
@@ -78,7 +79,7 @@ class Sample:
         )
         if request.backend != "auto":
             return request
-        from amorsize._engine.placement import why_not_threads
+        from amorsize._engine.placement.placement import why_not_threads
 
         return request.replace(
             thread_reason=why_not_threads(self.func, self.options),

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from amorsize._engine import call_options
-from amorsize._engine.call import Invocation, Recorder
 from amorsize._engine.engine import Engine
+from amorsize._engine.options import call_options
+from amorsize._engine.state.call import Invocation, Recorder
 from amorsize._workers import nesting
 from amorsize.policy.events import Inlined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from amorsize._engine.call import Call
+    from amorsize._engine.state.call import Call
     from amorsize.policy.events import Event
     from amorsize.policy.evidence.item_costs import ItemCosts
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from amorsize._engine import call_checks
+from amorsize._engine.options import call_checks
 from amorsize._function import callables
 from amorsize._host import resources
 from amorsize._profiles import memory_store

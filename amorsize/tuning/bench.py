@@ -10,9 +10,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from amorsize._engine import call_options
-from amorsize._engine.call import Invocation
 from amorsize._engine.engine import Engine, OutOfTime
+from amorsize._engine.options import call_options
+from amorsize._engine.state.call import Invocation
 from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import let_through
@@ -23,7 +23,7 @@ from amorsize.policy.value import Value, inf
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from amorsize._engine.call_options import Options
+    from amorsize._engine.options.call_options import Options
     from amorsize.policy.actions import Plan
     from amorsize.policy.trace import ChunkTrace, Trace
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from amorsize._engine import call_checks, call_options
+from amorsize._engine.options import call_checks, call_options
 from amorsize._host import resources
 from amorsize.errors import InvalidOptionError, WrongTypeError
 from amorsize.policy.actions import WORKER_BACKENDS, Plan

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from amorsize._engine import call_options
-from amorsize._engine.call import Invocation
 from amorsize._engine.engine import OutOfTime
+from amorsize._engine.options import call_options
+from amorsize._engine.state.call import Invocation
 from amorsize._workers import nesting
 from amorsize.errors import AmorsizeError
 from amorsize.optimizer import SAMPLE_SIZE, OptimizationResult

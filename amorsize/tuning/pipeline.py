@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from amorsize._engine import call_checks
-from amorsize._engine.call import Invocation
+from amorsize._engine.data.source import Sliced, source_of
 from amorsize._engine.engine import Engine
-from amorsize._engine.source import Sliced, source_of
+from amorsize._engine.options import call_checks
+from amorsize._engine.state.call import Invocation
 from amorsize._function import callables
 from amorsize.errors import InvalidOptionError, WrongTypeError
 from amorsize.report import html_table, seconds

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from amorsize._engine import call_checks
-from amorsize._engine.source import Sliced, source_of
+from amorsize._engine.data.source import Sliced, source_of
+from amorsize._engine.options import call_checks
 from amorsize._function import callables
 from amorsize._host import resources
 from amorsize._host.clocks import perf_counter

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from amorsize._engine.option_checks import BACKENDS
+from amorsize._engine.options.option_checks import BACKENDS
 from amorsize.cli import data, results, target
 from amorsize.cli.command import INTERRUPTED, Answer, Argument, Command, FailureError
 from amorsize.cli.failures import failed

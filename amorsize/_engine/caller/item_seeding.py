@@ -1,0 +1,165 @@
+"""Gives each item random streams of its own."""
+
+from __future__ import annotations
+
+import sys
+
+from amorsize._engine.options import call_options
+from amorsize._function import callables
+from amorsize._profiles import memory_store
+from amorsize._workers import nesting
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from amorsize._engine.state.call import Call
+    from amorsize._engine.state.confinement import Confinement
+    from amorsize._function.sharing.findings import Objects, Reach
+    from amorsize._workers.random_streams import Drawing
+
+#: Modules with generators that a whole program shares. If none is loaded, nothing is seeded.
+GENERATORS = ("random", "numpy.random", "torch")
+#: The most functions that are remembered.
+MAX_FUNCTIONS = 1024
+WHY_SEEDS = "items seed a random generator, with which the program goes on"
+WHY_QUICK = "items draw random numbers, and take less time than it takes to seed a stream"
+
+#: The owners of functions that draw.
+_known: dict[Any, bool] = {}
+
+
+def is_known_to_draw(owner: Any) -> bool:
+    """Whether an earlier call found that this function draws."""
+    return owner in _known
+
+
+class ItemSeeding:
+    """Seeds the generators that the items of one call draw from."""
+
+    def __init__(self, call: Call, confinement: Confinement) -> None:
+        self._call, self._confinement = call, confinement
+        #: The generators that are seeded; None: none are.
+        self.drawing: Drawing | None = None
+
+    def begin(self) -> None:
+        """Give each item streams of its own, by `seed=` or because it draws random numbers."""
+        options, is_implicit = self._call.options, self._call.options.seed is None
+        if (
+            is_implicit
+            and self._call.shortage_reason is not None
+            and self._call.tuner.request.is_loop
+        ):
+            return
+        if is_implicit and not (self._may_share() and self._may_draw()):
+            return
+        found = self._found() if is_implicit else None
+        if found is not None and (self._stays(found[0]) or self._is_seeded_by_data()):
+            return
+        from amorsize._workers.random_streams import Drawing
+
+        owner = memory_store.owner_of(self._call.func)
+        drawing = self.drawing = Drawing(
+            self._call.task.function,
+            owner,
+            seed=options.seed,
+            item=self._call.work.item(0) if self._call.source.n_read else callables.MISSING,
+            known_item_s=None if self._call.known is None else self._call.known.traits.item_s,
+            caller_may_run_items=is_implicit
+            and self._call.caller_may_run_items
+            and not self._call.is_stream,
+            found=found,
+        )
+        self._call.draw_from(drawing.seed, drawing.generators)
+        if is_implicit and drawing.generators:
+            _remember(owner)
+        if drawing.is_quick:
+            self._confinement.bind(WHY_QUICK)
+
+    def _may_share(self) -> bool:
+        """Whether items may run in worker processes, and are not asked to run in threads."""
+        options, asked = (
+            self._call.options,
+            call_options.environment_backend() or self._call.options.backend,
+        )
+        if nesting.is_inside() or options.given_workers is not None:
+            return False
+        return asked == "process" or (asked == "auto" and not options.thread_safe)
+
+    def _found(self) -> tuple[Reach, Objects]:
+        from amorsize._function.sharing.thread_safety import examine
+
+        return examine(self._call.task.function)
+
+    def _stays(self, reach: Reach) -> bool:
+        """Whether items stay in the caller by what was read, and so draw as in the loop."""
+        if not self._call.caller_may_run_items:
+            return False
+        from amorsize._engine.placement.placement import from_reading
+
+        if reach.seeds:
+            self._confinement.bind(WHY_SEEDS)
+            return True
+        verdict = from_reading(reach, self._call.options)
+        return None not in (verdict.thread_reason, verdict.process_reason)
+
+    def _is_seeded_by_data(self) -> bool:
+        """Whether reading an item sets the generator that it draws from; it stays in the caller."""
+        source = self._call.source
+        if not (source.in_turn and self._call.caller_may_run_items):
+            return False
+        from amorsize._engine.data.source import Reading
+        from amorsize._engine.reading.reading_order import why_as_in_loop
+
+        assert isinstance(source, Reading)  # no other data is read
+        why = why_as_in_loop(source.parts)
+        if why is not None:
+            self._confinement.bind(why)
+        return why is not None
+
+    def _may_draw(self) -> bool:
+        """Whether the function may draw, by the names in its code."""
+        if not any(name in sys.modules for name in GENERATORS):
+            return False
+        from amorsize._function.library.drawn_libraries import may_draw
+
+        return may_draw(self._call.task.function)
+
+    def n_alike(self, n_items: int) -> int:
+        """How many of these items draw alike: from their own streams, or as in a loop."""
+        if self.drawing is None:
+            return n_items
+        return self.drawing.limited(n_items, self._call.work.results.n_in_order)
+
+    def lend(self) -> None:
+        """Restore the generators for a result's consumer, as a loop would have left them."""
+        if self.drawing is not None:
+            self.drawing.put_back()
+
+    def take(self) -> None:
+        """Let items go on with the generators as the consumer has left them."""
+        if self.drawing is not None:
+            self.drawing.keep()
+
+    def see_quick_items(self, wall_s: float) -> None:
+        """After quick first items, let the others draw as in a loop."""
+        drawing = self.drawing
+        if drawing is not None and drawing.ends(
+            wall_s, self._call.work.results.n_in_order, are_shared=bool(self._call.pools)
+        ):
+            drawing.put_back()
+            self._call.draw_from(None, ())
+            self.drawing = None
+            self._confinement.bind(WHY_QUICK)
+
+    def end(self) -> None:
+        """Leave the generators to the program as a loop would have left them."""
+        if self.drawing is not None:  # decide now, as no further items will show it
+            self.drawing.ends(0.0, self._call.work.results.n_in_order, are_shared=True)
+        self.lend()
+
+
+def _remember(owner: Any) -> None:
+    _known[owner] = True
+    if len(_known) > MAX_FUNCTIONS:
+        del _known[next(iter(_known))]

@@ -1,0 +1,1 @@
+"""What workers cost a call beyond its items."""

@@ -1,0 +1,1 @@
+"""The items of a call, from the data to the ordered results."""

@@ -1,0 +1,1 @@
+"""What is asked of a call: its function, its data, its options."""

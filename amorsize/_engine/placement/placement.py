@@ -1,0 +1,311 @@
+"""Decides where the items of a call may run, so that the results are those of the loop.
+
+Reading the code may rule out threads or worker processes, and so may watching an item. Items go to
+workers only if neither finds a reason against them.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+
+from amorsize._engine.placement.verdict import Verdict, runs_event_loop, why_stay
+from amorsize._function.sharing.calls import ON_DESCRIPTORS, WATCHED_FOR
+from amorsize._function.sharing.findings import OF_ITEMS, Objects, Reach
+from amorsize._function.sharing.thread_safety import examine
+from amorsize.policy.value import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from amorsize._engine.options.call_options import Options
+    from amorsize._watching import Finding, Inside
+
+#: The most reasons that one message names.
+MOST_NAMED = 3
+#: CPU seconds for each snapshot around a second item, after 1 ms was too little for the first.
+AGAIN_S = 4e-3
+#: The most items that are watched. What only the first one changes is a set-up that lasts.
+MOST_WATCHED = 2
+#: The name of a finding for calls of an item that were not seen.
+UNSEEN = "calls"
+#: The most functions whose findings are kept in memory.
+MAX_FUNCTIONS = 1024
+ALLOWS_THREADS = "thread_safe=True allows it"
+ALLOWS_PROCESSES = "backend='process' allows it"
+
+#: Places where a single change may be a set-up that lasts. If it is seen twice, each item makes it.
+LASTING = frozenset(("process", "descriptor", "generator", "context", "state"))
+
+_watched: dict[Any, tuple[Reach, Seen]] = {}  # by owner, what watching has shown
+
+
+class Seen(Value):
+    """What watching an item has shown."""
+
+    left: tuple[Finding, ...]  # changes that it has left behind
+    called: tuple[Finding, ...]  # functions that it called, even if their changes were undone
+    connects: bool = False
+
+
+class Judge:
+    """Judges one function, for one call.
+
+    Args:
+        func: The function, with the keywords of the call bound.
+        options: The options of the call.
+        owner: Identifies the function across calls.
+    """
+
+    def __init__(self, func: Callable[..., Any], options: Options, owner: Any) -> None:
+        self._func, self._options, self._owner = func, options, owner
+        self.reach = Reach(shared=(), stores=())
+        self.objects = Objects()
+        self._seen: Seen | None = None  # None: no item was watched
+        self._paths: set[str] | None = None  # files that the watched item has changed
+        self._is_open = False  # a second item has to confirm what was seen
+
+    def read(self, items: Sequence[object]) -> Verdict:
+        """The verdict by the code and by what was seen so far."""
+        self.reach, self.objects = examine(self._func, items)
+        if self._seen is None and (kept := _watched.get(self._owner)) is not None:
+            reach, seen = kept
+            if seen.left or reach == self.reach:
+                self._seen = seen
+        verdict = from_reading(self.reach, self._options)
+        if self.objects.mutables:  # items may change them in ways that the code does not show
+            verdict = verdict.replace(must_watch=True)
+        if (why := why_stay(self.objects.locks)) is not None:
+            return Verdict(thread_reason=why, process_reason=why)
+        return verdict if self._seen is None else self._with_what_was_seen(verdict, self._seen)
+
+    def watch(self, run: Callable[[], None], items: Sequence[object], *, inside: bool) -> bool:
+        """Run an item and watch it; gives whether a second one has to confirm what was seen."""
+        from amorsize._function.library.effects import effect_of
+        from amorsize._watching import Around, Inside
+        from amorsize._watching.file_writes import FilesChanged
+
+        objects, calls = self.objects, Inside(effect_of)
+        reached = {**objects.mutables, **objects.generators}
+        budget_s = None if self._paths is None else AGAIN_S
+        around = Around.begin(objects.handles, reached, items, budget_s=budget_s)
+        with FilesChanged() as files:
+            if inside:
+                calls.run(run)
+            else:
+                run()
+        left, called = list(around.end()), self._called(calls) if inside else []
+        if self._paths is not None and self._seen is not None:
+            # Calls of either item count. What was not seen of the first one was seen now.
+            called += [one for one in self._seen.called if not (inside and one.what == UNSEEN)]
+        left += self._not_seen_undone(called)
+        if around.n_left_out:
+            left.append(_too_many_open(around.n_left_out))
+        left += [_cut_off(what) for what in around.cut]
+        paths = {path for path in files.paths if not _names_process(path)}
+        if paths != files.paths:
+            called.append(_named_by_process(min(files.paths - paths)))
+        if self._paths is not None and (both := self._paths & paths):
+            left.append(_same_file(min(both)))
+        elif self._paths is not None and (hidden := self._hidden(paths)):
+            left.append(_named_elsewhere(min(hidden)))
+        is_first, self._paths = self._paths is None, paths
+        connects = files.connects or (self._seen is not None and self._seen.connects)
+        self._seen = Seen(left=tuple(left), called=tuple(called), connects=connects)
+        is_cut = any(one.what == UNSEEN for one in called)  # the collector may have taken long
+        is_open = bool(around.unseen or paths or is_cut) or any(
+            one.where in LASTING for one in left
+        )
+        self._is_open = is_first and is_open
+        return self._is_open
+
+    def _hidden(self, paths: set[str]) -> list[str]:
+        """Files that the item has left, if the code does not show how it names any."""
+        if self.reach.names_files:
+            return []
+        return [one for one in paths if "__pycache__" not in one and os.path.lexists(one)]
+
+    def _called(self, calls: Inside) -> list[Finding]:
+        """The functions called by an item that rule out threads."""
+        from amorsize._watching import Finding
+
+        found = list(calls.findings)
+        for name in {*calls.unknown} - ON_DESCRIPTORS - WATCHED_FOR:
+            why = f"an item calls {name}, of which nothing is known"
+            found.append(Finding(what=name, where="thread", why=why))
+        if calls.unseen and self.reach.unread:  # it was neither read nor seen
+            why = f"not all that an item calls was seen: {calls.unseen[0]}"
+            found.append(Finding(what=UNSEEN, where="thread", why=why))
+        return found
+
+    def _not_seen_undone(self, called: Sequence[Finding]) -> list[Finding]:
+        """What the function's own code may do to the process in a branch that was not taken."""
+        from amorsize._watching import Finding
+
+        seen = {one.what for one in called}
+        return [
+            Finding(what=name, where="process", why=f"an item may call {name}, which {why}")
+            for name, why in self.reach.alters.items()
+            if name not in seen
+        ]
+
+    @property
+    def connects(self) -> bool:
+        """Whether items use the network, by what was read or seen."""
+        return self.reach.connects or (self._seen is not None and self._seen.connects)
+
+    @property
+    def why_not_new_interpreters(self) -> str | None:
+        """What the caller has and a worker in a new interpreter could not have; None: nothing."""
+        for name, value in self.objects.mutables.items():
+            if isinstance(value, _thread._local) and vars(value):
+                return f"a new interpreter would not have what this thread has in {name}"
+        for name in self.reach.at_descriptors:
+            return f"descriptors have other numbers in a new interpreter ({name})"
+        for name in self.reach.alters:
+            if name.startswith("unittest.mock."):
+                return f"in a new interpreter {name} may not find what it is to replace"
+        return None
+
+    def keep(self) -> None:
+        """Remember what was seen for the next call, unless it has to be confirmed."""
+        if self._seen is None or self._is_open:
+            return
+        _watched.pop(self._owner, None)
+        _watched[self._owner] = self.reach, self._seen
+        if len(_watched) > MAX_FUNCTIONS:
+            del _watched[next(iter(_watched))]
+
+    def _with_what_was_seen(self, verdict: Verdict, seen: Seen) -> Verdict:
+        """The verdict after watching, which need not be repeated."""
+        draws = self.reach.draws or self.objects.generators
+        is_its_own = draws and not self.reach.seeds  # each item has streams of its own
+        left = [one for one in seen.left if one.where != "generator" or not is_its_own]
+        shared = [one for one in left if one.where not in ("item", "threads", "children")]
+        copied = [one for one in left if one.where not in ("threads", "children")]
+        against_threads = _first_why((*seen.called, *shared))
+        if self._options.thread_safe:
+            against_threads = None
+        return Verdict(
+            thread_reason=verdict.thread_reason or against_threads,
+            process_reason=verdict.process_reason or _first_why(copied),
+        )
+
+
+def _same_file(path: str) -> Finding:
+    from amorsize._watching import Finding
+
+    return Finding(what="file", where="process", why=f"items write to the same file, {path}")
+
+
+def _named_elsewhere(path: str) -> Finding:
+    from amorsize._watching import Finding
+
+    why = f"items write files whose names cannot be followed, such as {path}"
+    return Finding(what="file", where="process", why=why)
+
+
+def _too_many_open(n_left_out: int) -> Finding:
+    from amorsize._watching import Finding
+
+    why = f"{n_left_out} more files and connections are open than can be watched"
+    return Finding(what="open files", where="descriptor", why=why)
+
+
+def _cut_off(what: str) -> Finding:
+    from amorsize._watching import Finding
+
+    return Finding(
+        what=what, where="state", why=f"it could not be seen whether items change {what}"
+    )
+
+
+def _named_by_process(path: str) -> Finding:
+    from amorsize._watching import Finding
+
+    why = f"an item names a file by the number of the process, {path}"
+    return Finding(what="file", where="thread", why=why)
+
+
+def _names_process(path: str) -> bool:
+    digits = "".join(one if one.isdigit() else " " for one in os.path.basename(path))
+    return str(os.getpid()) in digits.split()
+
+
+def why_not_threads(func: Callable[..., Any], options: Options) -> str | None:
+    """Why items may not run in several threads, by reading the code; None: they may."""
+    return against_threads(examine(func)[0], options)
+
+
+def why_in_turn(func: Callable[..., Any], options: Options) -> str | None:
+    """Why no two items may run at once in one process of an executor; None: they may.
+
+    Such a process may have many threads, and no item is watched there. So reading has to decide.
+    """
+    reach, objects = examine(func)
+    verdict = from_reading(reach, options)
+    if verdict.thread_reason is not None or options.thread_safe is not None:
+        return verdict.thread_reason
+    if reach.unread:
+        return f"not all that an item calls can be read: {_some(tuple(reach.unread))}"
+    if objects.mutables:
+        return f"threads would share {_some(tuple(objects.mutables))} ({ALLOWS_THREADS})"
+    return None
+
+
+def from_reading(reach: Reach, options: Options) -> Verdict:
+    """Where items may run, as far as reading the code tells."""
+    thread_reason = against_threads(reach, options)
+    return Verdict(
+        thread_reason=thread_reason,
+        process_reason=_against_processes(reach),
+        must_watch=bool(reach.unread)
+        or reach.seeds
+        or (thread_reason is None and options.thread_safe is None),
+    )
+
+
+def against_threads(reach: Reach, options: Options) -> str | None:
+    """Why items must not run in threads, by the options and the code; None: they may."""
+    if options.seed is not None:
+        return "seed= needs random generators that threads would share"
+    if options.thread_safe is not None:
+        return None if options.thread_safe else "thread_safe=False"
+    if why := _why_by_loop(reach):
+        return f"{why} ({ALLOWS_THREADS})"
+    if reach.shared or reach.stores:
+        return f"threads would share {_some((*reach.shared, *reach.stores))} ({ALLOWS_THREADS})"
+    if changed := tuple(one for one in reach.changed if one != OF_ITEMS):
+        return f"an item changes {_some(changed)} ({ALLOWS_THREADS})"
+    if reach.calls:
+        return f"an item calls {_some(reach.calls)} ({ALLOWS_THREADS})"
+    return None
+
+
+def _against_processes(reach: Reach) -> str | None:
+    if reach.bound:
+        return f"an item calls {_some(reach.bound)}"
+    if why := _why_by_loop(reach):
+        return f"{why} ({ALLOWS_PROCESSES})"
+    if reach.copies:
+        return f"workers would have copies of {_some(reach.copies)} ({ALLOWS_PROCESSES})"
+    if reach.stores or reach.changed:
+        stores = _some((*reach.stores, *reach.changed))
+        return f"a worker process would lose what items store in {stores} ({ALLOWS_PROCESSES})"
+    return None
+
+
+def _why_by_loop(reach: Reach) -> str | None:
+    if not (reach.of_loop and runs_event_loop()):
+        return None
+    return f"an item calls {_some(reach.of_loop)}, and an event loop runs in this thread alone"
+
+
+def _first_why(findings: Sequence[Finding]) -> str | None:
+    return findings[0].why if findings else None
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMED])

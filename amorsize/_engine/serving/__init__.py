@@ -1,0 +1,1 @@
+"""Exchanges chunks for results with workers."""

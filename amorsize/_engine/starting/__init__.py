@@ -1,0 +1,1 @@
+"""Starts workers where that is possible."""

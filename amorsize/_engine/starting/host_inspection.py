@@ -1,0 +1,319 @@
+"""Finds out where the items of a call may run."""
+
+from __future__ import annotations
+
+import sys
+
+from amorsize._engine.costs import spawn_costs
+from amorsize._engine.data.source import Sliced
+from amorsize._engine.placement.verdict import HOLDS_GIL, Verdict, why_stay
+from amorsize._host import resources, shortage
+from amorsize._profiles import memory_store
+from amorsize._workers.protocol import Watch
+from amorsize.policy.events import HostInspected
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from amorsize._engine.starting.fork_retention import ForkRetention
+    from amorsize._engine.starting.remote import RemoteWorkers
+    from amorsize._engine.state.call import Call, Recorder
+    from amorsize._engine.state.confinement import Confinement
+    from amorsize._function.files.item_paths import Path
+    from amorsize._workers.tasks.payload import Payload
+    from amorsize.policy.request import Request
+    from amorsize.policy.worker_costs import Host
+
+#: A slowdown by other programs counts as at most this factor, since it may not last.
+MOST_STRETCHED = 8.0
+
+
+class HostInspection:
+    """Finds out for one call what the host has and what its function reaches."""
+
+    def __init__(
+        self,
+        call: Call,
+        recorder: Recorder,
+        confinement: Confinement,
+        *,
+        remote: RemoteWorkers | None,
+        run_inline: Callable[[int, float], None],
+        check_open_files: Callable[[], None],
+    ) -> None:
+        self._call, self._recorder, self._confinement = call, recorder, confinement
+        self._remote = remote
+        self._run_inline, self._check_open_files = run_inline, check_open_files
+        self._payload: Payload | None = None
+        #: Whether items use the network.
+        self._connects = False
+        #: The host, from the first inspection on.
+        self._host: Host
+        #: Whether this call runs without new interpreters because they would start too slowly.
+        self._has_gone_without = False
+        self._retention: ForkRetention | None = None
+        #: Why no new interpreter could run items.
+        self._why_only_forks: str | None = None
+
+    def run(self) -> None:
+        """Find out what the host has and what the function reaches."""
+        if self._call.shortage_reason is None:
+            self._find_shortage()
+            if self._call.shortage_reason is not None and self._call.tuner.request.is_loop:
+                return
+        self._call.fork_reason = resources.why_not_fork()
+        host = self._host = spawn_costs.host(self._call.fork_reason)
+        request = self._call.tuner.request
+        if request.backend == "auto":
+            request = self._judged(request)
+        elif request.backend == "thread" and request.n_jobs is None:
+            from amorsize._function.sharing.thread_safety import reach
+
+            request = request.replace(connects=reach(self._call.func).connects)
+        if self._remote is not None:
+            host = self._remote.host(host)
+        if self._has_kept_workers(request):
+            host = host.replace(
+                process_start_s=spawn_costs.WAKE_S, process_ready_s=spawn_costs.WAKE_READY_S
+            )
+        if self._payload is not None:
+            host = host.replace(load_s=host.load_s + spawn_costs.sending_s(self._payload))
+        self._recorder.tell(HostInspected(host=host, request=request))
+
+    def _find_shortage(self) -> None:
+        """Find out if files or rights are short; load late modules while there is room."""
+        n_left = shortage.n_readable_left()
+        self._call.shortage_reason = shortage.why_too_few(n_left)
+        self._check_open_files()
+        if n_left < shortage.FEW and self._call.shortage_reason is None:
+            shortage.load_late()
+
+    def _judged(self, request: Request) -> Request:
+        """The request with the backends that the function allows."""
+        n_done = self._call.work.results.n_done
+        verdict = self._judge()
+        if self._call.work.results.n_done > n_done:  # a watched item may have started threads
+            self._call.fork_reason = resources.why_not_fork()
+        request = request.replace(
+            thread_reason=verdict.thread_reason or shortage.why_no_threads(),
+            process_reason=verdict.process_reason or self.why_not_processes(),
+            connects=self._connects,
+        )
+        has_only_processes = request.thread_reason and not request.process_reason
+        if self._call.fork_reason is not None and has_only_processes:
+            request = request.replace(n_jobs=self._interpreters_worth(request))
+        if not request.may_inline and request.thread_reason and request.process_reason:
+            request = request.replace(n_jobs=1)  # one thread, beside which no other item runs
+        return request
+
+    @property
+    def retention(self) -> ForkRetention:
+        """Tells whether forked workers may serve the next call; made when it is first needed."""
+        if self._retention is None:
+            from amorsize._engine.starting.fork_retention import ForkRetention
+
+            self._retention = ForkRetention(self._call)
+        return self._retention
+
+    def _has_kept_workers(self, request: Request) -> bool:
+        """Whether enough forks wait for this call: one for each core, or as many as it may have."""
+        if self._remote is not None or "amorsize._workers.processes.kept_forks" not in sys.modules:
+            return False
+        if request.backend == "thread" or self.retention.is_first:
+            return False
+        from amorsize._workers.processes.kept_forks import kept
+
+        standing, n_wanted = self.retention.standing(), request.n_jobs or self._host.n_cores
+        return not isinstance(standing, str) and kept.n_workers(standing) >= n_wanted
+
+    def _judge(self) -> Verdict:
+        """Find out where items may run: read the function, then watch an item if that is open."""
+        if (verdict := self._judge_pure()) is not None:
+            return verdict
+        from amorsize._engine.placement import placement
+
+        judge = placement.Judge(
+            self._call.task.function, self._call.options, memory_store.owner_of(self._call.func)
+        )
+        verdict = judge.read(examined(self.next_items(), self._call.source))
+        if verdict.thread_reason is not None and verdict.process_reason is None:
+            verdict = verdict.replace(process_reason=self._why_start_none())
+        is_open = verdict.thread_reason is None or verdict.process_reason is None
+        n_watched, once_more = 0, verdict.must_watch and is_open and self._call.caller_may_run_items
+        while once_more and n_watched < placement.MOST_WATCHED and self._call.work.n_left:
+            n_watched += 1
+            once_more = judge.watch(
+                lambda: self._run_inline(1, float("inf")),
+                self.next_items()[:1],
+                inside=verdict.thread_reason is None or bool(judge.reach.alters),
+            )
+            if self._call.work.n_left:
+                verdict = judge.read(examined(self.next_items(), self._call.source))
+        if judge.reach.named_by and (why := self._why_files_in_turn(judge.reach.named_by)):
+            verdict = verdict.replace(
+                thread_reason=verdict.thread_reason or why,
+                process_reason=verdict.process_reason or why,
+            )
+        judge.keep()
+        self._connects = judge.connects
+        self._why_only_forks = judge.why_not_new_interpreters
+        self._call.may_repeat = not (judge.reach.touches or judge.reach.unread)
+        if self._call.caller_may_run_items:
+            self._call.task.watch = Watch(
+                handles=judge.objects.handles,
+                mutables=judge.objects.mutables,
+                # The consumer of a stream runs beside its items, and may have made a change itself.
+                in_threads=not self._call.is_stream and not self._call.options.thread_safe,
+                beside_program=self._call.is_stream
+                or not self._call.source.all_read
+                or callable(self._call.options.progress),
+            )
+        return verdict
+
+    def _why_files_in_turn(self, named_by: tuple[tuple[Path, ...], ...]) -> str:
+        """Why items have to run in turn, by the files that they change; "": they need not."""
+        if not (self._call.caller_may_run_items or self._call.work.all_read):
+            return "it is not known whether items that are read later share a file"
+        from amorsize._engine.data.file_names import FileNames
+
+        work = self._call.work
+        work.names = FileNames(named_by, star=self._call.task.star)
+        work.look_at_names(work.results.n_in_order)
+        return "" if work.waits is None else work.waits[1]
+
+    def _judge_pure(self) -> Verdict | None:
+        """The verdict for code that is proven pure, without watching an item; None: it is not."""
+        call, options, source = self._call, self._call.options, self._call.source
+        is_open = self._host.has_gil and options.thread_safe is None and options.seed is None
+        if not is_open or not isinstance(source, Sliced):
+            return None
+        from amorsize._function.purity.pure_code import is_pure, most_to_ask
+
+        most_items = float("inf")
+        if call.tuner.costs.item_s is not None:
+            most_items = most_to_ask(self._left_s)
+        if not is_pure(call.func, (*source.sequences, [*call.item_kwargs.values()]), most_items):
+            return None
+        if (why := why_stay({})) is not None:
+            return Verdict(thread_reason=why, process_reason=why)
+        return Verdict(thread_reason=HOLDS_GIL, process_reason=self._why_start_none())
+
+    def next_items(self) -> list[Any]:
+        """The next items to hand out, two at most, as far as they are read."""
+        first = self._call.work.results.n_in_order
+        n_items = min(2, self._call.source.n_read - first)
+        return [self._call.work.item(first + place) for place in range(n_items)]
+
+    def why_not_processes(self) -> str | None:
+        if self._confinement.bound is not None:
+            return self._confinement.bound
+        if self._call.fork_reason is None:
+            return None
+        if self._why_only_forks is not None:
+            return self._why_only_forks
+        from amorsize._workers.processes import start_method
+
+        if (why := start_method.why_no_processes()) is not None:
+            return why
+        if (why := self._why_not_worth_starting()) is not None:
+            return why
+        from amorsize._function.library import mocks
+
+        if (why := mocks.why_not_new_interpreters()) is not None:
+            return why
+        payload = self.payload()
+        return self._why_not_worth_sending(payload) or payload.why_not()
+
+    def _why_start_none(self) -> str | None:
+        """Why no new interpreter is worth starting, as known before items are watched."""
+        if self._call.fork_reason is None or not self._call.caller_may_run_items:
+            return None
+        if self._call.tuner.costs.first_unconfirmed_s is not None:
+            return None  # the first item may be far cheaper than the others
+        from amorsize._workers.processes import start_method
+
+        return start_method.why_no_processes() or self._why_not_worth_starting()
+
+    def _why_not_worth_starting(self) -> str | None:
+        """Why too little work is left to start new interpreters; None: enough is left."""
+        item_s = self._call.tuner.costs.item_s
+        if item_s is None or not self._can_finish_here:
+            return None
+        core_share = self._call.tuner.costs.undisturbed_s / item_s
+        left_s = core_share * self._left_s
+        n_workers = self._n_computing()
+        if self._call.tuner.costs.waits:
+            n_workers = spawn_costs.interpreters_worth(
+                left_s, self._call.tuner.request.n_jobs or sys.maxsize
+            )
+        why = spawn_costs.why_not_start(left_s, n_workers, core_share)
+        if why is not None and not self._has_gone_without:
+            self._has_gone_without = True
+            from amorsize._engine.starting.starting_ahead import (
+                start_if_worth,  # not for calls that fork
+            )
+
+            if n := start_if_worth(left_s, n_workers, self._n_computing()):
+                return f"{why}; {n} begin{'s' * (n == 1)} now for the calls to come"
+        return why
+
+    def _interpreters_worth(self, request: Request) -> int | None:
+        """How many new interpreters are worth starting, at most as many as were asked for."""
+        if self._call.tuner.costs.item_s is None or not self._can_finish_here:
+            return request.n_jobs
+        return spawn_costs.interpreters_worth(self._left_s, request.n_jobs or sys.maxsize)
+
+    def _why_not_worth_sending(self, payload: Payload) -> str | None:
+        """Why there is too much to send for the work left; None: there is not."""
+        if not (self._call.caller_may_run_items and spawn_costs.is_much(payload)):
+            return None
+        if self._call.tuner.costs.item_s is None and self._call.work.n_left:
+            self._run_inline(1, float("inf"))  # nothing is sent before the cost of an item is known
+        stretch, n_workers = self.stretch(), self._n_computing()
+        return spawn_costs.why_not_send(payload, self._left_s, n_workers, stretch)
+
+    @property
+    def _can_finish_here(self) -> bool:
+        """Whether the caller may run all items that are left, and knows how many they are."""
+        return self._call.caller_may_run_items and self._call.work.all_read
+
+    @property
+    def _left_s(self) -> float:
+        """Seconds that one core would take for the items that are left."""
+        return self._call.tuner.left_s(self._call.status(caller_busy=False))
+
+    def _n_computing(self) -> int:
+        """How many workers at once would have a core of their own."""
+        return min(self._host.n_cores, self._call.tuner.request.n_jobs or sys.maxsize)
+
+    def stretch(self) -> float:
+        """How many times longer computing takes here than with a core of its own."""
+        here = [one for one in self._recorder.chunks.all if one.backend == "caller"]
+        wall_s, run_delay_s = sum(one.wall_s for one in here), sum(one.run_delay_s for one in here)
+        return wall_s / max(wall_s - run_delay_s, wall_s / MOST_STRETCHED) if wall_s else 1.0
+
+    def payload(self) -> Payload:
+        """The task for workers that are not forked."""
+        if self._payload is None:
+            from amorsize._workers.tasks.payload import Payload
+
+            sample = (
+                self._call.work.item(self._call.work.results.n_in_order)
+                if self._call.work.n_left
+                else None
+            )
+            if self._remote is not None:
+                sample = self._remote.sample(sample)
+            self._payload = Payload(self._call.task, self._call.func, sample)
+        return self._payload
+
+
+def examined(next_items: list[Any], source: object) -> list[Any]:
+    """The next items, and one of each other kind in a list that is all there."""
+    if not isinstance(source, Sliced) or len(source.sequences) != 1:
+        return next_items
+    from amorsize._function.unlike_items import one_of_each
+
+    return [*next_items, *one_of_each(source.sequences[0])]

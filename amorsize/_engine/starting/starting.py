@@ -1,0 +1,296 @@
+"""Starts the workers of a call, or goes on without them."""
+
+from __future__ import annotations
+
+import sys
+from time import thread_time
+
+from amorsize._engine.options import call_options
+from amorsize._host import shortage
+from amorsize._host.clocks import perf_counter
+from amorsize._host.signals import raised_by_handler
+from amorsize._profiles import memory_store
+from amorsize._workers import worker_numbers
+from amorsize.errors import SerializationError, WorkersUnavailable
+from amorsize.policy import best_backend
+from amorsize.policy.events import HostInspected, Started, WorkersLimited
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from amorsize._engine.serving.workers import Workers
+    from amorsize._engine.starting.fork_retention import ForkRetention
+    from amorsize._engine.starting.host_inspection import HostInspection
+    from amorsize._engine.starting.remote import RemoteWorkers
+    from amorsize._engine.state.call import Call, Recorder
+    from amorsize._workers.processes.fork_pool import ForkPool
+    from amorsize._workers.processes.forking import Forks
+    from amorsize._workers.protocol import WorkerPool
+
+
+class Starter:
+    """Starts the workers of one call."""
+
+    def __init__(
+        self,
+        call: Call,
+        recorder: Recorder,
+        workers: Workers,
+        inspection: HostInspection,
+        *,
+        remote: RemoteWorkers | None,
+        stop_own_threads: Callable[[], None],
+    ) -> None:
+        self._call, self._recorder = call, recorder
+        self._workers, self._inspection = workers, inspection
+        self._remote, self._stop_own_threads = remote, stop_own_threads
+        self._n_threads_for_memory: int | None = None  # None: not counted yet
+
+    def start(self, backend: str) -> None:
+        """Start one worker; before a fork, this call's own threads have ended."""
+        if backend == "process" and self._call.fork_reason is None and not self._is_there():
+            self._stop_own_threads()
+            if not self._is_sure_to_fork():
+                return  # the tuner then decides what to do instead
+            self._limit_library_threads()
+        if self._call.work.is_finished:  # the thread that read ahead has found no more items
+            return
+        if backend == "thread" and not self._has_room_for_thread():
+            return
+        number = sum(self._recorder.n_started.values())
+        try:
+            pool = self._pool(backend)
+            is_there = self._is_there()
+            forks = self._forks(pool, is_there=is_there)
+            worker_numbers.prepare(self._workers.numbers().of(number))
+            began, began_cpu_s = perf_counter(), thread_time()
+            pool.start(number)
+            if forks is not None:
+                began -= forks.paid_before_s
+        except SerializationError as error:  # an item may have changed what was judged before
+            if not self._call.caller_may_run_items:
+                raise
+            self._recorder.tell(WorkersLimited(n_workers=0, why=str(error)))
+            return
+        except (OSError, RuntimeError) as error:  # `threading` raises the second
+            if raised_by_handler(error):
+                raise
+            self._cannot_start(backend, error)
+            return
+        start_s = perf_counter() - began
+        if self._workers.meter is not None:
+            self._workers.meter.started(number, backend, began, began_cpu_s)
+        self._workers.pool_of[number] = pool
+        self._recorder.n_started[backend] = self._recorder.n_started.get(backend, 0) + 1
+        self._recorder.tell(
+            Started(
+                worker=number,
+                backend=backend,
+                start_s=start_s,
+                now_s=self._call.now_s,
+            )
+        )
+        self._workers.poll(0.0)
+        if backend == "process" and self._remote is None and not is_there:
+            self._inspection.retention.note_start(self._recorder.n_started[backend])
+
+    def _forks(self, pool: WorkerPool, *, is_there: bool) -> Forks | None:
+        """What forks the workers of a pool, told how many are likely to follow; None: nothing."""
+        forks: Forks | None = getattr(pool, "forks", None)
+        if forks is not None and not is_there:
+            forks.n_expected = self._call.tuner.n_to_start(self._call.status(caller_busy=False))
+        return forks
+
+    def _is_there(self) -> bool:
+        """Whether the next worker is there already, and need not be forked."""
+        return bool(getattr(self._call.pools.get("process"), "is_next_there", False))
+
+    def _pool(self, backend: str) -> WorkerPool:
+        kind, pool = backend, self._call.pools.get(backend)
+        if pool is not None and pool.inherits_items and self._call.fork_reason is not None:
+            kind = "from a clean start"  # beside forks that were made before there was a thread
+            pool = self._call.pools.get(kind)
+        if pool is None:
+            pool = self._new_pool(backend)
+            if not self._call.pools:
+                # From here on the caller holds the lock, except in its own items.
+                self._call.lock.acquire()
+                self._workers.expect_returns()
+            self._call.pools[kind] = pool
+        return pool
+
+    def _new_pool(self, backend: str) -> WorkerPool:
+        from amorsize._engine.placement import verdict
+
+        if verdict.are_threads_replaced():
+            raise WorkersUnavailable(
+                f"{verdict.WHY_REPLACED}: neither worker threads nor processes can be served. "
+                "Leave backend= to 'auto', or use 'serial': both run items in the caller."
+            )
+        options = self._call.options
+        if self._remote is not None:
+            return self._remote.new_pool(
+                self._call.task, self._inspection.payload, self._call.tuner, self._recorder
+            )
+        if backend == "thread":
+            from amorsize._workers.thread_pool import ThreadPool
+
+            return ThreadPool(self._call.task)
+        assert backend == "process", backend
+        from amorsize._workers.processes import start_method
+
+        if self._call.fork_reason is None:
+            from amorsize._workers.messages import code_pickle
+
+            code_pickle.announce(
+                self._call.task.function,
+                [*self._call.work.results.in_order[:1], *self._inspection.next_items()[:1]],
+            )
+        elif not self._call.caller_may_run_items:
+            self._warn_of_new_interpreters()
+        if self._call.fork_reason is not None and start_method.uses_loky():
+            executor = "the executor that runs worker processes on this platform"
+            call_options.refuse_unkept(options, "executor", executor)
+        host, n_places = self._call.tuner.host, self._call.tuner.n_places
+        n_asked = options.n_jobs if options.n_jobs not in (None, -1) else None
+        n_most = max(64, best_backend.most_processes(host), n_places) + 8
+        retention = self._inspection.retention
+        if (kept := self._kept_pool(retention, n_most, n_asked)) is not None:
+            return kept
+        return start_method.new_process_pool(
+            self._call.task,
+            self._inspection.payload,
+            forks=self._call.fork_reason is None,
+            n_most=n_most,
+            keep=None if retention.why_not() is not None else retention.keep,
+            n_jobs=n_asked or host.n_cores,
+            library_threads=self._n_library_threads,
+        )
+
+    def _kept_pool(
+        self, retention: ForkRetention, n_most: int, n_asked: int | None
+    ) -> ForkPool | None:
+        """Workers of an earlier call that can serve this one; None: there are none."""
+        if self._call.fork_reason is not None or retention.is_first:
+            return None
+        tuner, standing = self._call.tuner, retention.standing()
+        if isinstance(standing, str):
+            tuner.note("workers are forked anew", standing)
+            return None
+        from amorsize._workers.processes.kept_forks import kept
+
+        pool = kept.take(standing, n_most)
+        if pool is not None:
+            n = min(len(pool.resting), n_asked or n_most)
+            told = "1 worker is there" if n == 1 else f"{n} workers are there"
+            tuner.note(told, "kept since a call before")
+            pool.reopen(self._call.task, retention.keep)
+        return pool
+
+    def _warn_of_new_interpreters(self) -> None:
+        """Warn of what new interpreters lack if the user has asked for processes."""
+        from amorsize._engine.placement import placement
+        from amorsize._engine.starting.host_inspection import examined
+        from amorsize._function.library import mocks
+
+        judge = placement.Judge(
+            self._call.task.function, self._call.options, memory_store.owner_of(self._call.func)
+        )
+        judge.read(examined(self._inspection.next_items(), self._call.source))
+        why = (
+            judge.why_not_new_interpreters
+            or mocks.why_not_new_interpreters()
+            or self._inspection.payload().doubt
+        )
+        if why is not None:
+            self._recorder.warn(
+                f"{self._call.name} may not give in worker processes what it gives here: {why}. "
+                f"They cannot be forked ({self._call.fork_reason}); backend='auto' or 'thread' "
+                "stays in this process."
+            )
+
+    def _has_room_for_thread(self) -> bool:
+        """Whether one more thread would leave files and memory for other code."""
+        n_alive = self._call.tuner.workers.of("thread").n_alive
+        if self._workers.files is None:
+            from amorsize._engine.serving.descriptor_limit import Files
+
+            self._workers.files = Files()
+        if self._n_threads_for_memory is None:
+            self._n_threads_for_memory = shortage.n_threads_most()
+        if self._call.options.n_jobs not in (None, -1):
+            return True
+        if n_alive >= self._n_threads_for_memory:
+            why = "each thread takes some of the memory that this process may map (ulimit -v)"
+        elif n_alive >= self._workers.files.n_threads_most():
+            why = "items have files open, and this process may have so many (ulimit -n)"
+        else:
+            return True
+        self._recorder.tell(WorkersLimited(n_workers=max(1, n_alive), why=why))
+        return not n_alive
+
+    def _is_sure_to_fork(self) -> bool:
+        """Whether a fork is still safe: an item or the consumer may have started a thread.
+
+        If it is not, later workers are new interpreters, or there are none.
+        """
+        from amorsize._engine.costs import spawn_costs
+        from amorsize._host import resources
+
+        if self._call.options.given_workers is not None:
+            return True  # no fork is needed
+        self._call.fork_reason = resources.why_not_fork()
+        if self._call.fork_reason is None:
+            return True
+        why_none, request = self._inspection.why_not_processes(), self._call.tuner.request
+        if request.backend == "auto":
+            request = request.replace(process_reason=request.process_reason or why_none)
+        self._recorder.tell(
+            HostInspected(host=spawn_costs.host(self._call.fork_reason), request=request)
+        )
+        if why_none is not None:
+            why = f"a fork is not safe any more ({self._call.fork_reason}), and {why_none}"
+            self._do_without("process", why)
+        return False
+
+    def _limit_library_threads(self) -> None:
+        """Limit the threads of numerical libraries in the caller, which forks inherit."""
+        if self._workers.library_limits is None:
+            if "ctypes" not in sys.modules:  # then no such library is loaded
+                return
+            from amorsize._engine.serving.blas_threads import Limits
+
+            self._workers.library_limits = Limits(self._n_library_threads)
+        self._workers.library_limits.hold()
+
+    @property
+    def _n_library_threads(self) -> int:
+        """How many threads a library may use in each worker, so that all fit into the cores."""
+        return max(1, self._call.tuner.host.n_cores // self._call.tuner.n_places)
+
+    def _cannot_start(self, backend: str, error: Exception) -> None:
+        """Go on with the workers that are there, as the system has no room for another."""
+        from amorsize.errors import AmorsizeError
+
+        if isinstance(error, AmorsizeError):
+            raise error
+        is_refused = isinstance(error, PermissionError)
+        room = "Let this user run that program" if is_refused else f"Make room for one ({backend})"
+        what = f"{type(error).__name__}: {error}"
+        self._do_without(backend, what, f"{room}, or use", cause=error)
+
+    def _do_without(
+        self, backend: str, what: str, instead: str = "Use", *, cause: Exception | None = None
+    ) -> None:
+        """Go on with the workers of this kind that are there, or else in the caller.
+
+        If there are none of this kind, those of another kind finish what they have.
+        """
+        n_alive, why = (
+            self._call.tuner.workers.of(backend).n_alive,
+            f"no further worker could be started: {what}",
+        )
+        if not n_alive and (self._call.work.has_suspect or not self._call.caller_may_run_items):
+            raise WorkersUnavailable(f"{why}. {instead} backend='serial'.") from cause
+        self._recorder.tell(WorkersLimited(n_workers=n_alive, why=why))
