@@ -18,6 +18,7 @@ MISSING: Any = type("MISSING", (), {"__repr__": lambda _: "MISSING"})()
 
 FUNCTION: Any = type(lambda: None)
 METHOD: Any = type(Value().as_dict)
+CELL: Any = type((lambda one: lambda: one)(0).__closure__[0])  # type: ignore[index]
 MODULE: Any = type(sys)
 #: The type of what `lru_cache` makes of a function.
 CACHE = "functools._lru_cache_wrapper"

@@ -10,7 +10,7 @@ from amorsize._function.bound_arguments import (
 )
 from amorsize._function.bytecode import CLOSURE, GLOBAL, nested, stored_attributes
 from amorsize._function.callable_walk import opened
-from amorsize._function.callables import FUNCTION, MISSING, member
+from amorsize._function.callables import CELL, FUNCTION, MISSING, member
 from amorsize._function.changes.change import BY, SET_BY, sets_attribute
 from amorsize._function.flow.flow_reader import flow_of
 from amorsize._function.flow.name_lookup import makes_new, root_of
@@ -35,7 +35,6 @@ _IS_OF_FUNCTION = 0x1
 #: The most functions that a call is taken for.
 MOST_TRIED = 50
 _METHODS = (staticmethod, classmethod)
-_CELL: Any = type((lambda one: lambda: one)(0).__closure__[0])  # type: ignore[index]
 
 
 class Callees:
@@ -222,7 +221,7 @@ def _defined_by(code: CodeType) -> Iterator[tuple[CodeType, bool]]:
 
 def _standing_for(code: CodeType, func: FunctionType) -> FunctionType:
     """A function that another one defines when it runs, as far as the code shows it."""
-    cells = tuple(_CELL() for _ in code.co_freevars)
+    cells = tuple(CELL() for _ in code.co_freevars)
     made: FunctionType = FUNCTION(code, func.__globals__, code.co_name, None, cells)
     return made
 

@@ -10,7 +10,13 @@ import posixpath
 from _collections import _tuplegetter  # type: ignore[import-not-found]
 
 from amorsize._function.callables import FUNCTION, MISSING, member, own, type_name
-from amorsize._function.files.item_values import UnknownPartError, called, is_trusted, method_of
+from amorsize._function.files.item_values import (
+    VIEWS,
+    UnknownPartError,
+    called,
+    is_trusted,
+    method_of,
+)
 from amorsize._function.plain_values import PLAIN
 
 TYPE_CHECKING = False
@@ -162,7 +168,7 @@ def _after(value: Any, step: Step) -> Iterable[Any]:
 
 
 def _each(value: Any) -> Iterable[Any]:
-    if type(value) in (list, tuple, set, frozenset, dict, str):
+    if type(value) in (list, tuple, set, frozenset, dict, str, *VIEWS):
         return tuple(value)
     raise UnknownPartError
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import operator
 
-from amorsize._function.callables import public_name_of
-from amorsize._function.plain_values import PLAIN
+from amorsize._function.callables import CELL, FUNCTION, public_name_of
+from amorsize._function.plain_values import PLAIN, is_plain
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -39,6 +39,8 @@ FUNCTIONS = {
 }
 #: Types whose values may be handed to them if those inside may.
 _SEQUENCES = {list, tuple}
+#: The types of what `keys()`, `values()` and `items()` of a dict give.
+VIEWS = frozenset(map(type, ({}.keys(), {}.values(), {}.items())))
 #: Types of what functions of the standard library give.
 _RESULTS = {
     *(("urllib.parse", "ParseResult"), ("urllib.parse", "SplitResult"), ("time", "struct_time")),
@@ -103,6 +105,8 @@ class Known(Value):
             return ", ".join(text for text, is_same in arguments if not is_same)
         if self.name == METHOD_OF.name:
             return f"{texts[0]}.{texts[1]}({', '.join(texts[2:])})"
+        if self == GONE_THROUGH:
+            return f"[... for ... in {texts[1]}]"
         if self == LOOKED_UP:
             return f"{texts[0]}[{texts[1]}]"
         if self.name == "/":
@@ -125,7 +129,7 @@ def called(known: Known, values: Sequence[Any]) -> Any:
     Raises:
         UnknownPartError: One of the values may run code of the program.
     """
-    if not all(map(is_harmless, values[1:] if known is LOOKED_UP else values)):
+    if not all(map(is_harmless, values[1:] if known in _OF_PROGRAM else values)):
         raise UnknownPartError
     n_by_place = len(values) - len(known.named)
     named = dict(zip(known.named, values[n_by_place:], strict=True))
@@ -171,7 +175,7 @@ def is_harmless(value: Any) -> bool:
     kind = type(value)
     if kind in PLAIN:
         return True
-    if kind in _SEQUENCES:
+    if kind in _SEQUENCES or kind in VIEWS:
         return all(map(is_harmless, value))
     if kind is dict:
         return all(map(is_harmless, (*value, *value.values())))
@@ -191,6 +195,30 @@ def _looked_up(table: Any, key: Any) -> Any:
     return table[key]
 
 
+def _gone_through(comprehension: Any, value: Any, *held: Any) -> list[Any]:
+    """What a comprehension of the program makes, which was seen to do no more than look."""
+    if not all(map(is_plain, (*_elements(value), *held))):
+        raise UnknownPartError
+    cells = tuple(map(CELL, held))
+    return list(
+        FUNCTION(comprehension.__code__, comprehension.__globals__, closure=cells)(iter(value))
+    )
+
+
+def _mapped(function: Any, value: Any) -> list[Any]:
+    return list(map(function, _elements(value)))
+
+
+def _filtered(function: Any, value: Any) -> list[Any]:
+    return list(filter(function, _elements(value)))
+
+
+def _elements(value: Any) -> Any:
+    if type(value) not in (str, list, tuple, dict, *VIEWS):
+        raise UnknownPartError
+    return value
+
+
 def is_trusted(value: Any) -> bool:
     """Whether a value's package says itself what text it makes."""
     kind = type(value)
@@ -204,6 +232,11 @@ PATH_OF = Known(name="Path", call=_path)
 FILLED = Known(name="format", call=str.format)
 PERCENT = Known(name="%", call=lambda template, *values: template % values)
 LOOKED_UP = Known(name="table", call=_looked_up)
+GONE_THROUGH = Known(name="comprehension", call=_gone_through)
+MAPPED = Known(name="map", call=_mapped)
+FILTERED = Known(name="filter", call=_filtered)
+#: Those of which the first value is the program's: a table, code or a function that is known.
+_OF_PROGRAM = {LOOKED_UP, GONE_THROUGH, MAPPED, FILTERED}
 FIRST_TRUE = Known(name="or", call=lambda one, other: one or other)
 #: Binary operators by their numbers in bytecode.
 OPERATORS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from amorsize._function.bound_arguments import all_arguments, rest_arguments
 from amorsize._function.bytecode import CLOSURE, CODE, cells_of
 from amorsize._function.callable_walk import resolved
-from amorsize._function.callables import FUNCTION, MISSING, cells, defaults
-from amorsize._function.files.name_parts import UNKNOWN, Part, argument, constant
+from amorsize._function.callables import CELL, FUNCTION, MISSING, cells, defaults
+from amorsize._function.files.name_parts import UNKNOWN, Part, argument, constant, merged
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     # Gives what a call gives: of what is called, its arguments by place, and those by name.
     Call = Callable[[Part, list[Part], dict[str, Part]], Part]
 
-_CELL: Any = type((lambda one: lambda: one)(0).__closure__[0])  # type: ignore[index]
 #: The flag of functions with `*args`.
 _TAKES_REST = 4
 #: Stands for no value, in a place of the stack that calls leave.
@@ -40,6 +39,7 @@ class NameFrame:
         gives: What the function returns, as far as it can be told.
         yields: What it gives one after another.
         is_text: Whether it adds a text to the item.
+        at_times: Whether the next operation is one that some ways through the code leave out.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class NameFrame:
         self.names: tuple[str, ...] = ()
         self.gives: Part | None = None
         self.yields: Part | None = None
-        self.is_text = False
+        self.is_text = self.at_times = False
         self.variables: dict[int, Part] = {}
         self._of_item = of_item
         self._set_arguments(bound, given)
@@ -90,7 +90,7 @@ class NameFrame:
         if type(code) is not CODE:
             return UNKNOWN
         made = FUNCTION(
-            code, self._func.__globals__, closure=tuple(_CELL() for _ in code.co_freevars)
+            code, self._func.__globals__, closure=tuple(CELL() for _ in code.co_freevars)
         )
         held = dict(zip(code.co_freevars, closure.parts, strict=False))
         return constant(made).replace(closure=held)
@@ -102,6 +102,11 @@ class NameFrame:
     def taken(self, n_parts: int) -> list[Part]:
         """So many of the topmost values, taken away."""
         return [self.take() for _ in range(n_parts)][::-1]
+
+    def added(self) -> Part:
+        """What is added to others, taken off the top."""
+        value = self.take()
+        return merged(value, "", "", f"some of {value.label}") if self.at_times else value
 
     def variable(self, at: int) -> Part:
         """What is known of a variable."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amorsize._function.bound_arguments import rest_arguments
 from amorsize._function.callables import MISSING
-from amorsize._function.files.item_paths import ATTRIBUTE, ELEMENT
+from amorsize._function.files.item_paths import ATTRIBUTE, ELEMENT, FORMATTED
 from amorsize._function.files.name_frame import NULL, UNPACKED
 from amorsize._function.files.name_parts import (
     EMPTY,
@@ -12,6 +12,7 @@ from amorsize._function.files.name_parts import (
     UNKNOWN,
     Part,
     constant,
+    joined,
     one_of,
     part_of,
     together,
@@ -54,7 +55,7 @@ def _call_with_unpacked(frame: NameFrame, arg: int) -> None:
         called = frame.take()
     template = called.owner.known if called.owner is not None else MISSING
     if called.label == ".format" and type(template) is str and named.way is not None:
-        frame.stack.append(together(*_fields(template, named), passed, kind=TEXT))
+        frame.stack.append(joined(*_pieces(template, named)))
     else:
         frame.stack.append(_called_with(frame, called, passed, named))
 
@@ -68,19 +69,25 @@ def _called_with(frame: NameFrame, called: Part, passed: Part, named: Part) -> P
     return frame.hand_on(called, by_place, {})
 
 
-def _fields(template: str, row: Part) -> list[Part]:
-    """What a template takes off a row, by the names in it."""
+def _pieces(template: str, row: Part) -> list[Part]:
+    """What a template puts together, with what it takes off a row by the names in it."""
     from _string import formatter_parser  # type: ignore[import-not-found]
 
+    found = []
     try:
-        names = [name for _, name, _, _ in formatter_parser(template) if name is not None]
+        for text, name, spec, conversion in formatter_parser(template):
+            found.append(constant(text))
+            if name is not None:
+                is_told = name.isidentifier() and not conversion and "{" not in spec
+                part = part_of(row, ELEMENT, name) if is_told else UNKNOWN
+                found.append(part_of(part, FORMATTED, spec).replace(kind=TEXT))
     except ValueError:
         return [UNKNOWN]
-    return [part_of(row, ELEMENT, one) if one.isidentifier() else UNKNOWN for one in names]
+    return found
 
 
 def _yield_value(frame: NameFrame, _arg: int) -> None:
-    given = frame.take()
+    given = frame.added()
     frame.yields = given if frame.yields is None else one_of(frame.yields, given)
     frame.stack.append(UNKNOWN)
 

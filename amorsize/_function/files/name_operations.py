@@ -241,13 +241,13 @@ def _set_function_attribute(frame: NameFrame, arg: int) -> None:
 
 def _append(frame: NameFrame, arg: int) -> None:
     """Put a value into the list, or set, of a comprehension."""
-    value = frame.take()
+    value = frame.added()
     if len(frame.stack) >= arg:
         frame.stack[-arg].take_in(value)
 
 
 def _map_add(frame: NameFrame, arg: int) -> None:
-    value, key = frame.take(), frame.take()
+    value, key = frame.added(), frame.added()
     if len(frame.stack) >= arg:
         frame.stack[-arg].take_in(together(key, value))
 

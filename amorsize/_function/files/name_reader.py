@@ -14,6 +14,7 @@ from amorsize._function.bytecode import (
 from amorsize._function.files.name_frame import NULL
 from amorsize._function.files.name_operations import run
 from amorsize._function.files.name_parts import Part, one_of
+from amorsize._function.files.passed_over import passed_over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ _WHERE_TRUE = ("IF_TRUE", "IF_TRUE_OR_POP")
 def read_names(frame: NameFrame) -> None:
     """Follow a function from top to bottom, with what two ways bring to a place put together."""
     landings: Landings = {}
+    left_out = passed_over(frame.code)
     is_behind_jump = False
     for start, end, op, arg in placed(frame.code.co_code):
         if start in landings:
@@ -37,6 +39,7 @@ def read_names(frame: NameFrame) -> None:
             frame.stack = list(stack) if is_behind_jump else _either(frame.stack, stack)
         name = opname[op]
         before = list(frame.stack) if op in JUMPS_ON else []
+        frame.at_times = start in left_out
         run(frame, name, op, arg)
         is_behind_jump = op in JUMPS_AWAY
         if op in JUMPS_ON:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._function.files.item_paths import AS_NAME, ELEMENT, METHOD, SPLITTING
+from amorsize._function.files.item_paths import ALL, AS_NAME, ELEMENT, METHOD, SPLITTING
 from amorsize._function.files.name_parts import COUNTED, DIGEST, OF, PATH, TEXT, UNIQUE
 
 TYPE_CHECKING = False
@@ -24,6 +24,8 @@ def shared_by(part: Part, *, is_text: bool) -> str | tuple[Path, ...]:
         ways = [(*part.way, (AS_NAME,))]
     if not tags or UNIQUE in tags or (DIGEST in tags and not ways):
         return ""
+    if part.way is None and (len(ways) > 1 or any(step[0] == ALL for way in ways for step in way)):
+        return "several parts of the item that are put together in ways that are not followed"
     steps = [one for one in tags if len(one) > 2]
     if ways and not (is_text and all(map(_is_letter, ways))):
         return tuple(ways)

@@ -23,6 +23,7 @@ from amorsize._function.files.file_manners import as_used
 from amorsize._function.files.item_paths import AS_NAME, ASKED, ATTRIBUTE, EITHER, ELEMENT, PERHAPS
 from amorsize._function.files.item_spelling import spelled
 from amorsize._function.files.name_calls import OF_TEXTS, result_of
+from amorsize._function.files.name_comprehensions import gone_through
 from amorsize._function.files.name_frame import UNPACKED, NameFrame
 from amorsize._function.files.name_parts import (
     FILE,
@@ -232,6 +233,8 @@ class _Uses:
         self._note(called, name, passed, named)
         if isinstance(called.known, type) and is_own_class(called.known):
             return self._made(called.known, passed, named)
+        if (found := gone_through(called, name, passed)) is not None:
+            return found
         result = self._result_of_helper(called, passed, named)
         if result is None:
             self._follow_passed([*passed, *named.values()])

@@ -54,7 +54,7 @@ _COMPUTING = frozenset(
     )
 )
 #: What code may do. Names are judged where they occur, so all ways to read one are here.
-_HARMLESS = frozenset(
+HARMLESS = frozenset(
     (
         *("BINARY_OP", "BINARY_SLICE", "BINARY_SUBSCR", "BUILD_CONST_KEY_MAP", "BUILD_LIST"),
         *("BUILD_MAP", "BUILD_SET", "BUILD_SLICE", "BUILD_STRING", "BUILD_TUPLE", "CACHE"),
@@ -94,9 +94,9 @@ _NAMES_OF_TEXT = frozenset(("ascii", "bin", "chr", "hex", "join", "oct", "repr",
 #: Names of types whose instances are bytes.
 _NAMES_OF_BYTES = frozenset(("bytearray", "bytes"))
 #: Types whose attributes are methods that compute.
-_KINDS = (str, int, float, complex, list, tuple, dict, set, frozenset, range, bytes, bytearray)
+KINDS = (str, int, float, complex, list, tuple, dict, set, frozenset, range, bytes, bytearray)
 #: Those of them that make text of bytes or bytes of others, or read attributes that a text names.
-_NOT_COMPUTING = frozenset(("decode", "encode", "from_bytes", "to_bytes", "format", "format_map"))
+NOT_COMPUTING = frozenset(("decode", "encode", "from_bytes", "to_bytes", "format", "format_map"))
 
 
 def is_pure(func: Any, data: Sequence[Sequence[object]], most_items: float = inf) -> bool:
@@ -159,7 +159,7 @@ class Proof:
     def only_computes(self, code: CodeType, func: Any) -> bool:
         """Whether the code, and all that is defined inside it, has nothing but harmless steps."""
         steps = _steps(code)
-        if not steps <= _HARMLESS or code.co_flags & _ASYNC:
+        if not steps <= HARMLESS or code.co_flags & _ASYNC:
             return False
         self.has_text |= bool(steps & _STEPS_TO_TEXT or code.co_flags & _TAKES_NAMES)
         if func.__closure__ and "STORE_DEREF" in steps:  # it may outlive the item
@@ -174,7 +174,7 @@ class Proof:
     def _knows(self, names: Iterable[str], attributes: Collection[str], func: Any) -> bool:
         """Whether each name stands for something harmless, as a global and as an attribute."""
         for name in names:
-            if name.startswith("__") or name in _NOT_COMPUTING:
+            if name.startswith("__") or name in NOT_COMPUTING:
                 return False
             self.has_text |= name in _NAMES_OF_TEXT
             value = _value_of(name, func)
@@ -196,7 +196,7 @@ class Proof:
 
     def is_method(self, name: str) -> bool:
         """Whether it names a method of plain values and their containers, or a name of `math`."""
-        if any(hasattr(kind, name) for kind in _KINDS):
+        if any(hasattr(kind, name) for kind in KINDS):
             return True
         math = sys.modules.get("math")
         found = None if math is None else vars(math).get(name)

@@ -1,0 +1,157 @@
+"""Names of files that are made of some of an item's parts, or of several put together.
+
+`"".join(c for c in title if c.isalnum())` is the same for titles that differ.
+"""
+
+import pytest
+from test_names_that_are_followed import reason, save
+
+KEPT = "abc_"
+
+
+def without_signs(name):
+    save("".join(c for c in name if c.isalnum()))
+
+
+def with_some_signs(name):
+    kept = "-_"
+    save("".join([c for c in name if c.isalnum() or c in kept]).rstrip())
+
+
+def with_other_signs(name):
+    save("".join(c if c.isalnum() else "_" for c in name) + ".txt")
+
+
+def of_known_letters(name):
+    save("".join(c.lower() for c in name if c.lower() in KEPT))
+
+
+def filtered(name):
+    save("".join(filter(str.isalnum, name)))
+
+
+def mapped(name):
+    save("-".join(map(str.lower, name.split())))
+
+
+def of_what_is_there(row):
+    save("-".join(v for v in row if v))
+
+
+def of_what_a_table_has(row):
+    save("-".join(str(v) for v in row.values()))
+
+
+def of_each_that_a_table_has(row):
+    for key, value in row.items():
+        save(f"{key}_{value}")
+
+
+def of_numbers_in_a_text(text):
+    major, minor = [int(part) for part in text.split(".")]
+    save(f"{major}-{minor}")
+
+
+def by_template(row):
+    save("{kind}-{name}".format(**row))
+
+
+def by_template_with_a_format(row):
+    save("{name:.3}".format(**row))
+
+
+def at_most_three(parts):
+    for at, part in enumerate(parts):
+        if at == 3:
+            break
+        yield part
+
+
+def of_the_first(parts):
+    save("-".join(at_most_three(parts)))
+
+
+def named_parts(row):
+    if row["named"]:
+        yield row["name"]
+    yield ".txt"
+
+
+def perhaps_named(row):
+    save("".join(named_parts(row)))
+
+
+def longest_of(parts):
+    for part in parts:
+        for letter in part:
+            if letter == "!":
+                continue
+            yield letter
+
+
+def of_letters(parts):
+    save("".join(longest_of(parts)))
+
+
+#: Functions, each with items that share a file and with others that do not.
+FOLLOWED = [
+    *((one, ["a-b", "ab"], ["a-b", "abc"]) for one in (without_signs, filtered)),
+    (with_some_signs, ["a b", "ab"], ["a-b", "ab"]),
+    (with_other_signs, ["a!b", "a?b"], ["a!b", "a!c"]),
+    (of_known_letters, ["aBx", "abX"], ["aB", "Ba"]),
+    (mapped, ["A b", "a  B"], ["A b", "a bc"]),
+    (of_what_is_there, [("a", ""), ("", "a")], [("a", "b"), ("b", "")]),
+    (of_what_a_table_has, [{1: "a-b", 2: "c"}, {1: "a", 2: "b-c"}], [{1: "a"}, {1: "b"}]),
+    (of_each_that_a_table_has, [{"a": 1}, {"b": 1, "a": 1}], [{"a": 1}, {"a": 2}]),
+    (of_numbers_in_a_text, ["1.2", "01.2"], ["1.2", "12.1"]),
+    (
+        by_template,
+        [{"kind": "a-b", "name": "c"}, {"kind": "a", "name": "b-c"}],
+        [{"kind": "a", "name": "b"}, {"kind": "b", "name": "a"}],
+    ),
+    (
+        by_template_with_a_format,
+        [{"name": "abcd"}, {"name": "abce"}],
+        [{"name": "a"}, {"name": "b"}],
+    ),
+]
+#: Functions that leave out some parts in ways that are not followed, with items that share a file.
+NOT_FOLLOWED = [
+    (of_the_first, [("a", "b", "c", "d"), ("a", "b", "c", "e")]),
+    (perhaps_named, [{"named": False, "name": "a"}, {"named": False, "name": "b"}]),
+    (of_letters, ["ab", "a!b"]),
+]
+IDS = [function.__name__ for function, _, _ in FOLLOWED]
+
+
+@pytest.mark.parametrize(("function", "same", "others"), FOLLOWED, ids=IDS)
+def test_items_share_a_file_if_what_is_left_of_them_is_the_same(function, same, others):
+    assert reason(function, same)
+    assert not reason(function, others)
+
+
+@pytest.mark.parametrize(("function", "same"), NOT_FOLLOWED, ids=lambda one: str(one)[10:30])
+def test_items_stay_in_turn_where_it_is_not_told_what_is_left(function, same):
+    assert reason(function, same)
+
+
+def test_what_takes_long_or_runs_code_of_the_program_is_not_run():
+    """Instances, which a comprehension would ask, and products, which may be large."""
+
+    class Text(str):
+        __slots__ = ()
+
+        def isalnum(self):
+            raise AssertionError
+
+    def repeated(row):
+        save("".join(part * 10**10 for part in row))
+
+    def changed(row):
+        save("".join(part.pop() for part in row))
+
+    assert reason(without_signs, [Text("a"), Text("b")])
+    assert reason(repeated, [("a",), ("b",)])
+    rows = [[["a"]], [["b"]]]
+    assert reason(changed, rows)
+    assert rows == [[["a"]], [["b"]]]
