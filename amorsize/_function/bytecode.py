@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 GLOBAL, CLOSURE, IMPORT = "global", "closure", "import"
 
 CODE: type[CodeType] = type((lambda: None).__code__)
+#: A flag that code of functions has, and that of class bodies lacks.
+_IS_OF_FUNCTION = 0x1
 #: 1 if MAKE_FUNCTION takes the defaults off the stack, as it does until Python 3.12, else 0.
 DEFAULTS_BELOW = int("SET_FUNCTION_ATTRIBUTE" not in opmap)
 #: Stands for an operation that this version of Python does not have.
@@ -150,6 +152,11 @@ def compares_values(code: CodeType) -> bool:
 def nested(code: CodeType) -> list[CodeType]:
     """The functions, classes and comprehensions that the code itself defines."""
     return [constant for constant in code.co_consts if type(constant) is CODE]
+
+
+def is_class_body(code: CodeType) -> bool:
+    """Whether it runs to make a class; code of functions, and of comprehensions, has a flag."""
+    return not code.co_flags & _IS_OF_FUNCTION
 
 
 def texts(code: CodeType) -> Iterator[str]:

@@ -36,6 +36,8 @@ _IN_PLACE_METHODS = ("__iadd__", "__ior__", "__isub__", "__imul__", "__iand__", 
 
 #: The last steps on the way to a change: an object is changed, or one of its attributes is set.
 BY, SET_BY = ", by", ", set by"
+#: A class gets one more subclass, which it, or what it runs then, tells everybody.
+SUBCLASS = f"{SET_BY} making a subclass"
 
 
 def sets_attribute(step: str) -> bool:
@@ -84,7 +86,7 @@ class Change(Value):
             return False
         if is_shareable(changed) and type_name(changed) not in _SETTINGS:
             return False
-        if type_name(changed) in _STANDS_FOR:
+        if type_name(changed) in _STANDS_FOR or self.steps[-1] == SUBCLASS:
             return False
         if self.steps[-1] == value_flow.IN_PLACE:
             return any(hasattr(kind, name) for name in _IN_PLACE_METHODS)
@@ -115,6 +117,8 @@ def _is_lost(value: Any, step: str) -> bool:
     """
     if step == "[...]":
         return is_container(value) or _owns_its_memory(value)
+    if step == SUBCLASS and isinstance(value, type):
+        return is_own_class(value)
     if type(value) in (MODULE, FUNCTION) or isinstance(value, type):
         return True
     setter = member(type(value), step[1:])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from amorsize._function.bytecode import GLOBAL
-from amorsize._function.callables import type_name
-from amorsize._function.changes.change import BY, SET_BY
+from amorsize._function.callables import FUNCTION, METHOD, raw, type_name
+from amorsize._function.changes.change import BY, SET_BY, SUBCLASS
 from amorsize._function.flow.flow_reader import flow_of
 from amorsize._function.flow.name_lookup import callees_of, ends_of, root_of
-from amorsize._function.flow.value_flow import ELEMENT, MISSING_KEY
+from amorsize._function.flow.value_flow import ELEMENT, MISSING_KEY, SUBCLASSED
 from amorsize._function.library.changes import (
     CHANGING_SOME,
     IN_PLACE_OPTION,
@@ -24,11 +24,13 @@ from amorsize._function.library.changes import (
     own_name,
 )
 from amorsize._function.object_contents import grows_when_read
+from amorsize._function.ownership import is_own_function
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FunctionType
+    from typing import Any
 
     from amorsize._function.bound_arguments import Bound
     from amorsize._function.flow.value_flow import Call, Store, Symbol
@@ -47,6 +49,7 @@ def changed_by_library(func: FunctionType, bound: Bound, call: Call) -> Iterator
     flow, step = flow_of(func), callee[2][-1:]
     by_name = dict(zip(named, passed[len(passed) - len(named) :], strict=True))
     yield from _into_buffers(func, bound, call, by_name.get("file"))
+    yield from _registered(func, bound, call)
     name = (step[0] if step else callee[1]).lstrip(".")
     written = [by_name[one] for one in TO if one in by_name]
     changed = [*written, *(part for one in written for part in flow.held(one) or ())]
@@ -92,9 +95,35 @@ def _into_buffers(func: FunctionType, bound: Bound, call: Call, file: Symbol) ->
             yield (space, root, steps), f", by {name or callee[1]}()"
 
 
-def grown_by_reading(func: FunctionType, bound: Bound) -> Iterator[Target]:
-    """Tables that grow when they are asked for a key."""
+def _registered(func: FunctionType, bound: Bound, call: Call) -> Iterator[Target]:
+    """The functions and classes at which something is registered, by a method of the library's.
+
+    It may have another name by now, or be handed on, to be called there.
+    """
+    handed = [one for one, _ in flow_of(func).known((symbol, ()) for symbol in call[1])]
+    for origin in (call[0], *handed):
+        space, name, steps = origin
+        if steps and not is_verb(steps[-1][1:]):
+            continue
+        for called in callees_of(func, bound, origin):
+            if _registers(called):
+                yield (space, name, steps[:-1]), f"{SET_BY} {called.__name__}()"
+
+
+def _registers(called: Any) -> bool:
+    """Whether it belongs to a class, or to a function that a library has made of another."""
+    if type(called) is METHOD:
+        is_of_code, called = isinstance(called.__self__, type), raw(called.__func__)
+    else:
+        is_of_code = type(called) is FUNCTION and bool(called.__closure__)
+    is_librarys = type(called) is FUNCTION and not is_own_function(called)
+    return is_of_code and is_librarys and is_verb(called.__name__)
+
+
+def changed_by_use(func: FunctionType, bound: Bound) -> Iterator[Target]:
+    """Tables that grow when they are asked for a key, and classes that get a subclass."""
     flow = flow_of(func)
+    yield from ((base, SUBCLASS) for base, method in flow.operations if method == SUBCLASSED)
     asked = [target for target, method in flow.operations if method == MISSING_KEY]
     for call in flow.calls:
         asked += _asked_by(func, bound, call)

@@ -21,16 +21,9 @@ from amorsize._function.bound_arguments import (
 )
 from amorsize._function.bytecode import CLOSURE, GLOBAL
 from amorsize._function.callable_walk import opened
-from amorsize._function.callables import (
-    FUNCTION,
-    METHOD,
-    MISSING,
-    member,
-    own,
-    raw,
-)
+from amorsize._function.callables import FUNCTION, METHOD, MISSING, member, own, raw
 from amorsize._function.changes.change import BY, SET_BY, Change, sets_attribute
-from amorsize._function.changes.library_targets import changed_by_library, grown_by_reading
+from amorsize._function.changes.library_targets import changed_by_library, changed_by_use
 from amorsize._function.changes.possible_callees import (
     changed_by_unknown,
     fields_given,
@@ -144,7 +137,7 @@ class Reader:
         from amorsize._function.flow.operator_objects import got_by
 
         callee, flow = (*target[:2], target[2][:place]), flow_of(func)
-        for maker in self._callees(func, bound, callee) or [None]:
+        for maker in _run(self._callees(func, bound, callee)) or [None]:
             yield from got_by(maker, flow, target, place)
             function, set_before = _opened(maker, self._owns)
             if function is not None:
@@ -168,7 +161,7 @@ class Reader:
             if depth and (call[0][2] or any(one is not None for one in passed)):
                 yield from self._by_helper(func, bound, call, depth)
         yield from through_attributes(self.callees, flow, flow.kept)
-        yield from grown_by_reading(func, bound)
+        yield from changed_by_use(func, bound)
         for target, method in flow.operations:
             yield from self._by_operation(func, bound, target, method, depth)
 
@@ -198,7 +191,7 @@ class Reader:
         self, func: FunctionType, bound: Bound, call: Call, depth: int
     ) -> Iterator[Target]:
         flow = flow_of(func)
-        helpers = self._callees(func, bound, call[0])
+        helpers = _run(self._callees(func, bound, call[0]))
         for helper in helpers or [None]:
             yield from self._by_method_of_first(func, bound, helper, call, depth)
         for helper in helpers:
@@ -210,7 +203,7 @@ class Reader:
             yield from self._by_prepared(func, bound, call, depth)
         for at, handed in enumerate(call[1]):  # to `map`, `partial` or `submit`
             for origin in map(flow.by_call, flow.origins(handed)):
-                for helper in self._callees(func, bound, origin):
+                for helper in _run(self._callees(func, bound, origin)):
                     if not is_code(helper) or raw(helper) is func:
                         continue
                     from amorsize._function.flow.callback_arguments import callback_arguments
@@ -246,7 +239,7 @@ class Reader:
         from amorsize._function.flow.callback_arguments import prepared
 
         for made in prepared(call, maker, flow_of(func)):
-            for helper in self._callees(func, bound, made[0]):
+            for helper in _run(self._callees(func, bound, made[0])):
                 yield from changed_by_library(func, bound, made)
                 yield from self._by_called(func, bound, helper, made, depth)
 
@@ -273,15 +266,13 @@ class Reader:
                 yield (*origin[:2], (*origin[2], *rest)), step
 
     def _callees(self, func: FunctionType, bound: Bound, callee: Store) -> list[Any]:
-        """The functions that may be called, those that other functions return included."""
+        """What may be called, what other functions return included."""
         if value_flow.CALLED not in callee[2]:
-            found = callees_of(func, bound, callee)
-        else:
-            from amorsize._function.flow.operator_objects import made_there
+            return callees_of(func, bound, callee)
+        from amorsize._function.flow.operator_objects import made_there
 
-            found = [raw(end) for end, _ in self._given(func, bound, callee) if end is not MISSING]
-            found += made_there(func, bound, callee)
-        return [one for helper in found for one in implementations(helper)]
+        given = (end for end, _ in self._given(func, bound, callee))
+        return [*(raw(o) for o in given if o is not MISSING), *made_there(func, bound, callee)]
 
     def _callables(self, func: FunctionType, bound: Bound, given: Passed) -> dict[str, Any]:
         """What a helper is passed to call, or to look something up in that grows by that."""
@@ -335,6 +326,11 @@ class Reader:
             if gives_shared(maker) and ends_of(_OF_THREAD, steps[place + 1 :]):  # no copy
                 ends.append((MISSING, _OF_THREAD))
         return ends
+
+
+def _run(called: list[Any]) -> list[Any]:
+    """The functions that run where one of these is called."""
+    return [one for helper in called for one in implementations(helper)]
 
 
 def _opened(helper: Any, owns: Owns) -> tuple[FunctionType | None, Bound]:

@@ -8,7 +8,7 @@ from amorsize._function.bound_arguments import (
     rest_arguments,
     takes_rest,
 )
-from amorsize._function.bytecode import CLOSURE, GLOBAL, nested, stored_attributes
+from amorsize._function.bytecode import CLOSURE, GLOBAL, is_class_body, nested, stored_attributes
 from amorsize._function.callable_walk import opened
 from amorsize._function.callables import CELL, FUNCTION, MISSING, member
 from amorsize._function.changes.change import BY, SET_BY, sets_attribute
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     # The arguments that a function changes, the ways to what is changed, and whether it is set.
     Changed = Callable[[FunctionType], set[tuple[str, tuple[str, ...], bool]]]
 
-#: A flag that the code of functions has, and that of class bodies lacks.
-_IS_OF_FUNCTION = 0x1
 #: The most functions that a call is taken for.
 MOST_TRIED = 50
 _METHODS = (staticmethod, classmethod)
@@ -210,11 +208,9 @@ def changed_by_unknown(
 
 def _defined_by(code: CodeType) -> Iterator[tuple[CodeType, bool]]:
     """The functions that code defines, and whether they are methods."""
-    is_class = not code.co_flags & _IS_OF_FUNCTION
+    is_class = is_class_body(code)
     for inner in nested(code):
-        if inner.co_flags & _IS_OF_FUNCTION and (
-            inner.co_name[0] != "<" or inner.co_name == "<lambda>"
-        ):
+        if not is_class_body(inner) and (inner.co_name[0] != "<" or inner.co_name == "<lambda>"):
             yield inner, is_class
         yield from _defined_by(inner)
 

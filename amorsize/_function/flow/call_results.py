@@ -13,6 +13,7 @@ from amorsize._function.flow.value_flow import (
     NAMES,
     OF_CLASS,
     RESULT,
+    SUBCLASSED,
     element,
     one_step,
 )
@@ -56,6 +57,8 @@ _STEPS_OF = {"vars": NAMES, "type": OF_CLASS}
 _MOST_CALLS = 2
 #: Functions that give what they are handed, or a view of it, called by their names alone.
 _VIEWS = VIEW_OF | GIVE_VIEW
+#: Functions that make a class of its name, its base classes and more.
+_MAKING_CLASSES = {"type", "new_class"}
 _EXTENDING = (".extend", ".update")
 _ADDING = (".append", ".add", ".appendleft", *_EXTENDING)
 
@@ -75,6 +78,8 @@ def note_call(
     for origin in flow.origins(callee):
         flow.calls.setdefault((flow.by_call(origin), passed, named), []).append(literals)
         flow.note_operation(origin, "__call__")
+        if len(passed) > 1 and (origin[2] or origin[1:2])[-1].lstrip(".") in _MAKING_CLASSES:
+            flow.note_operation(flow.element(passed[1]), SUBCLASSED)
         symbol = _part(flow, origin, passed, named)
         if origin[2][-1:] and origin[2][-1] in VIEW_WITHOUT_COPY and "copy" in named:
             symbol = flow.one_of(passed[0], (*origin[:2], origin[2][:-1]))

@@ -152,6 +152,7 @@ class Frame:
         """Note a call, and tell what it gives."""
         flow, names = self.flow, self.names if len(self.names) <= len(passed) else ()
         if callee is None:
+            flow.note_subclass(passed[: len(passed) - len(names)])
             if any(one is not None and one[0] in _FROM_OUTSIDE for one in passed):
                 flow.calls.setdefault((UNKNOWN, passed, names), [])
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._function.bytecode import CLOSURE, GLOBAL, IMPORT
+from amorsize._function.bytecode import CLOSURE, GLOBAL, IMPORT, is_class_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,6 +75,8 @@ MOST_DEEP = 3
 MOST_STEPS = 16
 #: What is run of a value to get its text.
 AS_TEXT = ("__str__", "__format__", "__repr__")
+#: What is run of a class when a subclass of it is made.
+SUBCLASSED = "__init_subclass__"
 #: What is run of a table that is asked for a key which it has not.
 MISSING_KEY = "__missing__"
 
@@ -212,6 +214,13 @@ class Flow:
         for origin in self.origins(symbol):
             if origin[0] != RESULT and origin[2][-1:] != (COPY,):
                 self.operations |= {(origin, method): None for method in methods}
+
+    def note_subclass(self, passed: tuple[Symbol, ...]) -> None:
+        """A class may be made: what runs its body, its name, and its base classes are passed."""
+        body = passed[0] if passed else None
+        if body is not None and body[0] == INNER and is_class_body(self.inner[int(body[1])]):
+            for base in passed[2:]:
+                self.note_operation(base, SUBCLASSED)
 
     def note_defaults(self, function: Symbol, defaults: Symbol) -> None:
         """The last arguments of a function that the code defines have these for a default."""
