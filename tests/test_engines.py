@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import CancelledError, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 
@@ -514,6 +514,36 @@ class TestDask:
         with pytest.raises(ZeroDivisionError) as raised:
             tuned_map(abs, held, executor=dask_client)
         assert any("item 2" in note for note in raised.value.__notes__)
+
+    def test_a_future_that_was_cancelled_is_its_item_s_error(self, dask_client):
+        """Nobody has cancelled anything of the call."""
+        held = dask_client.map(engine_items.inverse, [1, 2, 8, 4], pure=False)
+        held[2].cancel()
+
+        found = tuned_map(abs, held, executor=dask_client, return_exceptions=True)
+
+        assert isinstance(found.pop(2), CancelledError)
+        assert found == [1, 0.5, 0.25]
+        with pytest.raises(CancelledError) as raised:
+            tuned_map(abs, held, executor=dask_client)
+        assert any("item 2" in note for note in raised.value.__notes__)
+
+    def test_a_client_that_was_closed_is_told_at_once(self, dask_client):
+        """Also one that has futures, as a client has no scheduler any more."""
+        from distributed import Client
+
+        address = dask_client.scheduler.address
+        with Client(address, set_as_default=False) as client:
+            held = client.map(engine_items.inverse, [1, 2], pure=False)
+        began_s = time.monotonic()
+
+        for data in ([1, 2], held):
+            with pytest.raises(WorkersUnavailable) as raised:
+                tuned_map(abs, data, executor=client)
+            assert str(raised.value) == (
+                "the Dask cluster is gone: the client's connection to the scheduler is closed"
+            )
+        assert time.monotonic() - began_s < 2
 
     def test_a_worker_that_is_retired_loses_nothing(self, tmp_path, items):
         with two_workers(tmp_path) as (_, client):

@@ -91,9 +91,8 @@ class DaskAdapter:
         self._has_large_results = False
         self._demand = Demand(client)
         self._loop_s = (0.0, 0.0)  # CPU seconds of the loop's thread: at first, lately
-        address = getattr(client.scheduler, "address", "?")
-        self.described = f"the Dask cluster at {address}"
-        self._address = address
+        self._address: str = getattr(client.scheduler, "address", "")  # none, once it is closed
+        self.described = "the Dask cluster" + (self._address and f" at {self._address}")
         refuse_unknown(given or {}, GIVEN, self.described)
         options = {**_kept(of_executor or {}), **(given or {})}
         only = options.pop("workers", None)
@@ -193,6 +192,10 @@ class DaskAdapter:
         there = [one for one in self._watch.processes if one.address in n_at]
         return max(there, key=lambda one: n_at[one.address], default=None)
 
+    def has_cancelled(self, references: list[Any]) -> bool:
+        """As the scheduler has told this client."""
+        return any(one.cancelled() for one in references)
+
     def put_once(self, data: bytes) -> Any:
         """Scatter data; workers that need it later fetch it from one another."""
         put = self._client.sync(_scattered, self._client, data, callback_timeout=PUT_S)
@@ -202,11 +205,8 @@ class DaskAdapter:
     def cancel(self, handle: _Submission) -> None:
         """Have the scheduler forget it; what has begun runs on."""
         handle.is_cancelled = True
-        self._client.loop.add_callback(self._cancel, handle)
-
-    async def _cancel(self, one: _Submission) -> None:
-        if one.future is not None and self.why_gone() is None:
-            await self._client.cancel([one.future], asynchronous=True)
+        if self.why_gone() is None:
+            self._client.loop.add_callback(handle.withdraw, self._client)
 
     def tell_all(self, function: Callable[..., Any], *arguments: Any) -> None:
         """By way of the scheduler, beside the threads that run tasks."""
@@ -315,6 +315,11 @@ class _Submission:
         self.future: Any = None
         self.sent: list[Any] = []  # items that went ahead of it
         self.is_cancelled = False
+
+    async def withdraw(self, client: Any) -> None:
+        """Have the scheduler forget it, if it was sent."""
+        if self.future is not None and client.status == "running":
+            await client.cancel([self.future], asynchronous=True)
 
     def tell(self, result: Any, error: BaseException | None) -> None:
         """Hand over what came of it, and keep nothing."""

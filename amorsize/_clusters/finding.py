@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._clusters.plain import PlainAdapter
-from amorsize._clusters.protocol import refuse_unknown
+from amorsize._clusters.protocol import raise_if_gone, refuse_unknown
 from amorsize._host import extras
 from amorsize._host.signals import let_through
 from amorsize.errors import InvalidOptionError, WorkersUnavailable
@@ -43,8 +43,14 @@ def adapter_for(executor: Any, given: dict[str, Any]) -> ClusterAdapter:
         InvalidOptionError: No executor can be made of the object, or the executor does not know
             what it is given.
         MissingExtraError: The executor is not installed.
-        WorkersUnavailable: Nobody answers there.
+        WorkersUnavailable: Nobody answers there, or it was closed.
     """
+    found = _found(executor, given)
+    raise_if_gone(found)
+    return found
+
+
+def _found(executor: Any, given: dict[str, Any]) -> ClusterAdapter:
     if isinstance(executor, str):
         return _named(executor, given)
     if executor is sys.modules.get("ray"):

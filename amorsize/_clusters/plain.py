@@ -71,6 +71,10 @@ class PlainAdapter:
         """Never asked for."""
         return
 
+    def has_cancelled(self, references: list[Any]) -> bool:  # noqa: ARG002
+        """Never: it knows no values."""
+        return False
+
     def put_once(self, data: bytes) -> None:  # noqa: ARG002
         """None: it cannot."""
         return

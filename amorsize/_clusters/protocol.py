@@ -6,7 +6,7 @@ It is done when it passes the contract tests, `tests/test_engines.py`.
 
 from __future__ import annotations
 
-from amorsize.errors import InvalidOptionError
+from amorsize.errors import InvalidOptionError, WorkersUnavailable
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -89,6 +89,10 @@ if TYPE_CHECKING:
             """The process that has the most of these values; None where that is not known."""
             ...
 
+        def has_cancelled(self, references: list[Any]) -> bool:
+            """Whether somebody has cancelled one of these values."""
+            ...
+
         def put_once(self, data: bytes) -> Any:
             """Send data once to each worker that needs it; None: the executor cannot do that."""
             ...
@@ -145,6 +149,12 @@ def outcome(future: Future[Any]) -> tuple[Any, BaseException | None]:
         return None, CancelledError()
     error = future.exception()
     return (None, error) if error is not None else (future.result(), None)
+
+
+def raise_if_gone(adapter: ClusterAdapter) -> None:
+    """Raise `WorkersUnavailable` if an executor can run nothing any more."""
+    if (why := adapter.why_gone()) is not None:
+        raise WorkersUnavailable(f"{adapter.described} is gone: {why}")
 
 
 def refuse_unknown(given: dict[str, Any], known: Collection[str], described: str) -> None:

@@ -18,6 +18,7 @@ from amorsize._clusters.protocol import (
     refuse_unknown,
 )
 from amorsize._clusters.ray_watch import RayWatch
+from amorsize._host.signals import let_through
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,6 +110,18 @@ class RayAdapter:
     def holder(self, references: list[Any]) -> None:  # noqa: ARG002
         """None: Ray chooses."""
         return
+
+    def has_cancelled(self, references: list[Any]) -> bool:
+        """By what Ray gives in their place."""
+        return any(map(self._is_cancelled, references))
+
+    def _is_cancelled(self, reference: Any) -> bool:
+        try:
+            self._ray.get(reference, timeout=0)
+        except Exception as error:
+            let_through(error)
+            return isinstance(error, self._ray.exceptions.TaskCancelledError)
+        return False
 
     def put_once(self, data: bytes) -> Any:
         """Into the object store, from where each node fetches it once."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from _functools import partial  # type: ignore[import-not-found]
 from _queue import Empty, SimpleQueue
 
-from amorsize._clusters.protocol import CANCELLED, DIED, UNSTARTED
+from amorsize._clusters.protocol import CANCELLED, DIED, FAILED, UNSTARTED, raise_if_gone
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import let_through
 from amorsize._workers.executors.chunks import SentChunks, SharedChunks
@@ -157,7 +157,7 @@ class ExecutorPool:
     def _look_around(self, events: list[Event]) -> None:
         """Handle lost processes, and submit chunks that have waited for one."""
         if self._in_flight or self._processes.has_waiting:
-            _raise_if_gone(self._adapter)
+            raise_if_gone(self._adapter)
         if self._processes.have_changed():
             if self._see_workers is not None:
                 self._see_workers()
@@ -171,10 +171,8 @@ class ExecutorPool:
         self._unsure = [submission for submission in self._unsure if submission in self._in_flight]
         for submission in self._unsure:
             if perf_counter() - submission.unsure_since_s > UNSURE_S:
-                start, stop = submission.range
                 raise WorkersUnavailable(
-                    f"somebody has cancelled items {start} to {stop - 1} on "
-                    f"{self._adapter.described}"
+                    f"somebody has cancelled {_items_of(submission)} on {self._adapter.described}"
                 )
         if self._processes.has_waiting:
             self._processes.expect_any()
@@ -224,9 +222,11 @@ class ExecutorPool:
 
     def _failed(self, submission: Submission, error: BaseException, events: list[Event]) -> None:
         """Find out why a chunk has no result: a lost process, a cancellation, or the executor."""
-        _raise_if_gone(self._adapter)
+        raise_if_gone(self._adapter)
         meaning, what = self._adapter.meaning(error), f"{type(error).__name__}: {error}"
-        items = f"items {submission.chunk.start} to {submission.chunk.stop - 1}"
+        items = _items_of(submission)
+        if meaning == CANCELLED and self._adapter.has_cancelled(submission.references):
+            meaning = FAILED  # the item itself, and not what runs it
         if meaning == UNSTARTED:
             self._in_flight.discard(submission)
             self._begin(submission)
@@ -247,8 +247,8 @@ class ExecutorPool:
             ) from error
         elif not self._adapter.recovers():
             raise WorkerDied(
-                f"a worker of {self._adapter.described} ended while {items} were "
-                f"in its hands or in another's: {what}. Pass a new executor; without executor= "
+                f"a worker of {self._adapter.described} ended while it, or another, had "
+                f"{items}: {what}. Pass a new executor; without executor= "
                 "such an item is found and named."
             ) from error
         else:
@@ -336,6 +336,8 @@ class ExecutorPool:
         return []
 
 
-def _raise_if_gone(adapter: ClusterAdapter) -> None:
-    if (why := adapter.why_gone()) is not None:
-        raise WorkersUnavailable(f"{adapter.described} is gone: {why}")
+def _items_of(submission: Submission) -> str:
+    chunk = submission.chunk
+    if chunk.n_items == 1:
+        return f"item {chunk.start}"
+    return f"items {chunk.start} to {chunk.stop - 1}"
