@@ -18,7 +18,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from side_by_side import note_failed, run_taken
+from side_by_side import note_failed, run_in_forks, run_taken
 
 ROOT = Path(__file__).parent.parent
 MOCKS = "unittest.mock"
@@ -28,6 +28,8 @@ hypothesis.settings.register_profile(
     "any host", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("any host")
+#: The worst status of the processes that have run the tests.
+WORST = pytest.StashKey[int]()
 RunScript = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -328,10 +330,11 @@ def stop_amorsize() -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--claims FOLDER` and `--shuffle 7`."""
+    """Add `--claims FOLDER`, `--processes 4` and `--shuffle 7`."""
     parser.addoption(
         "--claims", type=Path, help="run what no other process has taken in this folder"
     )
+    parser.addoption("--processes", type=int, help="have that many processes take what is claimed")
     parser.addoption("--shuffle", type=int, help="run the tests in an order drawn from this number")
 
 
@@ -340,8 +343,17 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     claims = session.config.getoption("--claims")
     if claims is None or session.config.option.collectonly or session.testsfailed:
         return None
-    run_taken(session, claims)
+    if (n_processes := session.config.getoption("--processes")) is None:
+        run_taken(session, claims)
+    else:
+        session.config.stash[WORST] = run_in_forks(session, claims, n_processes)
     return True
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """End with the worst status of the processes that were forked from this one."""
+    if worst := session.config.stash.get(WORST, 0):
+        session.exitstatus = worst
 
 
 def pytest_collection_finish() -> None:

@@ -2,7 +2,8 @@
 
     python tests/side_by_side.py -m "not cores" tests/test_cache.py
 
-Its arguments are those of pytest. The processes are ordinary runs of pytest, not workers of
+Its arguments are those of pytest. One process collects the tests, which takes 9 s of a core;
+the others are forked from it. From there on each is an ordinary run of pytest, not a worker of
 pytest-xdist: these have a second thread, and with one there amorsize rightly refuses to fork.
 """
 
@@ -29,6 +30,9 @@ GROUP = 8
 
 #: Failed tests that are run once more, alone; with more of them something is wrong anyway.
 MOST_REPEATED = 5
+
+#: Seconds in which a test process cleans up after it was interrupted.
+TO_CLEAN_UP_S = 10.0
 
 #: The file in the folder of claims that names the tests that failed.
 FAILED = "failed"
@@ -80,6 +84,74 @@ def run_taken(session: pytest.Session, claims: Path) -> None:
                 raise session.Interrupted(session.shouldstop)
 
 
+class Forked:
+    """A process that was forked from this one; `returncode` is None while it runs."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Its status if it has ended."""
+        if self.returncode is None:
+            pid, status = os.waitpid(self._pid, os.WNOHANG)
+            self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return self.returncode
+
+    def interrupt(self) -> None:
+        os.kill(self._pid, signal.SIGINT)
+
+
+def run_in_forks(session: pytest.Session, claims: Path, n_processes: int) -> int:
+    """Run the collected tests in several processes.
+
+    Returns:
+        The worst status of all; 0 in each of the processes, which goes on to tell its own.
+    """
+    sys.stdout.flush()
+    running: dict[Forked, IO[str]] = {}
+    for _ in range(n_processes):
+        output = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        if not (pid := os.fork()):
+            write_to(output, session.config)
+            for one in (*running.values(), output):
+                one.close()
+            run_taken(session, claims)
+            return 0
+        running[Forked(pid)] = output
+    session.config.pluginmanager.unregister(name="terminalreporter")  # the others tell
+    started = list(running)
+    try:
+        return worst_of(running)
+    finally:
+        end(started)
+        for output in running.values():
+            output.close()
+
+
+def end(started: list[Forked]) -> None:
+    """Have the processes that still run clean up, and wait for them.
+
+    The first interrupt may be taken by a test, as if it were its own.
+    """
+    while left := [one for one in started if one.poll() is None]:
+        for process in left:
+            process.interrupt()
+        until_s = time.monotonic() + TO_CLEAN_UP_S
+        while any(one.poll() is None for one in left) and time.monotonic() < until_s:
+            time.sleep(0.1)
+
+
+def write_to(output: IO[str], config: pytest.Config) -> None:
+    """Write to a file all that this process says; what tests print is caught as before."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    capture.stop_global_capturing()
+    os.dup2(output.fileno(), 1)
+    os.dup2(output.fileno(), 2)
+    capture.start_global_capturing()
+    capture.suspend_global_capture()
+
+
 def note_failed(claims: Path, test: str) -> None:
     """Write down that a test failed, for whoever has started this process."""
     with open(claims / FAILED, "a") as file:  # one short write: lines of others stay whole
@@ -104,29 +176,24 @@ def failed_alone(claims: Path) -> bool:
 
 
 def main(arguments: list[str]) -> int:
-    """Start the processes and show what each says when it has ended; the worst status is ours.
+    """Run the tests and show what each process says when it has ended; the worst status is ours.
 
     A test that failed has one more try alone.
     """
     n_processes = min(2 * len(os.sched_getaffinity(0)), MOST_PROCESSES)
-    started: list[subprocess.Popen[bytes]] = []
     with tempfile.TemporaryDirectory() as claims:
-        outputs = [tempfile.TemporaryFile("w+") for _ in range(n_processes)]  # noqa: SIM115
         # One word: pytest takes a folder on its own for a place to look for tests in.
-        command = [sys.executable, "-m", "pytest", f"--claims={claims}", *arguments]
-        try:
-            started += [subprocess.Popen(command, stdout=to, stderr=to) for to in outputs]
-            began_s = time.monotonic()
-            worst = worst_of(dict(zip(started, outputs, strict=True)))
-            print(f"{n_processes} test processes: {spent(time.monotonic() - began_s)}")
-            if worst == pytest.ExitCode.TESTS_FAILED and not failed_alone(Path(claims)):
-                return 0
-            return worst
-        finally:
-            for process in started:
-                process.send_signal(signal.SIGINT)  # they clean up; those that ended hear nothing
-            for process in started:
-                process.wait()
+        words = [f"--claims={claims}", f"--processes={n_processes}", *arguments]
+        began_s = time.monotonic()
+        with subprocess.Popen([sys.executable, "-m", "pytest", *words]) as process:
+            try:
+                worst = process.wait()
+            finally:
+                process.send_signal(signal.SIGINT)  # it cleans up; one that has ended hears nothing
+        print(f"{n_processes} test processes: {spent(time.monotonic() - began_s)}")
+        if worst == pytest.ExitCode.TESTS_FAILED and not failed_alone(Path(claims)):
+            return 0
+        return worst
 
 
 def spent(wall_s: float) -> str:
@@ -135,7 +202,7 @@ def spent(wall_s: float) -> str:
     return f"{wall_s:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of processor time"
 
 
-def worst_of(running: dict[subprocess.Popen[bytes], IO[str]]) -> int:
+def worst_of(running: dict[Forked, IO[str]]) -> int:
     """Wait for all of them; the output of each is shown in one piece."""
     worst = 0
     while running:
@@ -144,7 +211,7 @@ def worst_of(running: dict[subprocess.Popen[bytes], IO[str]]) -> int:
             with running.pop(process) as output:
                 output.seek(0)
                 print(output.read(), end="", flush=True)
-            worst = max(worst, abs(process.returncode))
+            worst = max(worst, abs(process.returncode or 0))
     return worst
 
 

@@ -90,10 +90,14 @@ def run(tmp_path, monkeypatch):
     (tmp_path / "test_them.py").write_text(TESTS)
 
     def run(*names):
-        words = ["-p", "conftest", "--claims=.", *(f"test_them.py::{name}" for name in names)]
-        subprocess.run([sys.executable, "-m", "pytest", *words], capture_output=True, timeout=50)
+        words = ["-p", "conftest", "--claims=.", "--processes=2"]
+        command = [sys.executable, "-m", "pytest", *words, *(f"test_them.py::{n}" for n in names)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=50)
         noted = tmp_path / side_by_side.FAILED
-        return noted.read_text().split() if noted.exists() else []
+        failed = noted.read_text().split() if noted.exists() else []
+        assert done.returncode == bool(failed)
+        assert sum(line.count(" passed in") for line in done.stdout.splitlines()) <= 1
+        return failed
 
     return run
 
