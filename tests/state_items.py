@@ -90,6 +90,25 @@ class Settings:
 
 
 SETTINGS = Settings()
+LISTS = [prices]
+SHOP = Settings()
+SHOP.prices = prices
+
+
+def by_module_in_list(x):
+    return LISTS[0].rated(x)
+
+
+def by_module_of_instance(x):
+    return SHOP.prices.RATE * x
+
+
+def by_module_of_default(x, lists=prices):
+    return lists.rated(x)
+
+
+def by_text_of_default(x, lists=prices):
+    return getattr(lists, "RATE", 0) * x
 
 
 def by_class_attribute(x):

@@ -5,3 +5,7 @@ RATE = 1
 
 def price(x):
     return x
+
+
+def rated(x):
+    return RATE * x

@@ -1,6 +1,12 @@
 """Modules that give themselves a class of their own are modules all the same."""
 
+import textwrap
+import types
+
 import pytest
+import state_items as items
+
+from amorsize._function.needs.dependencies import needs_of
 
 FILES = {
     "own_kind.py": """
@@ -82,10 +88,26 @@ for scale in (1, 3):
 @pytest.mark.parametrize("beside", [True, False])
 def test_what_items_change_and_read_there_is_that_of_the_loop(tmp_path, run_script, beside):
     """A module of the project, and one of a library."""
-    import textwrap
-
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(textwrap.dedent(text) + CLASS)
 
     run_script(PROGRAM.format(folder=str(tmp_path), beside=beside))
+
+
+class Kind(types.ModuleType):
+    """What a module may make its class."""
+
+
+@pytest.mark.parametrize(
+    "func",
+    [items.by_import, items.by_alias, items.by_module_in_list, items.by_module_of_instance],
+)
+def test_a_worker_needs_what_it_needs_of_a_plain_module(func, monkeypatch):
+    """The same values and the same code, by the same names."""
+    plain = needs_of([func])
+    monkeypatch.setattr(items.prices, "__class__", Kind)
+    found = needs_of([func])
+
+    assert found.settings == plain.settings
+    assert (found.digests, found.names) == (plain.digests, plain.names)

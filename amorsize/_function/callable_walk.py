@@ -296,7 +296,7 @@ def attribute(value: Any, attributes: tuple[str, ...]) -> Any:
 
     MISSING where code of the project would have to run for that.
     """
-    if not attributes or not (type(value) is MODULE or isinstance(value, type)):
+    if not attributes or not (is_module(value) or isinstance(value, type)):
         return value
     if _runs_own_code(value, attributes[0]):
         return MISSING
@@ -310,8 +310,9 @@ def attribute(value: Any, attributes: tuple[str, ...]) -> Any:
 def _runs_own_code(value: Any, name: str) -> bool:
     """Whether reading an attribute of a module or class would run code of the project."""
     held = member(value, name)
-    if type(value) is MODULE:
-        return held is MISSING and is_own_module(value.__name__)  # its hook
+    if is_module(value):
+        is_made = held is MISSING or member(type(value), name) is not member(MODULE, name)
+        return is_made and (is_own_module(value.__name__) or is_own_class(type(value)))
     kind = type(held)
     if held is not MISSING and kind is not FUNCTION and hasattr(kind, "__get__"):
         inside = held.__func__ if kind is classmethod else held

@@ -98,7 +98,7 @@ def public_name_of(function: Any) -> str:
     """A function's name as users write it: `os.chdir`, not `posix.chdir`."""
     name = own(function, "__qualname__") or type(function).__qualname__
     owner, module = own(function, "__self__"), own(function, "__module__")
-    if module is None and owner is not None and type(owner) is not MODULE:
+    if module is None and owner is not None and not is_module(owner):
         module = type(owner).__module__
         last = name.rpartition(".")[2]
         if _holds(module, last, function):  # `random.random` is a method of a hidden object

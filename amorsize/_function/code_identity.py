@@ -11,7 +11,7 @@ from __future__ import annotations
 from _weakref import ref
 
 from amorsize._function import callables
-from amorsize._function.callables import FUNCTION, METHOD, MODULE
+from amorsize._function.callables import FUNCTION, METHOD, is_module
 from amorsize._function.item_kind import kind_of
 from amorsize._host.signals import let_through
 
@@ -59,7 +59,7 @@ def owner_of(func: Any, depth: int = DEEPEST) -> Any:  # hashable
     if type(call) is FUNCTION:
         wrapped = callables.own(func, "__wrapped__")
         return owner_of(call, depth), *_inner((wrapped,), depth)
-    if kind is BUILTIN and type(func.__self__) is not MODULE:
+    if kind is BUILTIN and not is_module(func.__self__):
         return type(func.__self__), func.__name__  # of an object that may be large
     is_plain = callables.member(kind, "__hash__") is object.__hash__
     return _told_apart(func) if is_plain or kind.__module__ == "builtins" else kind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._function import callable_walk, callables, ownership
-from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, own, raw, type_name
+from amorsize._function.callables import FUNCTION, METHOD, MISSING, is_module, own, raw, type_name
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.references import name_of
 from amorsize._host.signals import let_through
@@ -148,7 +148,7 @@ class _Content:
             if not ownership.is_own_module(module.__name__):
                 return
             label, value = f"{label}.{attribute}", found
-        if value is not MISSING and type(value) is not MODULE:
+        if value is not MISSING and not is_module(value):
             self._setting(label, value)
             self._add_class_of(value, names)
 
@@ -191,7 +191,7 @@ class _Content:
         """A builtin, a wrapper made elsewhere, or an object with `__call__`."""
         self.key.append((type_name(target), name_of(target)))
         bound_to = own(target, "__self__")
-        if bound_to is not None and type(bound_to) is not MODULE:
+        if bound_to is not None and not is_module(bound_to):
             self._setting("self", bound_to)
         wrapped = own(target, "__wrapped__")
         if wrapped is not None:

@@ -5,14 +5,7 @@ from __future__ import annotations
 import sys
 from _collections import defaultdict  # type: ignore[import-not-found]  # `collections` is large
 
-from amorsize._function.callables import (
-    FUNCTION,
-    METHOD,
-    MODULE,
-    member,
-    own,
-    type_name,
-)
+from amorsize._function.callables import FUNCTION, METHOD, is_module, member, own, type_name
 from amorsize._function.ownership import is_published
 from amorsize._function.plain_values import PLAIN
 from amorsize._function.shareable_values import is_shareable
@@ -172,7 +165,7 @@ def is_opaque(value: Any) -> bool:
     """Whether it may hold what nobody can see: made in C, by a library, and more than numbers."""
     if is_shareable(value) or isinstance(value, (*CONTAINERS, tuple)) or is_container(value):
         return False
-    if type(value) is MODULE or isinstance(value, type) or type_name(value) in _NUMBERS:
+    if is_module(value) or isinstance(value, type) or type_name(value) in _NUMBERS:
         return False
     if type_name(value) in _TABLES:
         dtypes = value.dtypes if type_name(value).endswith("Frame") else [value.dtype]
@@ -187,7 +180,7 @@ def brought(item: Any) -> dict[int, Any]:
     while ahead and len(found) < MAX_ELEMENTS:
         value, depth = ahead.pop()
         kind = type(value)
-        if kind in PLAIN or kind is MODULE or kind is FUNCTION or isinstance(value, type):
+        if kind in PLAIN or is_module(value) or kind is FUNCTION or isinstance(value, type):
             continue
         if kind is METHOD:
             ahead.append((value.__self__, depth + 1))

@@ -11,15 +11,7 @@ from __future__ import annotations
 import os
 import sys
 
-from amorsize._function.callables import (
-    FUNCTION,
-    METHOD,
-    MODULE,
-    is_partial,
-    member,
-    own,
-    raw,
-)
+from amorsize._function.callables import FUNCTION, METHOD, is_module, is_partial, member, own, raw
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +61,7 @@ def is_own_module(name: object) -> bool:
 
 def _file_of(module: Any) -> Any:
     """The file of a module; the hook for what a plain module has not is not asked."""
-    if type(module) is MODULE:
+    if is_module(module):
         return vars(module).get("__file__")
     return getattr(module, "__file__", None)
 
@@ -77,7 +69,7 @@ def _file_of(module: Any) -> Any:
 def own_modules(most: int) -> list[Any]:
     """The modules of the project that were loaded last."""
     loaded = reversed(tuple(sys.modules.items()))
-    found = (one for name, one in loaded if type(one) is MODULE and is_own_module(name))
+    found = (one for name, one in loaded if is_module(one) and is_own_module(name))
     return [one for _, one in zip(range(most), found, strict=False)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._function import callable_walk, callables
-from amorsize._function.callables import FUNCTION, METHOD, MODULE, own, raw, type_name
+from amorsize._function.callables import FUNCTION, METHOD, is_module, own, raw, type_name
 from amorsize._function.ownership import MAIN, is_published
 from amorsize._host.signals import let_through
 
@@ -79,7 +79,7 @@ def _place(func: Any) -> tuple[object, object]:
         # a class method is bound to its class, wherever it was defined, a builtin to an instance
         if isinstance(owner, type) or issubclass(type(func), _BUILTINS):
             cls = owner if isinstance(owner, type) else type(owner)
-            if owner is not None and cls is not MODULE:
+            if owner is not None and not is_module(owner):
                 return cls.__module__, f"{cls.__qualname__}.{func.__name__}"
         name = own(func, "__qualname__") or own(func, "__name__")
         defined_in = own(func, "__objclass__", func)

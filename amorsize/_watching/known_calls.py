@@ -9,7 +9,7 @@ from amorsize._function.callables import (
     FUNCTION,
     METHOD,
     MISSING,
-    MODULE,
+    is_module,
     own,
     plain,
     public_name_of,
@@ -96,7 +96,7 @@ class Calls:
         kind = type(function)
         if kind is BUILTIN:
             owner = function.__self__
-            owner = MISSING if owner is None or type(owner) is MODULE else owner
+            owner = MISSING if owner is None or is_module(owner) else owner
         elif kind not in C_METHODS:
             owner = MISSING
         if owner is MISSING:

@@ -6,7 +6,7 @@ import sys
 
 from amorsize._function import bytecode
 from amorsize._function.callable_walk import reads
-from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE
+from amorsize._function.callables import FUNCTION, METHOD, MISSING, is_module
 from amorsize._function.flow.flow_reader import flow_of
 from amorsize._function.flow.made_instances import Made
 from amorsize._function.flow.name_lookup import callees_of, ends_of, root_of
@@ -166,7 +166,7 @@ class _Handed:
         while ahead and len(seen) < _MOST_HANDED:
             one, depth = ahead.pop()
             kind = one.cls if type(one) is Made else type(one)
-            if id(one) in seen or kind is MODULE or isinstance(one, type):
+            if id(one) in seen or is_module(one) or isinstance(one, type):
                 continue
             seen[id(one)] = one
             if kind in self._ours:

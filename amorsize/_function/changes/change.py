@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, member, type_name
+from amorsize._function.callables import (
+    FUNCTION,
+    METHOD,
+    MISSING,
+    is_module,
+    member,
+    type_name,
+)
 from amorsize._function.flow import value_flow
 from amorsize._function.flow.made_instances import Copied, Made
 from amorsize._function.object_contents import CONTEXT_VARIABLE, is_container
@@ -80,7 +87,8 @@ class Change(Value):
         if (
             changed is MISSING
             or kind in PLAIN
-            or kind in (MODULE, Made, Copied)
+            or kind in (Made, Copied)
+            or is_module(changed)
             or _is_plain(changed)
         ):
             return False
@@ -119,7 +127,7 @@ def _is_lost(value: Any, step: str) -> bool:
         return is_container(value) or _owns_its_memory(value)
     if step == SUBCLASS and isinstance(value, type):
         return is_own_class(value)
-    if type(value) in (MODULE, FUNCTION) or isinstance(value, type):
+    if type(value) is FUNCTION or is_module(value) or isinstance(value, type):
         return True
     setter = member(type(value), step[1:])
     plainly_set = type(setter) is _SLOT or not hasattr(type(setter), "__set__")

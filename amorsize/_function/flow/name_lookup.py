@@ -13,8 +13,8 @@ from amorsize._function.callables import (
     CACHE,
     FUNCTION,
     MISSING,
-    MODULE,
     cells,
+    is_module,
     member,
     raw,
     type_name,
@@ -112,7 +112,7 @@ def _called_parts(value: Any, step: str) -> Iterable[Any]:
         return _parts(value, step)
     if type(value) in (Copied, Memory):
         return _called_parts(value.value, step)
-    if type(value) is MODULE or isinstance(value, type):
+    if is_module(value) or isinstance(value, type):
         held = member(value, step[1:])
         if type(held) is classmethod and type_name(held.__func__) == CACHE:
             return (held.__func__,)
@@ -125,7 +125,7 @@ def _called_parts(value: Any, step: str) -> Iterable[Any]:
 
 def _callables_of(value: Any) -> list[Any]:
     """The functions that an attribute may be, if only the object is known."""
-    if type(value) is MODULE:  # of a library it may be any, and most change nothing
+    if is_module(value):  # of a library it may be any, and most change nothing
         held = tuple(vars(value).values()) if is_own_module(value.__name__) else ()
         return [one for one in held if type(one) is FUNCTION]
     classes = value.__mro__ if isinstance(value, type) else class_of(value).__mro__
@@ -184,7 +184,7 @@ def _parts(value: Any, step: str) -> Iterable[Any]:
         return () if value is MISSING else (class_of(value),)
     if step == value_flow.SUPER:
         return (value,)
-    if step == value_flow.ANY and type(value) is not MODULE:
+    if step == value_flow.ANY and not is_module(value):
         return list(islice(state(value).values(), MAX_ELEMENTS))
     if isinstance(step, value_flow.Key):
         return _part_at(value, step.key)
@@ -205,7 +205,7 @@ def _parts(value: Any, step: str) -> Iterable[Any]:
         return ()
     if step == value_flow.NAMES:
         return () if value is MISSING or type(value) is Made else (_names_of(value),)
-    if type(value) is MODULE or isinstance(value, type):
+    if is_module(value) or isinstance(value, type):
         found = member(value, step[1:])
     else:
         found = _attribute_of(value, step[1:])
@@ -241,7 +241,7 @@ def _current_of(variable: Any) -> Iterable[Any]:
 
 def _names_of(value: Any) -> Any:
     """The attributes of a module, class or object, as the dict that code gets."""
-    return vars(value) if type(value) is MODULE or isinstance(value, type) else state(value)
+    return vars(value) if is_module(value) or isinstance(value, type) else state(value)
 
 
 def _attribute_of(value: Any, name: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._function import callables
-from amorsize._function.callables import FUNCTION, MODULE
+from amorsize._function.callables import FUNCTION, is_module
 from amorsize._function.plain_values import PLAIN
 
 TYPE_CHECKING = False
@@ -43,7 +43,7 @@ def libraries_of(func: Any) -> set[str] | None:
             value = one.__globals__.get(name)
             if type(value) is FUNCTION:
                 left.append(value)
-            elif type(value) is MODULE:
+            elif is_module(value):
                 found.add(value.__name__.partition(".")[0])
             elif name in _DOORS or not _is_plain_data(value):
                 return None

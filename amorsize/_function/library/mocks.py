@@ -11,7 +11,7 @@ import sys
 from itertools import chain, compress
 from operator import is_
 
-from amorsize._function.callables import FUNCTION, MODULE, is_made_at_run_time
+from amorsize._function.callables import FUNCTION, is_made_at_run_time, is_module
 from amorsize._function.ownership import is_own_module
 
 TYPE_CHECKING = False
@@ -49,7 +49,7 @@ class _Libraries:
         self.scopes = {
             home: vars(module)
             for home, module in zip(self._homes, self._modules, strict=False)
-            if type(module) is MODULE and not is_own_module(home) and not _is_left_out(home)
+            if is_module(module) and not is_own_module(home) and not _is_left_out(home)
         }
         self.theirs = set(map(id, self.scopes.values()))
         found = {
@@ -96,7 +96,7 @@ def _started(mock: Any) -> Iterator[str]:
         target: Any = getattr(patch, "target", None)
         if target is None:
             continue  # that of a dict: what it changes is carried
-        home = target.__name__ if type(target) is MODULE else getattr(target, "__module__", None)
+        home = target.__name__ if is_module(target) else getattr(target, "__module__", None)
         if not is_own_module(home):
             yield f"{getattr(target, '__name__', home)}.{patch.attribute}"
 

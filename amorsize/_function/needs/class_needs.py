@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._function import callable_walk, callables
-from amorsize._function.callables import FUNCTION, MODULE
+from amorsize._function.callables import FUNCTION
 from amorsize._function.needs.code_digest import digest_of, is_scalar
 from amorsize._function.needs.code_needs import CONTAINERS
 from amorsize._function.needs.worker_needs import OWN_TO_EACH, is_data
@@ -61,7 +61,9 @@ class ClassNeeds:
         kind = type(value)
         is_of_each = callables.type_name(value) in OWN_TO_EACH or kind.__module__ in _GUARDING
         return is_data(value) and not (
-            is_of_each or kind is MODULE or hasattr(kind, "__get__")  # properties and fields
+            is_of_each
+            or callables.is_module(value)
+            or hasattr(kind, "__get__")  # properties and fields
         )
 
     def _members(self, cls: Any, place: str | None) -> None:

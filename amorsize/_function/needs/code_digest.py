@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._function import callable_walk, callables, code_body, fingerprints
-from amorsize._function.callables import FUNCTION, MODULE
+from amorsize._function.callables import FUNCTION, is_module
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.library.reads import is_followed
 
@@ -54,11 +54,11 @@ def name_of(value: Any) -> str | None:
         return None
     if isinstance(value, type):
         return f"{brief_name_of(value)} {_class_digest(value)}"
-    return brief_name_of(value) if callable(value) or type(value) is MODULE else None
+    return brief_name_of(value) if callable(value) or is_module(value) else None
 
 
 def brief_name_of(value: Any) -> str:
-    if type(value) is MODULE:
+    if is_module(value):
         return f"module {value.__name__}"
     if type(value) is FUNCTION:
         code = value.__code__

@@ -40,6 +40,8 @@ class CodeNeeds:
         called: The functions of libraries that the code calls, by id.
         calling: The project's code that does so.
         asks_families: Whether some code asks a class for its subclasses.
+        handed: The modules that values hold: a list, an object, a default.
+        taken: What has been noted of these, by module and name.
     """
 
     def __init__(self, needs: Needs) -> None:
@@ -47,6 +49,9 @@ class CodeNeeds:
         self.called: dict[int, Any] = {}
         self.calling: list[CodeType] = []
         self.asks_families = False
+        self.handed: list[Any] = []
+        self.taken: set[tuple[str, str]] = set()
+        self._names: set[str] = set()
         self._hashes_alike = hash_order.is_fixed()
 
     def read(self, func: FunctionType) -> None:
@@ -57,6 +62,7 @@ class CodeNeeds:
         self._needs.size.texts(held)
         self._needs.lead_to(held)
         names = bytecode.names(func.__code__)
+        self._names.update(names)
         self.asks_families = self.asks_families or "__subclasses__" in names
         if not is_own:
             return
@@ -86,9 +92,17 @@ class CodeNeeds:
             self._by_text(func.__code__, reads)
         self._state_of_libraries(func, reads)
 
+    def take_from_handed(self) -> None:
+        """Note what some code may take from the modules that values hold."""
+        for module in self.handed:
+            new = [name for name in self._names if (module.__name__, name) not in self.taken]
+            self.taken.update((module.__name__, name) for name in new)
+            self._members_of(module, module.__name__, new)
+
     def _by_text(self, code: CodeType, reads: Iterable[Read]) -> None:
         """What the code may ask a module for by a text: `getattr(settings, "RATE")`."""
         texts = [one for one in code.co_consts if type(one) is str]
+        self._names.update(texts)
         for _, _, value, attributes in reads:
             for _, _, found in callable_walk.through_modules(value, attributes):
                 value = found

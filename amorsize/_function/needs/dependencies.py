@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 
 from amorsize._function import callable_walk
-from amorsize._function.callables import FUNCTION, METHOD, MODULE, is_partial, own
+from amorsize._function.callables import FUNCTION, METHOD, is_module, is_partial, own
 from amorsize._function.library.effects import effect_of
 from amorsize._function.library.reads import way_from
 from amorsize._function.needs.class_needs import ClassNeeds
@@ -80,11 +80,12 @@ class _Search:
     def go(self) -> None:
         """Search until nothing new is found, in libraries too."""
         needs, state = self._needs, self._needs.state
-        n_seen = -1
-        while n_seen != len(state.own):
-            n_seen = len(state.own)
+        n_seen = -1, -1
+        while n_seen != (len(state.own), len(self.code.taken)):
+            n_seen = len(state.own), len(self.code.taken)
             for target, _ in needs.walk:
                 self._look_into(target)
+            self.code.take_from_handed()
             way = way_from(tuple(self.code.called.values()), tuple(self.code.calling), self._owns)
             state.note(way.places, way.groups)
             needs.lead_to(state.own)
@@ -106,12 +107,14 @@ class _Search:
             self.code.read(target)
         elif isinstance(target, type):
             self._classes.read(target)
+        elif is_module(target):
+            self.code.handed.append(target)
         else:
             self._read_data(target)
 
     def _read_data(self, target: Any) -> None:
         if type(target) in _BOUND_IN_C:
-            if type(target.__self__) is not MODULE:
+            if not is_module(target.__self__):
                 self._needs.lead_to((target.__self__,))  # a table whose method is mapped
             return
         self._needs.size.weigh(target)

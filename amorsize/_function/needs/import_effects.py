@@ -10,7 +10,7 @@ import builtins
 import sys
 
 from amorsize._function import bytecode, callable_walk, callables, ownership
-from amorsize._function.callables import FUNCTION, MISSING, MODULE
+from amorsize._function.callables import FUNCTION, MISSING, is_module
 from amorsize._host.signals import let_through
 
 TYPE_CHECKING = False
@@ -84,9 +84,9 @@ def _what_lasts(module: Any, name: str, attributes: tuple[str, ...]) -> str | No
     value = vars(module).get(name, vars(builtins).get(name, MISSING))
     whole = ".".join((name, *attributes))
     last = attributes[-1] if attributes else callables.own(value, "__name__", name)
-    if type(value) is MODULE and (value.__name__, last) == _AT_EXIT:
+    if is_module(value) and (value.__name__, last) == _AT_EXIT:
         return whole
-    if isinstance(value, type) or type(value) is MODULE or attributes:
+    if isinstance(value, type) or is_module(value) or attributes:
         return whole if last in _LASTING else None
     if callable_walk.opened(value) is not value or _is_map(value):
         return whole  # a tuned function, or one that tunes

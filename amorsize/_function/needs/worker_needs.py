@@ -7,7 +7,7 @@ import abc
 import sys
 
 from amorsize._function import callable_walk, callables
-from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE
+from amorsize._function.callables import FUNCTION, METHOD, MISSING, is_module
 from amorsize._function.data_size import DataSize
 from amorsize._function.library.state import State
 from amorsize._function.needs import stdlib_wrappers
@@ -114,7 +114,7 @@ class Needs:
             return
         self.size.texts((value,))
         self.note_version(value)
-        if type(value) is not MODULE:
+        if not is_module(value):
             self.lead_to((value,))
         if home is None or home in MAIN:
             return  # it goes with the code of the function
@@ -126,7 +126,7 @@ class Needs:
             self.note_cache(value, f"{home}:{name}")
         elif isinstance(value, type) and self.owns.class_(value):
             self.names[f"{home}:{name}"] = brief_name_of(value)
-        elif is_data(value) and type(value) is not MODULE and type(inner) is not FUNCTION:
+        elif is_data(value) and not is_module(value) and type(inner) is not FUNCTION:
             if callables.type_name(value) not in OWN_TO_EACH:
                 self.settings[f"{home}:{name}"] = value
         else:
@@ -137,7 +137,7 @@ class Needs:
         if callables.is_partial(value):
             return True
         owner = value.__self__ if type(value) in (METHOD, type(len)) else None
-        if owner is None or type(owner) is MODULE or isinstance(owner, type):
+        if owner is None or is_module(owner) or isinstance(owner, type):
             return False
         is_plain = is_scalar(owner) or type(owner) in callable_walk.CONTAINERS
         return is_plain or self.owns.class_(type(owner))
@@ -145,13 +145,13 @@ class Needs:
     def note_version(self, value: Any) -> None:
         """Of the package that a value is or comes from, unless it is the project's own."""
         kind = type(value)
-        if kind is MODULE:
+        if is_module(value):
             module = value.__name__
         else:
             module = (value if issubclass(kind, _CODE_TYPES) else kind).__module__
         package = module.partition(".")[0] if isinstance(module, str) else ""
         found = sys.modules.get(package)
-        version = vars(found).get("__version__") if type(found) is MODULE else None
+        version = vars(found).get("__version__") if is_module(found) else None
         is_others = package not in sys.stdlib_module_names and not self.owns.module(package)
         if type(version) is str and is_others:
             self.versions[package] = version

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._function.callables import FUNCTION, MODULE, own
+from amorsize._function.callables import FUNCTION, is_module, own
 from amorsize._function.sharing.findings import SEEDING
 
 TYPE_CHECKING = False
@@ -165,7 +165,7 @@ def note_unreadable(findings: Findings, name: str) -> None:
 
 def top_of(value: Any, kind: type) -> str:
     """The package that a value comes from; an instance from that of its class."""
-    if kind is MODULE:
+    if is_module(value):
         name = value.__name__
     elif kind is FUNCTION or issubclass(kind, (type, *BUILTINS)):
         name = own(value, "__module__")  # methods of the interpreter's own objects have none

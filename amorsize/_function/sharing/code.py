@@ -19,15 +19,7 @@ from amorsize._function.callable_walk import (
     reads,
     resolved,
 )
-from amorsize._function.callables import (
-    FUNCTION,
-    MISSING,
-    MODULE,
-    cells,
-    member,
-    raw,
-    type_name,
-)
+from amorsize._function.callables import FUNCTION, MISSING, cells, is_module, member, raw, type_name
 from amorsize._function.flow.flow_reader import flow_of
 from amorsize._function.flow.name_lookup import called_by, ends_of, given_numbers, root_of
 from amorsize._function.flow.value_flow import ANY, ELEMENT
@@ -135,7 +127,7 @@ class Code:
                     self._see_library_state(func, name)
         for _, name, value, attributes in reads(func):
             value, taken = end_of(value, attributes, self._owns.module)
-            if value is MISSING or type(value) is MODULE:
+            if value is MISSING or is_module(value):
                 continue
             rest = attributes[taken:]
             if rest and rest[0] in CHANGING and is_container(value):
@@ -192,7 +184,7 @@ class Code:
             if module is MISSING:
                 self._judge_first_import(func, name)
             for one in [module] if name else own_modules(MOST_FOUND):
-                if type(one) is MODULE:
+                if is_module(one):
                     self._values.judge_all_of(one)
 
     def _judge_all_of(self, scope: dict[str, Any]) -> None:
@@ -205,7 +197,7 @@ class Code:
         """Judge what `getattr` finds in modules."""
         for space, name, steps in flow_of(func).looked_up:
             ends = ends_of(root_of(func, NOTHING, space, name)[1], steps[:-1])
-            for module in [one for one, _ in ends if type(one) is MODULE][:MOST_FOUND]:
+            for module in [one for one, _ in ends if is_module(one)][:MOST_FOUND]:
                 if self._owns.module(module.__name__):
                     name = steps[-1][1:]
                     is_known = steps[-1] != ANY
@@ -240,7 +232,7 @@ class Code:
         label = ".".join((label, *attributes[:taken]))
         if value is MISSING:
             return
-        if type(value) is MODULE:
+        if is_module(value):
             self._values.judge_module(value, bytecode.names(code))
             if taken == len(attributes):  # it is handed on, or kept by another name
                 self._values.judge_all_of(value)

@@ -12,8 +12,8 @@ from amorsize._function.callables import (
     FUNCTION,
     METHOD,
     MISSING,
-    MODULE,
     is_made_at_run_time,
+    is_module,
     is_partial,
     member,
     raw,
@@ -88,7 +88,7 @@ class Values:
         value = raw(value)
         kind = type(value)
         self.findings.connects = self.findings.connects or top_of(value, kind) in NETWORK
-        if kind is MODULE:
+        if is_module(value):
             self.judge_all_of(value)
             return True
         if is_partial(value):
@@ -234,7 +234,7 @@ class Values:
         is_known = (type(method) is not METHOD or not self.owns(method.__func__)) and (
             is_known_call(self.findings, method)
         )
-        if owner is None or type(owner) is MODULE or is_trusted(method):
+        if owner is None or is_module(owner) or is_trusted(method):
             return is_known or judge_builtin(self.findings, method)
         if type(method) is METHOD and not is_known:
             func = raw(method.__func__)
@@ -274,7 +274,7 @@ class Values:
             kind = type(part)
             if kind in PLAIN:
                 continue
-            if kind is MODULE:
+            if is_module(part):
                 self.judge_all_of(part)
                 continue
             inner = f"{label}{name}"
@@ -323,7 +323,7 @@ class Values:
             found = member(owner, name)
             if found is MISSING or name.startswith("__"):
                 continue
-            if type(found) is MODULE:
+            if is_module(found):
                 self.judge_module(found, names)
             elif kind == "module" or not hasattr(type(found), "__get__"):
                 self.judge(found, f"{kind} {owner.__name__}.{name}")
