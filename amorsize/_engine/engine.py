@@ -140,6 +140,10 @@ class Engine:
             self._show_progress()
             if ends_s is not None and perf_counter() >= ends_s:
                 raise OutOfTime
+        if self.draws.holds_last and self.call.work.failure is None:
+            self.call.work.stop = None
+            while not self._is_over():
+                self.inline.run_inline(self.call.work.n_left, float("inf"))
 
     def go_on(self, results: list[Any], error: BaseException | None, began: float) -> list[Any]:
         """Finish a call whose first items were run before it turned out not to be short."""

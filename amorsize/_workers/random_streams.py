@@ -139,7 +139,7 @@ class Drawing:
 
 def _drawn_by(reach: Reach, objects: Objects) -> tuple[Any, ...]:
     """The generators that the code draws from, as far as code can be read."""
-    wanted = {place for name in reach.draws for place in _places(name)}
+    wanted = {place for name in reach.draws for place in places_of(name)}
     found: list[Any] = [place for place in PROCESS_WIDE if place in wanted]
     for generator in objects.generators.values():
         if can_be_seeded(generator):
@@ -185,7 +185,7 @@ def _is_plain(item: object) -> bool:
     return type(item) in PLAIN or (type(item) is tuple and PLAIN.issuperset(map(type, item)))
 
 
-def _places(name: str) -> Sequence[str]:
+def places_of(name: str) -> Sequence[str]:
     """The generators of whole programs that a function of a library draws from."""
     return LIBRARIES.get(name.partition(".")[0], PROCESS_WIDE)
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 GENERATORS = ("random", "numpy.random", "torch")
 #: The most functions that are remembered.
 MAX_FUNCTIONS = 1024
-WHY_SEEDS = "items seed a random generator, with which the program goes on"
 WHY_QUICK = "items draw random numbers, and take less time than it takes to seed a stream"
 
 #: The owners of functions that draw.
@@ -41,6 +40,8 @@ class ItemSeeding:
         self._call, self._confinement = call, confinement
         #: The generators that are seeded; None: none are.
         self.drawing: Drawing | None = None
+        #: Whether the last item is left out until all others are done, and the caller runs it.
+        self.holds_last = False
 
     def begin(self) -> None:
         """Give each item streams of its own, by `seed=` or because it draws random numbers."""
@@ -96,12 +97,31 @@ class ItemSeeding:
         if not self._call.caller_may_run_items:
             return False
         from amorsize._engine.placement.placement import from_reading
+        from amorsize._engine.placement.verdict import WHY_SEEDS
 
         if reach.seeds:
-            self._confinement.bind(WHY_SEEDS)
+            if not self._holds_last(reach):
+                self._confinement.bind(WHY_SEEDS)
             return True
         verdict = from_reading(reach, self._call.options)
         return None not in (verdict.thread_reason, verdict.process_reason)
+
+    def _holds_last(self, reach: Reach) -> bool:
+        """Have the caller run the last item last, if that leaves the generators as the loop does.
+
+        Each item has to seed all generators that it draws from, before it draws.
+        """
+        from amorsize._workers.random_streams import places_of
+
+        work, source = self._call.work, self._call.source
+        is_told = source.all_read and not source.in_turn and not self._call.is_stream
+        drawn = {place for name in reach.draws for place in places_of(name)}
+        seeded = {place for name in reach.reseeds for place in places_of(name)}
+        if not (is_told and seeded and drawn <= seeded):
+            return False
+        self.holds_last = True
+        work.end_at(source.n_read - 1)
+        return True
 
     def _is_seeded_by_data(self) -> bool:
         """Whether reading an item sets the generator that it draws from; it stays in the caller."""

@@ -182,7 +182,11 @@ class Judge:
         """The verdict after watching, which need not be repeated."""
         draws = self.reach.draws or self.objects.generators
         is_its_own = draws and not self.reach.seeds  # each item has streams of its own
-        left = [one for one in seen.left if one.where != "generator" or not is_its_own]
+        left = [
+            one
+            for one in seen.left
+            if one.where != "generator" or not (is_its_own or one.what in self.reach.reseeds)
+        ]
         shared = [one for one in left if one.where not in ("item", "threads", "children")]
         copied = [one for one in left if one.where not in ("threads", "children")]
         against_threads = _first_why((*seen.called, *shared))

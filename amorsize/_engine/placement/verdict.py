@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 WHY_REPLACED = "gevent has put greenlets in the place of threads"
+WHY_SEEDS = "items seed a random generator, with which the program goes on"
 HOLDS_GIL = "its items compute in Python alone, so they hold the GIL"
 
 

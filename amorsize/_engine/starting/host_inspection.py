@@ -6,7 +6,7 @@ import sys
 
 from amorsize._engine.costs import spawn_costs
 from amorsize._engine.data.source import Sliced
-from amorsize._engine.placement.verdict import HOLDS_GIL, Verdict, why_stay
+from amorsize._engine.placement.verdict import HOLDS_GIL, WHY_SEEDS, Verdict, why_stay
 from amorsize._host import resources, shortage
 from amorsize._profiles import memory_store
 from amorsize._workers.protocol import Watch
@@ -151,6 +151,8 @@ class HostInspection:
             )
             if self._call.work.n_left:
                 verdict = judge.read(examined(self.next_items(), self._call.source))
+        if self._call.work.stop is not None and judge.reach.seeds and not judge.reach.reseeds:
+            verdict = verdict.replace(process_reason=verdict.process_reason or WHY_SEEDS)
         if judge.reach.named_by and (why := self._why_files_in_turn(judge.reach.named_by)):
             verdict = verdict.replace(
                 thread_reason=verdict.thread_reason or why,

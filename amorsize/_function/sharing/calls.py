@@ -86,7 +86,8 @@ def is_known_call(findings: Findings, value: Any) -> bool:
         findings.touches |= (top in _TOUCHING and not is_of_paths) or effect.name in _OPENERS
     else:  # what it does to the process has to be seen undone
         findings.calls[what] = findings.unread[what] = None
-        findings.seeds |= name.rpartition(".")[2] in SEEDING
+        if name.rpartition(".")[2] in SEEDING:
+            findings.reseeds = findings.reseeds or ()
     return True
 
 

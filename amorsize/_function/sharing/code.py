@@ -280,6 +280,10 @@ class Code:
             self._judge_files()
         if not NAMES_FOR_PROGRAMS.isdisjoint(self._findings.names):
             self._judge_programs()
+        if self._findings.reseeds is not None:
+            from amorsize._function.sharing.seeded_first import judge_seeds
+
+            judge_seeds(self._findings, self.read_with, self._root, self._owns)
 
     def _judge_files(self) -> None:
         """Note files with one name for all items: they are written in the items' order."""

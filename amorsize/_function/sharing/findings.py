@@ -34,6 +34,7 @@ class Reach(Value):
     `draws` names the process-wide random generators that items draw from.
     `of_loop` names what asks for the event loop that runs in the thread which calls it.
     `seeds`: it may set the state of a random generator that outlives the item.
+    `reseeds` names the generators of the program that each item seeds before it draws from any.
     """
 
     shared: tuple[str, ...]
@@ -45,6 +46,7 @@ class Reach(Value):
     draws: tuple[str, ...] = ()
     of_loop: tuple[str, ...] = ()
     seeds: bool = False
+    reseeds: tuple[str, ...] = ()
     touches: bool = False  # it writes, sends or starts something, perhaps to be done but once
     connects: bool = False  # it names what talks to services
     alters: dict[str, str] = {}  # noqa: RUF012 - of the process, by its own calls: these, and how
@@ -81,6 +83,7 @@ class Findings:
         at_numbers: Calls with numbers of descriptors that are the caller's.
         named_by: For each file that is changed, the parts of an item that its name is made of.
         names_files: Whether the code names some file that is changed.
+        reseeds: The generators that each item seeds before it draws; None: it seeds none at all.
     """
 
     def __init__(self) -> None:
@@ -93,7 +96,8 @@ class Findings:
         self.of_loop: dict[str, None] = {}
         self.changed: dict[str, None] = {}
         self.alters: dict[str, str] = {}
-        self.touches = self.connects = self.seeds = self.names_files = False
+        self.touches = self.connects = self.names_files = False
+        self.reseeds: tuple[str, ...] | None = None
         self.stores: dict[tuple[str, str], None] = {}
         self.names: dict[str, None] = {}
         self.on_descriptors: dict[str, None] = {}
@@ -114,7 +118,8 @@ class Findings:
             unread=tuple(self.unread),
             draws=tuple(self.draws),
             of_loop=tuple(self.of_loop),
-            seeds=self.seeds or self._seeds_its_own(),
+            seeds=self.reseeds is not None or self._seeds_its_own(),
+            reseeds=() if self._seeds_its_own() else self.reseeds or (),
             touches=self.touches,
             connects=self.connects,
             alters=self.alters,
