@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import sys
 
+from amorsize._host.program_line import is_ours
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -153,12 +155,6 @@ def without_copies(error: BaseException) -> None:
         if following is not None and following is not at.tb_next:
             at.tb_next = following
         at = following
-
-
-def is_ours(names: dict[str, Any]) -> bool:
-    """Whether the code of a frame with these globals is amorsize's own."""
-    name = names.get("__name__")
-    return type(name) is str and (name.startswith("amorsize.") or name == "amorsize")
 
 
 def _copy(code: CodeType, file: str, line: int, name: str) -> CodeType:

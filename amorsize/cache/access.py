@@ -11,12 +11,12 @@ import atexit
 import os
 import sys
 
+from amorsize._host import program_line
 from amorsize._host.clocks import monotonic
 from amorsize._host.signals import let_through, raised_by_handler
 from amorsize.cache import folder_guard, journal, location, sqlite_errors
 from amorsize.cache.journal import WAIT_S
 from amorsize.cache.json_text import RefusedError
-from amorsize.errors import AmorsizeWarning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -198,29 +198,17 @@ def _opened(folder: str, creating: bool) -> Store | None:
 
 
 def warn_once(what: str) -> None:
-    """Warn of trouble, once per process; where warnings are errors, log it: results come first."""
+    """Warn of trouble, once per process."""
     text = (
         f"amorsize had trouble with its cache: {what}. Results are not affected, but what is "
         "learned now may be learned again later. To keep it elsewhere set "
         f"{location.HOME_VARIABLE} to a folder of your own; to do without set "
         f"{SWITCH_VARIABLE}=off."
     )
-    import logging
-    import warnings
-
     if STATE.has_warned:
+        import logging
+
         logging.getLogger("amorsize").debug(text)
         return
     STATE.has_warned = True
-    try:
-        warnings.warn(text, AmorsizeWarning, stacklevel=_stacklevel())
-    except AmorsizeWarning:
-        logging.getLogger("amorsize").warning(text)
-
-
-def _stacklevel() -> int:
-    """How far up `warn_once`'s caller is the user's own line."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back and f"{frame.f_globals.get('__name__')}.".startswith("amorsize."):
-        level, frame = level + 1, frame.f_back
-    return level
+    program_line.warn(text)

@@ -16,7 +16,7 @@ from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, cell
 from amorsize._function.library.changes import CHANGING
 from amorsize._function.ownership import is_own_class, is_own_function
 from amorsize._function.sharing.thread_safety import examine
-from amorsize._workers.call_site import is_ours
+from amorsize._host.program_line import is_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import _thread
-import sys
 
 from amorsize._engine.data.source import Sliced, source_of
 from amorsize._engine.data.work_queue import WorkQueue
 from amorsize._engine.options import call_checks
 from amorsize._engine.options.call_options import DEFAULTS
 from amorsize._function.trivial import is_trivial
+from amorsize._host import program_line
 from amorsize._host.clocks import perf_counter
 from amorsize._workers import call_site
 from amorsize._workers.protocol import Task
@@ -232,18 +232,5 @@ class Recorder:
     def warn(self, text: str, *, quietly: bool = False) -> None:
         """Warn with the user's own line; only log it where warnings are errors."""
         self.warnings.append(text)
-        if quietly:
-            return
-        import warnings
-
-        from amorsize.errors import AmorsizeWarning
-
-        level, frame = 1, sys._getframe(1)
-        while frame.f_back and call_site.is_ours(frame.f_globals):
-            level, frame = level + 1, frame.f_back
-        try:
-            warnings.warn(text, AmorsizeWarning, stacklevel=level + 1)
-        except AmorsizeWarning:
-            import logging
-
-            logging.getLogger("amorsize").warning(text)
+        if not quietly:
+            program_line.warn(text)

@@ -35,6 +35,8 @@ _HARMLESS = frozenset(
     | {"__future__"}
 )
 #: Functions of others that do nothing either.
+#: What lies in the folder of a package and is no module in it.
+_NO_MODULES = frozenset({"__init__", "__pycache__"})
 _HARMLESS_CALLS = frozenset({"logging.getLogger", "os.path.join", "os.path.dirname", "os.getenv"})
 
 
@@ -69,7 +71,7 @@ def _names_in(path: Any) -> Iterator[str]:
     for folder in path:
         for entry in os.listdir(folder):
             name, _, ending = entry.partition(".")
-            if ending in ("", "py") and name.isidentifier():
+            if ending in ("", "py") and name.isidentifier() and name not in _NO_MODULES:
                 yield name
 
 

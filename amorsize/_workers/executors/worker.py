@@ -74,21 +74,10 @@ class LoadedTask:
         may_begin: Callable[[int], bool],
     ) -> tuple[Any, ...]:
         """Run a chunk; gives the number of items done, their times, their results, an error."""
-        if not self.task.in_turn:
-            return self._run(items, first, start, stop, time_budget_s, may_begin)
-        with _turn:  # waiting for it is no part of what the items take
-            return self._run(items, first, start, stop, time_budget_s, may_begin)
-
-    def _run(
-        self,
-        items: Any,
-        first: int,
-        start: int,
-        stop: int,
-        time_budget_s: float,
-        may_begin: Callable[[int], bool],
-    ) -> tuple[Any, ...]:
         out: list[Any] = []
+        in_turn = self.task.in_turn
+        if in_turn:
+            _turn.acquire()  # waiting for it is no part of what the items take
         delay_clock = RunDelayClock()
         nesting.enter()
         try:
@@ -108,6 +97,8 @@ class LoadedTask:
         finally:
             nesting.leave()
             delay_clock.close()
+            if in_turn:
+                _turn.release()
         times_s = ran.wall_s, ran.cpu_s, ran.run_delay_s
         return ran.n_done, times_s, 0.0, out, ran.error, False
 
@@ -140,8 +131,19 @@ def run_pickled(
     idle_s = _idle_s(key)
     try:
         with worker_numbers.Numbered(worker_number):  # other threads may run other chunks
-            ran = _run_sent(key, task, items, start, stop, time_budget_s, n_parts, beside)
-            return (*ran, idle_s) if ran[0] == RAN else ran
+            loaded, failure = _ready(key, task)
+            if loaded is None:
+                return failure
+            try:
+                parts = [one.received() for one in beside[:n_parts]]
+                received = serialization.loads(_data(items), parts)
+                received = references.put_back(received, beside[n_parts:])
+            except BaseException as error:
+                return RAN, *_unreadable(error), idle_s
+            ran = loaded.run(
+                received, start, start, stop, time_budget_s, lambda _: key not in _ended
+            )
+            return RAN, *_packed(loaded.task, start, *ran), idle_s
     finally:
         worker_numbers.set_for_process(0)
         _latest.chunk = key, perf_counter()
@@ -153,40 +155,24 @@ def _idle_s(key: bytes) -> float | None:
     return perf_counter() - over_s if latest_key == key else None
 
 
-def _run_sent(
-    key: bytes,
-    task: bytes | Buffer | None,
-    items: bytes | Buffer,
-    start: int,
-    stop: int,
-    time_budget_s: float,
-    n_parts: int,
-    beside: tuple[Any, ...],
-) -> tuple[Any, ...]:
+def _ready(key: bytes, task: bytes | Buffer | None) -> tuple[LoadedTask | None, tuple[Any, ...]]:
+    """A task whose setup= is done; None with what to answer if there is none."""
     try:
         loaded = _loaded(key, task)
     except BaseException as error:
-        return CANNOT_LOAD, exception_pickling.pack_error(error)
+        return None, (CANNOT_LOAD, exception_pickling.pack_error(error))
     if loaded is None:
-        return (UNKNOWN,)
+        return None, (UNKNOWN,)
     failed = loaded.set_up_thread()
     if failed is not None:
-        return NOT_SET_UP, exception_pickling.pack_error(failed)
-    try:
-        parts = [one.received() for one in beside[:n_parts]]
-        received = references.put_back(serialization.loads(_data(items), parts), beside[n_parts:])
-    except BaseException as error:
-        return (
-            RAN,
-            0,
-            (0.0, 0.0, 0.0),
-            0.0,
-            serialization.dumps([]),
-            exception_pickling.pack_error(error),
-            False,
-        )
-    ran = loaded.run(received, start, start, stop, time_budget_s, lambda _: key not in _ended)
-    return RAN, *_packed(loaded.task, start, *ran)
+        return None, (NOT_SET_UP, exception_pickling.pack_error(failed))
+    return loaded, ()
+
+
+def _unreadable(error: BaseException) -> tuple[Any, ...]:
+    """The outcome of a chunk whose items cannot be unpickled."""
+    packed = exception_pickling.pack_error(error)
+    return 0, (0.0, 0.0, 0.0), 0.0, serialization.dumps([]), packed, False
 
 
 def _data(sent: bytes | Buffer) -> Any:

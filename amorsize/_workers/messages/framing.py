@@ -93,11 +93,6 @@ class Reader:
         self._buffer = self._buffer + data if self._buffer else data
         return bool(data)
 
-    @property
-    def in_frame(self) -> bool:
-        """Whether a frame has arrived in part."""
-        return bool(self._buffer) or self._large is not None
-
     def frames(self) -> Iterator[tuple[bytes, bytes | bytearray | None]]:
         """The complete frames: kind and payload; None: there was no memory for the payload.
 
