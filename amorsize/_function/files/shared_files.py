@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
     Argument = tuple[Symbol, Any]  # where it comes from, and the constant that it is
     Found = TypeVar("Found")
+    # By function, what is bound to it and the depth; with that, so that no id comes twice.
+    Known = dict[tuple[FunctionType, object, int], tuple[Bound, list[tuple[str, Argument]]]]
 
 #: How deep calls of helpers are followed.
 MOST_HELPERS = 3
@@ -70,8 +72,9 @@ def files_in_turn(
     a database in a file.
     """
     found: dict[str, dict[str, None]] = {CHANGES: {}, ADDS: {}, LOOKS: {}}
+    known: Known = {}
     for func, bound in read:
-        reader = _Reader(func, bound, owns, by_sql)
+        reader = _Reader(func, bound, owns, by_sql, known)
         for use, argument in reader.uses(MOST_HELPERS):
             found[use] |= dict.fromkeys(reader.paths(argument, MOST_PARTS))
     return [*found[CHANGES], *(one for one in found[ADDS] if one in found[LOOKS])]
@@ -112,15 +115,28 @@ class _Reader:
     """Reads one function, with its bound arguments."""
 
     def __init__(
-        self, func: FunctionType, bound: Bound, owns: Owns, by_sql: tuple[str, ...]
+        self,
+        func: FunctionType,
+        bound: Bound,
+        owns: Owns,
+        by_sql: tuple[str, ...],
+        known: Known,
     ) -> None:
         self._func, self._bound, self._owns, self._by_sql = func, bound, owns, by_sql
+        self._known = known
         self._flow = flow_of(func)
 
-    def uses(self, depth: int) -> Iterator[tuple[str, Argument]]:
-        """What is done to files, and their paths as the code has them."""
-        for use, argument in self._uses(depth):
-            yield from ((one, argument) for one in as_used(use, self._func.__code__))
+    def uses(self, depth: int) -> list[tuple[str, Argument]]:
+        """What is done to files, and their paths as the code has them; read but once."""
+        key = self._func, self._bound.key, depth
+        if key not in self._known:
+            found = [
+                (one, argument)
+                for use, argument in self._uses(depth)
+                for one in as_used(use, self._func.__code__)
+            ]
+            self._known[key] = self._bound, found
+        return self._known[key][1]
 
     def _uses(self, depth: int) -> Iterator[tuple[str, Argument]]:
         """The same by each call alone."""
@@ -144,7 +160,8 @@ class _Reader:
         if not depth or helper is None or helper is self._func or not self._owns(helper):
             return
         names = helper.__code__.co_varnames
-        for use, (symbol, _) in _Reader(helper, bound, self._owns, self._by_sql).uses(depth - 1):
+        reader = _Reader(helper, bound, self._owns, self._by_sql, self._known)
+        for use, (symbol, _) in reader.uses(depth - 1):
             if symbol is not None and symbol[0] == ARGUMENT:
                 argument = symbol[1]
                 if not symbol[2] and argument not in bound.values:

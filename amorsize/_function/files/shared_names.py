@@ -79,6 +79,9 @@ _GIVES_LATER = 0x20 | 0x80 | 0x200
 _MOST_PLACES = 4
 #: How deep calls of helpers are followed for the names that they are passed.
 _MOST_DEEP = 2 * MOST_HELPERS
+#: The most calls of helpers that are followed, at 0.1 to 1 ms each. Where helpers call one another,
+#: as the rules of a parser do, there are millions of ways through them.
+_MOST_FOLLOWED = 200
 
 
 class SharedNames(Value):
@@ -108,7 +111,7 @@ def shared_names(
     found: dict[str, dict[Any, None]] = {CHANGES: {}, ADDS: {}, LOOKS: {}, LISTENS: {}}
     reached: set[FunctionType] = set()
     whole: dict[str, Path] = {}  # how names are made of different parts
-    writes = False
+    writes, n_left = False, _MOST_FOLLOWED
     named = {one for func, _ in read for one in (*func.__code__.co_names, *texts(func.__code__))}
     # What is passed to the others may be known once the mapped function was read.
     for func, bound in sorted(read, key=lambda one: one[0] is not root):
@@ -116,9 +119,10 @@ def shared_names(
             continue  # no item gets there, unless one of the others calls it
         if func in reached or (func is not root and not _may_run(func, root, named)):
             continue
-        reader = _Uses(owns, by_sql)
+        reader = _Uses(owns, by_sql, n_left)
         reader.follow(func, bound, {}, _MOST_DEEP)
-        reached |= reader.reached if func is root else set()
+        n_left = reader.n_left
+        reached |= reader.reached if func is root and n_left >= 0 else set()
         is_text = reader.is_text or func.__annotations__.get(_first(func)) in (str, "str")
         writes |= reader.writes or any(use in (CHANGES, ADDS) for use, _ in reader.found)
         for use, part in reader.found:
@@ -182,9 +186,11 @@ class _Uses:
         is_text: Whether the code treats the item as a text.
         reached: Functions of which the arguments are known.
         writes: Whether it makes files whose names nothing else has.
+        n_left: How many calls may still be followed.
     """
 
-    def __init__(self, owns: Owns, by_sql: tuple[str, ...]) -> None:
+    def __init__(self, owns: Owns, by_sql: tuple[str, ...], n_left: int) -> None:
+        self.n_left = n_left
         self.found: list[tuple[str, Part]] = []
         self.is_text = self.writes = False
         self.reached: set[FunctionType] = set()
@@ -204,6 +210,7 @@ class _Uses:
         """What a function gives, while what it does to files is noted."""
         if func.__code__ in self._running:
             return UNKNOWN
+        self.n_left -= 1
         self._running.append(func.__code__)
         before, self._depth = self._depth, depth
         n_before = len(self.found)
@@ -256,7 +263,7 @@ class _Uses:
     ) -> Part | None:
         """What one of the project's functions gives; None: it is none, or that is not told."""
         helper = self._helper(called)
-        if helper is None or not self._depth:
+        if helper is None or not self._depth or self.n_left < 0:
             return None
         func, bound, first = helper
         if UNPACKED in passed:
@@ -275,7 +282,7 @@ class _Uses:
 
     def _follow_passed(self, passed: list[Part]) -> None:
         """Note what functions that the code makes do, if others are to call them."""
-        for part in passed if self._depth else ():
+        for part in passed if self._depth and self.n_left >= 0 else ():
             if part.closure is not None:
                 no_arguments = {"": Part(), **part.closure}
                 self.follow(part.known, NOTHING, no_arguments, self._depth - 1, of_item=False)
