@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._host.program_line import is_ours
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -127,6 +125,8 @@ class CallSite:
 
 def here() -> CallSite | None:
     """The line of the program that is calling amorsize now; None: no program is."""
+    from amorsize._host.program_line import is_ours
+
     frame: FrameType | None = sys._getframe(1)
     levels: list[tuple[str, int, str, dict[str, Any]]] = []
     while frame is not None:
