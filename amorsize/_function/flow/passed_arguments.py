@@ -62,7 +62,7 @@ class Passed:
                 is_open = True
             elif symbol is not None and last == DOUBLE_STAR:
                 whole = symbol[0], symbol[1], symbol[2][:-1]
-                for name in self._names:
+                for name in self._names[place:]:  # the others have values already
                     self.one_by_one.setdefault(name, []).append(one_step(whole, Key.of(name)))
                 self.others[""] = one_step(whole, ELEMENT)
             elif is_open:
