@@ -1,5 +1,6 @@
 """Ways to what is shared that no call shows: templates, metaclasses, modules by their names."""
 
+import functools
 import importlib
 import itertools
 import operator
@@ -262,8 +263,20 @@ class Item:
         self.n += 1
         return self.n
 
+    @functools.cached_property
+    def words(self):
+        return [self.n]
+
+
+COLUMNS = {"Words": "words", "Number": "n"}
 
 CHANGING_ITEMS = {
+    "kept property of a list": lambda one: [getattr(one, name) for name in COLUMNS.values()],
+    "kept property of a table": lambda one: {k: getattr(one, COLUMNS[k], 0) for k in COLUMNS},
+    "kept property by a partial": lambda one: [*map(functools.partial(getattr, one), COLUMNS)],
+    "kept property by reduce": lambda one: functools.reduce(getattr, ["words"], one),
+    "property by its name": lambda one: getattr(one, "total", None),
+    "property of any name": lambda one: getattr(one, f"{'to' * one.n}tal", None),
     "property in a template": lambda one: PAGE.render(one=one),
     "property in a text": lambda one: "{.total}".format(one),  # noqa: UP032
     "property by attrgetter": lambda one: TOTAL(one),
@@ -337,6 +350,7 @@ PURE = {
     "name of the frame": lambda x: sys._getframe().f_code.co_name,
     "split text": lambda x: str(x).split("a")[0],
     "object that is not handed on": lambda x: TALLY.n + x,
+    "properties of any name": lambda x: [getattr(PRICE, name) for name in ("n", "total")][x:],
     "object handed to a builtin": lambda x: [isinstance(TALLY, Tally), id(TALLY), x],
 }
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 
 from amorsize._function import bytecode
+from amorsize._function.bytecode import GLOBAL
 from amorsize._function.callable_walk import reads
 from amorsize._function.callables import FUNCTION, METHOD, MISSING, is_module
 from amorsize._function.flow.flow_reader import flow_of
 from amorsize._function.flow.made_instances import Made
 from amorsize._function.flow.name_lookup import callees_of, ends_of, root_of
 from amorsize._function.flow.operator_objects import names_asked_by
-from amorsize._function.flow.value_flow import CALLED, RESULT, UNKNOWN, all_inside
+from amorsize._function.flow.value_flow import ANY, CALLED, RESULT, UNKNOWN, all_inside
 from amorsize._function.library.changes import is_changing
 from amorsize._function.object_contents import MAX_DEPTH, brought, is_container, parts
 
@@ -67,6 +68,8 @@ def asked_names(
     for func, bound in read:
         found |= _in_texts(func)
         handed.look(func, bound)
+        if _asks_for_any(func):
+            handed.classes |= ours
     for cls in handed.classes:
         found |= _names_of(cls, owns, with_methods=False)
     for cls in handed.in_templates:
@@ -84,9 +87,20 @@ def _in_texts(func: FunctionType) -> set[str]:
         for text in bytecode.texts(func.__code__):
             for field in text.split("{")[1:]:
                 found.update(field.partition("}")[0].replace("[", ".").split(".")[1:])
+    if "getattr" in names:
+        found.update(one[2][-1].lstrip(".") for one in flow_of(func).looked_up)
     for _, _, value, _ in reads(func):
         found |= names_asked_by(value)
     return {one.partition("!")[0].partition(":")[0] for one in found}
+
+
+def _asks_for_any(func: FunctionType) -> bool:
+    """Whether the code asks for attributes whose names it does not spell, or hands `getattr` on."""
+    if "getattr" not in bytecode.names(func.__code__):
+        return False
+    flow = flow_of(func)
+    handed = (one for _, passed, _ in flow.calls for one in passed)
+    return any(one[2][-1] == ANY for one in flow.looked_up) or (GLOBAL, "getattr", ()) in handed
 
 
 def _names_of(cls: type, owns: Owns, *, with_methods: bool) -> set[str]:
