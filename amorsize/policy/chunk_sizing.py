@@ -11,15 +11,8 @@ TAIL_LOSS_SHARE = 0.08
 #: A chunk is at most 1/3 of a worker's share of what is left. Factors of 2 to 4 perform alike.
 GUIDE = 3.0
 
-#: The caller spends at most half its time on sending chunks.
+#: The caller spends at most half its time on sending chunks, at the end as in the bulk.
 CALLER_SHARE = 0.5
-
-#: Where items wait, the caller spends at most so much of its time on sending them: a longer chunk
-#: brings workers nothing, nor does it cost them anything, and 64 of them find the caller free.
-WAITING_CALLER_SHARE = 0.15
-
-#: Tail chunks last this many times as long as the caller needs to serve everybody.
-TAIL_DISPATCH = 1.25
 
 #: The least time that an item is taken to cost.
 LEAST_S = 1e-9
@@ -73,7 +66,7 @@ def chunk_of(
     if is_watched and bulk_s > WATCHED_CHUNK_S:
         bulk_s = WATCHED_CHUNK_S
 
-    tail_s, least_s = overhead_s / TAIL_LOSS_SHARE, n_served * dispatch_s * TAIL_DISPATCH
+    tail_s, least_s = overhead_s / TAIL_LOSS_SHARE, n_served * dispatch_s / CALLER_SHARE
     shortened = left_s / n_workers * TAIL_LOSS_SHARE / (3 * overhead_s)
     tail_s = tail_s * shortened if shortened < 1.0 else tail_s
     tail_s = max(tail_s, least_s, overhead_s)
@@ -83,28 +76,6 @@ def chunk_of(
     n_items = round(guided if guided < most else most) or 1
     planned_s = n_items * item_s
     return n_items, OVERRUN_FACTOR * (planned_s if planned_s > tail_s else tail_s)
-
-
-def waiting_chunk_of(
-    *, n_left: int, item_s: float, n_workers: int, dispatch_s: float
-) -> tuple[int, float]:
-    """Number of items for the next chunk of items that wait, and its time budget.
-
-    At most a third of a worker's share of what is left, as for others.
-    """
-    n_full = waiting_chunksize(item_s, n_workers, dispatch_s)
-    n_items = min(n_full, int(n_left / (GUIDE * n_workers)))
-    return (1, float("inf")) if n_items <= 1 else (n_items, OVERRUN_FACTOR * n_items * item_s)
-
-
-def waiting_chunksize(item_s: float, n_workers: int, dispatch_s: float) -> int:
-    """Items of a full chunk where items wait.
-
-    A worker waits for one item after the other, so a longer chunk brings it nothing. But each chunk
-    costs the caller as much, so it has as many items as leave the caller idle most of its time.
-    """
-    n_needed = n_workers * dispatch_s / (WAITING_CALLER_SHARE * max(item_s, LEAST_S))
-    return 1 if n_needed <= 1.0 else int(n_needed) + 1
 
 
 def bulk_chunksize(item_s: float, overhead_s: float) -> int:

@@ -218,9 +218,6 @@ class Tuner(State):
             from amorsize.policy.rules import remote
 
             chunksize = remote.full_chunk(self)
-        elif chunksize is None and costs.waits and backend != "serial":
-            dispatch_s = self.worker_cost().dispatch_s
-            chunksize = chunk_sizing.waiting_chunksize(costs.item_s or 0.0, n_jobs, dispatch_s)
         return Plan(
             backend=backend,
             n_jobs=n_jobs,

@@ -92,15 +92,8 @@ def chunk_for(state: State, status: Status, worker: WorkerState, n_ready: int) -
     if costs.item_s is None:
         return 1, chunk_sizing.WATCHED_CHUNK_S
     worker_cost = state.worker_cost()
-    if costs.waits and costs.item_s >= SLICE_S:
-        if state.waiters.is_looking(n_ready):  # reports of one item each tell soonest
-            return 1, inf
-        return chunk_sizing.waiting_chunk_of(
-            n_left=state.n_left(status),
-            item_s=costs.item_s,
-            n_workers=n_ready,
-            dispatch_s=worker_cost.dispatch_s,
-        )
+    if costs.waits and costs.item_s >= SLICE_S and state.waiters.is_looking(n_ready):
+        return 1, inf  # reports of one item each tell soonest
     n_items, time_budget_s = chunk_sizing.chunk_of(
         n_left=state.n_left(status),
         item_s=costs.item_s,
