@@ -13,7 +13,7 @@ from amorsize._function import sizeof
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import let_through
 from amorsize._workers import diverted_output, first_items, subprocess_time, worker_numbers
-from amorsize._workers.chunk import run_chunk
+from amorsize._workers.chunk import no_clock, run_chunk
 from amorsize._workers.messages import exception_pickling, framing, serialization, transport
 from amorsize._workers.messages.shared_memory import SharedBlock
 from amorsize._workers.rss import RssLimit
@@ -273,7 +273,7 @@ class _Chunk:
             self._n_items,
             self._out,
             time_budget_s=time_budget_s,
-            cpu_clock=subprocess_time.with_process,
+            cpu_clock=no_clock,  # its own also tell apart what was sent early
             keep_errors=task.keep_errors,
             single=single,
             progress=self._progress,
@@ -324,8 +324,9 @@ class _Chunk:
                 last=last,
             )
         )
-        self._n_sent += len(results)
-        self._sent_at, self._began = perf_counter(), self._clocks()
+        if not last:
+            self._n_sent += len(results)
+            self._sent_at, self._began = perf_counter(), self._clocks()
 
 
 def flush_streams() -> None:
