@@ -4,6 +4,7 @@ import abc
 import builtins
 import collections
 import contextvars
+import dataclasses
 import enum
 import functools
 import json
@@ -391,3 +392,64 @@ def by_bound_methods(k):
 
 def by_kept_method(k):
     return scaled_by_object(k)
+
+
+ABSENT = object()
+
+
+@dataclasses.dataclass
+class Order:
+    """One default is a number, the other is made for each."""
+
+    number: int = 1
+    lines: list = dataclasses.field(default_factory=list)
+
+
+def found(text, *, start=0, default=ABSENT):
+    return "nothing" if default is ABSENT else default + start
+
+
+def by_marked_defaults(k):
+    order = Order()
+    order.lines.append(k)
+    return order.number, order.lines, found("a"), found("b", default=k)
+
+
+def multiplying(by):
+    def multiplied(k):
+        return k * by
+
+    def set_factor(new):
+        nonlocal by
+        by = new
+
+    return multiplied, set_factor
+
+
+multiply, set_factor = multiplying(2)
+
+
+def by_made_function(k):
+    return multiply(k)
+
+
+class Measure(type):
+    """The class of classes that share a factor."""
+
+    factor = 2
+
+
+class Length(metaclass=Measure):
+    """Has the factor of its class, until it has its own."""
+
+
+def by_class_of_class(k):
+    return Length.factor * k
+
+
+def by_attribute_of_enum(k):
+    return getattr(Kind, "unit", "none"), k
+
+
+def by_members(_):
+    return [member.name for member in Kind]

@@ -194,7 +194,38 @@ def count_in_class(patch):
     patch.setattr(items.Tracing, "counted", type(items.Tracing.counted)("aab"))
 
 
+def set_number_of_order(patch):
+    patch.setattr(items.Order.__init__, "__defaults__", (7, *items.Order.__init__.__defaults__[1:]))
+
+
+def set_start(patch):
+    patch.setitem(items.found.__kwdefaults__, "start", 100)
+
+
+def set_closed_over(patch):
+    (cell,) = items.multiply.__closure__
+    patch.setattr(cell, "cell_contents", 9)
+
+
+def set_of_metaclass(patch):
+    patch.setattr(items.Measure, "factor", 8)
+
+
+def set_over_metaclass(patch):
+    patch.setattr(items.Length, "factor", 8, raising=False)
+
+
+def set_of_enum(patch):
+    patch.setattr(items.Kind, "unit", "kg", raising=False)
+
+
 FOLLOWED = [
+    (items.by_marked_defaults, set_number_of_order),
+    (items.by_marked_defaults, set_start),
+    (items.by_made_function, set_closed_over),
+    (items.by_class_of_class, set_of_metaclass),
+    (items.by_class_of_class, set_over_metaclass),
+    (items.by_attribute_of_enum, set_of_enum),
     (items.by_default_number, set_default_number),
     (items.by_default_number, set_default_of_keyword),
     (items.by_method_for_kind, register_for_method),
@@ -332,6 +363,13 @@ def change_library_class(patch):
     patch.setattr(json.JSONEncoder, "item_separator", " ; ")
 
 
+def add_member(patch):
+    late = object.__new__(items.Kind)
+    late._name_, late._value_ = "LATE", 3
+    patch.setitem(items.Kind._member_map_, "LATE", late)
+    patch.setattr(items.Kind, "_member_names_", [*items.Kind._member_names_, "LATE"])
+
+
 def register_handler(_):
     codecs.register_error("of a test", lambda error: ("?", error.end))
 
@@ -351,6 +389,7 @@ def nothing(_):
 STAY = [
     (items.by_library_function, replace_library_function, "json:dumps"),
     (items.by_library_class, change_library_class, "json:JSONEncoder"),
+    (items.by_members, add_member, "Kind"),
     (items.by_hash, nothing, "hash"),
     (items.by_order_of_a_set, nothing, "set"),
     (items.by_error_handler, register_handler, "error handler 'of a test'"),

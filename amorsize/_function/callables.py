@@ -126,6 +126,20 @@ def defaults(func: FunctionType) -> Iterator[tuple[str, Any]]:
         yield from sorted(named.items())
 
 
+def set_default(func: FunctionType, name: str, value: Any) -> bool:
+    """Give an argument another default; False: it has none."""
+    by_name = func.__kwdefaults__ or {}
+    if name in by_name:
+        func.__kwdefaults__ = {**by_name, name: value}
+        return True
+    names = [one for one, _ in defaults(func)][: len(func.__defaults__ or ())]
+    if name not in names:
+        return False
+    pairs = zip(names, func.__defaults__ or (), strict=True)
+    func.__defaults__ = tuple(value if one == name else old for one, old in pairs)
+    return True
+
+
 def cells(func: FunctionType) -> dict[str, Any]:
     """The names and contents of a function's closure; cells not filled yet are left out."""
     contents = {}

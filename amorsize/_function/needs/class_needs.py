@@ -7,8 +7,7 @@ import sys
 from amorsize._function import callable_walk, callables
 from amorsize._function.callables import FUNCTION
 from amorsize._function.needs.code_digest import digest_of, is_scalar
-from amorsize._function.needs.code_needs import CONTAINERS
-from amorsize._function.needs.worker_needs import OWN_TO_EACH, is_data
+from amorsize._function.needs.worker_needs import CONTAINERS, OWN_TO_EACH, is_data
 from amorsize._function.ownership import MAIN
 
 TYPE_CHECKING = False
@@ -36,6 +35,7 @@ class ClassNeeds:
         if home is not None:
             self._needs.modules.add(home)
         self._needs.note_registered(cls)
+        self._needs.lead_to((type(cls),))
         for way, name, value in callable_walk.held(cls):
             inner = callable_walk.layers(value)[-1]
             if way == callable_walk.BASE:
@@ -54,9 +54,11 @@ class ClassNeeds:
 
     def _is_kept(self, cls: type, value: Any) -> bool:
         """Is it data of a class: a limit, a table, its one instance?"""
+        if is_scalar(value):
+            return True
         if type(cls).__name__ not in ("type", "ABCMeta"):
             return False  # an enum's tables, or a model's fields: made by its metaclass
-        if is_scalar(value) or type(value) in CONTAINERS:
+        if type(value) in CONTAINERS:
             return True
         kind = type(value)
         is_of_each = callables.type_name(value) in OWN_TO_EACH or kind.__module__ in _GUARDING
@@ -68,6 +70,8 @@ class ClassNeeds:
 
     def _members(self, cls: Any, place: str | None) -> None:
         """What has been set on the members of an enum, or lies in a value that can change."""
+        if place is not None:
+            self._needs.digests[f"{place}.__members__"] = digest_of(cls.__members__)
         for name, member in cls.__members__.items():
             for attribute, value in vars(member).items():
                 is_kept = attribute == "_value_" and type(value) in (list, dict, set)

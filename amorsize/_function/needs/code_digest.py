@@ -13,10 +13,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 DIGEST_BYTES = 16
+_MEMBERS: Any = type(type.__dict__)
 
 
 def digest_of(func: Any) -> bytes:
-    """The digest of a function's code, of all that it wraps, and of what is registered with it."""
+    """The digest of a function's code, of all that it wraps, and of what is registered with it.
+
+    Of the members of an enum, those of their names.
+    """
+    if type(func) is _MEMBERS:
+        return _hashed(list(func))
     codes: list[CodeType] = []
     registered: list[Any] = []
     for layer in callable_walk.layers(func):

@@ -10,7 +10,7 @@ from amorsize._function.callables import MISSING, is_module
 from amorsize._function.library.reads import code_of, is_followed, leads_on, named_by
 from amorsize._function.needs import codec_registry, hash_order
 from amorsize._function.needs.code_digest import brief_name_of, digest_of, is_scalar, name_of
-from amorsize._function.needs.worker_needs import MANY, is_importable
+from amorsize._function.needs.worker_needs import CONTAINERS, MANY, is_importable
 from amorsize._function.ownership import MAIN
 
 TYPE_CHECKING = False
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from amorsize._function.callable_walk import Read
     from amorsize._function.needs.worker_needs import Needs
 
-CONTAINERS = (list, tuple, dict, set, frozenset, bytearray)
 _WAYS_OF_LIBRARY = {callable_walk.WRAPPED, callable_walk.CLOSURE}
 #: Attributes that the project sets on a function are noted if the function can be imported.
 _WAYS = _WAYS_OF_LIBRARY | {callable_walk.DEFAULT}
@@ -75,7 +74,7 @@ class CodeNeeds:
             found = references.reference(func)
             if found is not None:
                 self._needs.digests[":".join(found)] = digest_of(func)
-                self._state_of(func, ":".join(found))
+                self._needs.keep_all_of(func, ":".join(found))
         reads = list(callable_walk.reads(func))
         for space, name, value, attributes in reads:
             if space == callable_walk.BUILTIN:
@@ -141,23 +140,6 @@ class CodeNeeds:
             self._needs.reasons.append(
                 f"{func.__qualname__} uses {what}, registered in this process"
             )
-
-    def _state_of(self, func: FunctionType, place: str) -> None:
-        """What a function that can be imported keeps: attributes, its closure, its defaults."""
-        for name, value in vars(func).items():
-            if not name.startswith("__"):
-                self._needs.keep(f"{place}.{name}", value)
-        for name, value in callables.cells(func).items():
-            self._needs.keep(f"{place}.<{name}>", value)
-        for name in ("__defaults__", "__kwdefaults__"):
-            given = getattr(func, name)
-            values = given.values() if isinstance(given, dict) else given or ()
-            can_change = (
-                is_scalar(one) or type(one) in CONTAINERS or self._needs.owns.class_(type(one))
-                for one in values
-            )
-            if any(can_change):
-                self._needs.settings[f"{place}.{name}"] = given
 
     def _all_plain(self, home: str) -> None:
         """The code may name anything in its module, so everything that is surely data is sent."""

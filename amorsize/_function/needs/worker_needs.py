@@ -17,12 +17,15 @@ from amorsize._function.ownership import MAIN
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from types import FunctionType
     from typing import Any
 
     from amorsize._function.ownership import Owns
 
 #: The most things that are examined, and the most elements of a container.
 MANY = 1000
+#: Types of values that hold others, or bytes that change.
+CONTAINERS = (list, tuple, dict, set, frozenset, bytearray)
 #: Types of values that each process has of its own. Generators that were sent would all draw the
 #: same numbers, and a bare `object()` is compared by identity alone.
 OWN_TO_EACH = frozenset(
@@ -37,7 +40,8 @@ _ABC: type = abc.ABCMeta
 class Needs:
     """Everything that a worker must have, as far as it has been found.
 
-    Places are written "module:name", "module:Class.name"; `<name>` is a variable of a closure.
+    Places are written "module:name", "module:Class.name"; `<name>` is a variable of a closure,
+    `<default name>` what an argument is by default.
 
     Args:
         owns: What is the project's own.
@@ -124,6 +128,8 @@ class Needs:
         elif type(inner) is FUNCTION and self.owns.function(inner):
             self.digests[f"{home}:{name}"] = digest_of(value)
             self.note_cache(value, f"{home}:{name}")
+            if inner is value and "<" in inner.__qualname__:
+                self.keep_all_of(inner, f"{home}:{name}")
         elif isinstance(value, type) and self.owns.class_(value):
             self.names[f"{home}:{name}"] = brief_name_of(value)
         elif is_data(value) and not is_module(value) and type(inner) is not FUNCTION:
@@ -163,6 +169,18 @@ class Needs:
             return
         if is_data(value) and callables.type_name(value) not in OWN_TO_EACH:
             self.settings[place] = value
+
+    def keep_all_of(self, func: FunctionType, place: str) -> None:
+        """Note what a function at a place keeps: attributes, its closure, its defaults."""
+        for name, value in vars(func).items():
+            if not name.startswith("__"):
+                self.keep(f"{place}.{name}", value)
+        for name, value in callables.cells(func).items():
+            self.keep(f"{place}.<{name}>", value)
+        for name, value in callables.defaults(func):
+            kind = type(value)  # others are found there: a copy of a mark would be another mark
+            if is_scalar(value) or kind in CONTAINERS or self.owns.class_(kind):
+                self.settings[f"{place}.<{callable_walk.DEFAULT} {name}>"] = value
 
     def note_cache(self, cache: Any, place: str | None) -> None:
         """Note the results that a cached function has kept: the loop would use them."""

@@ -6,7 +6,7 @@ import os
 import sys
 from contextvars import ContextVar
 
-from amorsize._function import callables, ownership, references
+from amorsize._function import callable_walk, callables, ownership, references
 from amorsize._function.callables import MISSING, MODULE, is_module
 from amorsize._function.library import puts as library_puts
 from amorsize._function.needs import stdlib_wrappers
@@ -204,10 +204,14 @@ def var_at(place: str, key: str, name: str, default: Any, value: Any) -> Any:
 
 
 def _step(found: Any, step: str) -> Any:
-    """An attribute, or `<name>` of a function: a variable of its closure."""
+    """An attribute; of a function, `<name>` in its closure, or `<default name>`."""
     if not step.startswith("<"):
         return getattr(found, step, MISSING)
-    return callables.cells(found).get(step[1:-1], MISSING)
+    what, _, name = step[1:-1].rpartition(" ")
+    held = (
+        dict(callables.defaults(found)) if what == callable_walk.DEFAULT else callables.cells(found)
+    )
+    return held.get(name, MISSING)
 
 
 def _set(place: str, value: Any) -> None:
@@ -225,11 +229,19 @@ def _set(place: str, value: Any) -> None:
     if _filled(old, value):
         return
     if name.startswith("<"):
-        owner.__closure__[owner.__code__.co_freevars.index(name[1:-1])].cell_contents = value
+        _set_in_function(owner, name[1:-1], value)
     else:
         if old is MISSING:  # only for this call
             _replaced.append((owner, name, MISSING))
         setattr(owner, name, value)
+
+
+def _set_in_function(func: Any, place: str, value: Any) -> None:
+    what, _, name = place.rpartition(" ")
+    if what != callable_walk.DEFAULT:
+        func.__closure__[func.__code__.co_freevars.index(name)].cell_contents = value
+    elif not callables.set_default(func, name, value):
+        raise Changed(f"{func.__qualname__} has no default for {name} in a worker")
 
 
 def _fill_cache(place: str, entries: list[stdlib_wrappers.Kept]) -> None:
