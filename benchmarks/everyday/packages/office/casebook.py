@@ -1,8 +1,8 @@
 """What a case is: a function of one item, its data, and where its items may rightly run."""
 
 import itertools
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +69,22 @@ def of_kind(kind: str, module: str, **defaults: Any) -> Callable[..., Any]:
         return enter
 
     return case
+
+
+def each_call(change: Callable[[int], Any]) -> Callable[[], AbstractContextManager[Any]]:
+    """A case's `around`: before each call a change, which is told the number of the call.
+
+    What it gives is a context for the call, or nothing.
+    """
+    numbers = itertools.count(1)
+
+    @contextmanager
+    def around() -> Iterator[None]:
+        made = change(next(numbers))
+        with made if hasattr(made, "__enter__") else nullcontext():
+            yield
+
+    return around
 
 
 def work(turns: int = 60_000) -> int:
