@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import shutil
 import sqlite3
 import stat
@@ -426,6 +427,37 @@ def test_a_full_disk_is_no_damage(monkeypatch, home):
     cache.close()
     assert cache.get("profile:a") == RECORD
     assert sorted(path.name for path in home.glob("damaged-*")) == []
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_full_disk_can_be_cleared(home, is_open):
+    """What is removed makes the room, and need not be written anywhere first."""
+    for n in range(60):
+        cache.put(f"profile:{n}", {"text": "x" * 4000})
+    cache.note("profile:noted", RECORD)
+    cache.note("profile:1", RECORD)
+    if not is_open:
+        cache.close()
+    least, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (48 * 1024, most))
+    try:
+        assert cache.clear() == 61
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (least, most))
+
+    assert cache.entries() == []
+    assert cache.size_bytes() < 150_000
+
+
+def test_clearing_is_tried_at_once_after_trouble(home):
+    """Somebody asked for it, and the disk may have room again."""
+    cache.put("profile:a", RECORD)
+    home.chmod(0o777)
+    with pytest.warns(AmorsizeWarning, match="written by other users"):
+        assert not cache.note("profile:b", RECORD)
+    home.chmod(0o700)
+
+    assert cache.clear() == 1
 
 
 def scribble(path: Path, start: int) -> None:

@@ -493,3 +493,35 @@ def test_ctrl_c_while_the_command_is_still_read(module, monkeypatch, capsys):
         signal.signal(signal.SIGINT, before)
 
     assert capsys.readouterr() == ("", "amorsize: interrupted.\n")
+
+
+CACHE_COMMANDS = (
+    ("cache", "list"),
+    ("cache", "show", "parse"),
+    ("cache", "clear", "parse"),
+    ("cache", "clear", "--yes"),
+    ("cache", "prune", "--older-than", "1d"),
+    ("cache", "stats"),
+    ("cache", "export", "new.json"),
+    ("cache", "import", "FILE"),
+    ("explain", "parse"),
+)
+
+
+@pytest.mark.parametrize("words", CACHE_COMMANDS, ids=" ".join)
+def test_a_cache_that_cannot_be_used_is_not_said_to_be_empty(
+    words, in_process, monkeypatch, tmp_path
+):
+    """Why not, in one line: nobody knows what is there."""
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setenv("AMORSIZE_HOME", str(file))
+
+    said = in_process(*(str(file) if word == "FILE" else word for word in words), "--json")
+
+    why = (
+        f"the cache cannot be used: its folder {str(file)!r} is not a folder. "
+        "To keep it elsewhere set AMORSIZE_HOME to a folder of your own."
+    )
+    assert (said.returncode, said.stderr) == (1, f"amorsize: {why}\n")
+    assert json.loads(said.stdout) == {"error": why}

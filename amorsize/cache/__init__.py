@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from amorsize._host.signals import let_through
 from amorsize.cache import access, journal, location
-from amorsize.cache.access import SWITCH_VARIABLE, close, switched_off
+from amorsize.cache.access import SWITCH_VARIABLE, close, switched_off, why_unusable
 from amorsize.cache.json_text import encoded
 
 TYPE_CHECKING = False
@@ -37,6 +37,7 @@ __all__ = [
     "recent",
     "size_bytes",
     "switched_off",
+    "why_unusable",
 ]
 
 #: Keys of the records that are listed begin with this.
@@ -92,11 +93,8 @@ def note_all(records: dict[str, dict[str, Any]]) -> bool:
     return size > 0
 
 
-def compact(*, keeps_damaged: bool = True) -> int:
-    """Put what was noted into the database; how many records.
-
-    `keeps_damaged=False` says nothing of a damaged one: it is about to be removed.
-    """
+def compact() -> int:
+    """Put what was noted into the database; how many records."""
     if not location.has_news():
         return 0
 
@@ -110,7 +108,6 @@ def compact(*, keeps_damaged: bool = True) -> int:
                 lambda store: store.take_in(noted.records),
                 otherwise=-1,
                 creating=True,
-                keeps_damaged=keeps_damaged,
                 patience_s=_PATIENCE_S,
             )
             if taken < 0:
@@ -175,16 +172,20 @@ def clear() -> int:
     """
     if switched_off() or not location.has_folder():
         return 0
-    compact(keeps_damaged=False)  # for their number
-    if location.has_news():  # it could not be emptied
-        access.attempt_lightly(journal.remove, otherwise=None)
-    return access.attempt(
+    close()  # and so its rest after trouble: this was asked for
+    noted = tuple(recent(""))  # not put into the database first: a full disk has no room for that
+    access.attempt_lightly(journal.remove, otherwise=None)
+    n_records = access.attempt(
+        lambda store: store.count(noted), otherwise=len(noted), keeps_damaged=False
+    )
+    is_cleared = access.attempt(
         lambda store: store.clear(),
-        otherwise=0,
+        otherwise=False,
         creating=True,
         keeps_damaged=False,
         patience_s=_PATIENCE_S,
     )
+    return n_records if is_cleared else 0
 
 
 def home() -> Path:

@@ -39,6 +39,17 @@ def switched_off() -> bool:
     return os.environ.get(SWITCH_VARIABLE, "").lower() in _OFF
 
 
+def why_unusable() -> str | None:
+    """Why its folder cannot be used, as part of a sentence; None: it can, or is not there yet."""
+    ambient = sys.exception()
+    try:
+        folder_guard.guarded(location.folder(), creating=False)
+    except Exception as error:
+        let_through(error)
+        return sqlite_errors.in_words(error, ambient)
+    return None
+
+
 class State:
     """What this process has open, and what went wrong with it."""
 
@@ -86,7 +97,11 @@ def attempt(
     keeps_damaged: bool = True,
     patience_s: float = WAIT_S,
 ) -> _T:
-    """Do something with the open database; `otherwise` when there is none or when it fails."""
+    """Do something with the open database; `otherwise` when there is none or when it fails.
+
+    `keeps_damaged=False` says nothing of a damaged one: it is about to be removed. Then one that
+    a full disk leaves unusable is as good as damaged.
+    """
     if switched_off():
         return otherwise
     state = STATE
@@ -106,10 +121,14 @@ def attempt(
                 store.allow(patience_s)
                 return act(store)
             except Exception as error:
-                is_damaged = may_mend and sqlite_errors.means_damage(error, ambient, folder)
+                is_damaged = may_mend and (
+                    sqlite_errors.means_damage(error, ambient, folder)
+                    or (not keeps_damaged and sqlite_errors.lacks_room(error, ambient))
+                )
                 if raised_by_handler(error) or not is_damaged:
                     raise
-                if (aside := _moved_aside(folder)) and keeps_damaged:
+                aside = _moved_aside(folder, is_kept=keeps_damaged)
+                if aside and keeps_damaged:
                     why = sqlite_errors.in_words(error, ambient)
                     notes.append(f"{why}; it was moved to {aside!r} and a new one is begun")
     except Exception as error:
@@ -126,12 +145,12 @@ def attempt(
     return otherwise
 
 
-def _moved_aside(folder: str) -> str | None:
-    """Where the damaged database is now; None if another process was quicker."""
+def _moved_aside(folder: str, *, is_kept: bool) -> str | None:
+    """Where the damaged database is now, if it is kept; None if another process was quicker."""
     from amorsize.cache import database
 
     STATE.drop()
-    return database.move_aside(folder)
+    return database.move_aside(folder, is_kept=is_kept)
 
 
 class WarnedError(Exception):
@@ -157,8 +176,9 @@ def attempt_lightly(act: Callable[[str], _T], *, otherwise: _T, creating: bool =
         try:
             return act(guarded)
         except journal.UnusableError as error:
-            warn_once(f"{error}; it was removed")
-            journal.remove(guarded)
+            left = journal.remove(guarded)
+            what = "it was removed" if left is None else f"remove the folder {left!r}"
+            warn_once(f"{error}; {what}")
             return act(guarded)
     except WarnedError:
         return otherwise

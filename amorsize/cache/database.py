@@ -92,10 +92,18 @@ def _opened(guarded: str, *, creating: bool) -> Store | None:
     return None
 
 
-def move_aside(folder: str) -> str | None:
-    """Rename a damaged database and return its new place; None if somebody else was quicker."""
+def move_aside(folder: str, *, is_kept: bool) -> str | None:
+    """Rename a damaged database and return its new place; None if somebody else was quicker.
+
+    `is_kept=False` removes it from there, before a new one needs the room.
+    """
     guarded = folder_guard.guarded(folder, creating=False)
-    return None if guarded is None else sqlite_files.move_aside(guarded)
+    if guarded is None:
+        return None
+    aside = sqlite_files.move_aside(guarded)
+    if not is_kept:
+        sqlite_files.remove_aside(guarded)
+    return aside
 
 
 class Store:
@@ -218,10 +226,17 @@ class Store:
         shelf = self.shelf()
         return sum(bool(shelf.delete(key)) for key in keys)
 
-    def clear(self) -> int:
-        """Remove all records and all databases that were moved aside; how many records."""
+    def count(self, noted: tuple[str, ...]) -> int:
+        """How many records there are, with those under the keys that were noted elsewhere."""
+        (n_stored,) = self._connection.execute("SELECT COUNT(*) FROM Cache").fetchone()
+        select = "SELECT 1 FROM Cache WHERE key = ? AND raw = 1"
+        found = (self._connection.execute(select, (key,)).fetchone() for key in noted)
+        return int(n_stored) + sum(row is None for row in found)
+
+    def clear(self) -> bool:
+        """Remove all records and all databases that were moved aside; True."""
         try:
-            n_cleared = int(self._connection.execute("DELETE FROM Cache").rowcount)
+            self._connection.execute("DELETE FROM Cache")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except Exception as error:
             let_through(error)
@@ -229,7 +244,7 @@ class Store:
                 raise
             raise DamagedError("its records could not be removed") from error
         sqlite_files.remove_aside(self._folder)
-        return n_cleared
+        return True
 
     def listed(self, prefix: str) -> list[dict[str, Any] | None]:
         """Each record whose key begins so, with its key as `stored_as`; None for a damaged row.

@@ -7,6 +7,7 @@ it has grown. It lies in the same guarded folder, and what it holds is believed 
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 
@@ -69,11 +70,15 @@ def append(folder: str, texts: dict[str, str]) -> int:
     """
     lines = [f'{{"key":{quoted(key)},"record":{text}}}\n' for key, text in texts.items()]
     content = ("\n" + "".join(lines)).encode("ascii")
+    path = os.path.join(folder, NAME)
     file = _opened_locked(folder, os.O_WRONLY | os.O_APPEND | os.O_CREAT, shared=True)
     try:
         if os.write(file, content) != len(content):
-            raise OSError(28, "No space left on device", NAME)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return os.fstat(file).st_size
+    except OSError as error:
+        error.filename = path
+        raise
     finally:
         os.close(file)
 
@@ -175,12 +180,16 @@ def _put_aside(folder: str) -> None:
         os.close(file)
 
 
-def remove(folder: str) -> None:
-    """Remove the files, which are no journal of ours; a folder in their place stays."""
+def remove(folder: str) -> str | None:
+    """Remove the files, which are no journal of ours; a folder in their place, which stays."""
+    left = None
     for name in (NAME, LEAVING):
         path = os.path.join(folder, name)
-        if os.path.lexists(path) and not (os.path.isdir(path) and not os.path.islink(path)):
+        if os.path.isdir(path) and not os.path.islink(path):
+            left = path
+        elif os.path.lexists(path):
             os.unlink(path)
+    return left
 
 
 def _opened_locked(folder: str, flags: int, *, shared: bool) -> int:

@@ -5,6 +5,7 @@ SQLite tells by a result code, diskcache covers it by errors of its own.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from amorsize.cache import journal, location
@@ -13,7 +14,7 @@ from amorsize.cache.journal import WAIT_S
 from amorsize.cache.json_text import RefusedError
 
 # SQLite's result codes (their lowest byte): https://sqlite.org/rescode.html
-_ERROR, _INTERNAL, BUSY, LOCKED, _READONLY, _INTERRUPT, _CORRUPT = 1, 2, 5, 6, 8, 9, 11
+_ERROR, _INTERNAL, BUSY, LOCKED, _READONLY, _INTERRUPT, _IOERR, _CORRUPT = 1, 2, 5, 6, 8, 9, 10, 11
 _FULL, _CANTOPEN, _SCHEMA, TOOBIG, _CONSTRAINT, _MISMATCH = 13, 14, 17, 18, 19, 20
 _FORMAT, _NOTADB = 24, 26
 #: The whole code that says that the database's file was renamed while it was open.
@@ -54,6 +55,12 @@ def means_damage(error: BaseException, ambient: BaseException | None, folder: st
         # It says so itself, of a version to come: if not, somebody has closed it on purpose.
         return all(os.access(path, os.W_OK) for path in (folder, f"{folder}/{location.DATABASE}"))
     return code(origin) in _DAMAGE
+
+
+def lacks_room(error: BaseException, ambient: BaseException | None) -> bool:
+    """Whether the disk may be full: SQLite then cannot even read a database that has a log."""
+    origin = _origin(error, ambient)
+    return code(origin) in {_FULL, _IOERR} or getattr(origin, "errno", None) == errno.ENOSPC
 
 
 def in_words(error: BaseException, ambient: BaseException | None) -> str:

@@ -58,7 +58,7 @@ def _clear(asked: argparse.Namespace) -> Answer:
         keys = [str(record["stored_as"]) for record in chosen(asked)]
         n_cleared = cache.forget(*keys) if keys else 0
     else:
-        refuse_if_off()
+        refuse_if_unusable()
         if not asked.yes:
             confirm(
                 f"Remove everything that amorsize has learned, in {clean(str(cache.home()))}?",
@@ -73,7 +73,7 @@ def _clear(asked: argparse.Namespace) -> Answer:
 
 def all_records() -> list[Record]:
     """All records, by name, the latest first."""
-    refuse_if_off()
+    refuse_if_unusable()
     return sorted(cache.entries(), key=lambda record: (name_in(record), -saved_at_s(record)))
 
 
@@ -190,11 +190,16 @@ def saved_at_s(record: Record) -> float:
     return float(saved_at_s) if is_number(saved_at_s) else 0.0
 
 
-def refuse_if_off() -> None:
+def refuse_if_unusable() -> None:
     if cache.switched_off():
         raise FailureError(
             f"{cache.SWITCH_VARIABLE}={os.environ.get(cache.SWITCH_VARIABLE)} switches the cache "
             "off. Unset it to see or change what is remembered."
+        )
+    if (why := cache.why_unusable()) is not None:
+        raise FailureError(
+            f"the cache cannot be used: {why}. To keep it elsewhere set AMORSIZE_HOME to a folder "
+            "of your own."
         )
 
 

@@ -22,7 +22,7 @@ from amorsize.cli.commands.cache import (
     name_in,
     named,
     older,
-    refuse_if_off,
+    refuse_if_unusable,
     saved_at_s,
 )
 from amorsize.cli.text import ago, clean
@@ -96,7 +96,7 @@ def _export(asked: argparse.Namespace) -> Answer:
 
 
 def _import(asked: argparse.Namespace) -> Answer:
-    refuse_if_off()
+    refuse_if_unusable()
     try:
         records = exchange.read_file(asked.file)
     except exchange.FileError as error:
