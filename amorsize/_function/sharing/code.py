@@ -170,9 +170,15 @@ class Code:
                 self._findings.keep("mutables", func.__globals__, "the module's globals")
                 if name in _FINDS_ANY:
                     self._judge_all_of(func.__globals__)
+                    self._judge_texts(func)
             elif value is not MISSING:
                 where = GLOBAL if space == BUILTIN else space
                 self._follow(value, f"{where} {name}", attributes, func.__code__)
+
+    def _judge_texts(self, func: FunctionType) -> None:
+        from amorsize._function.sharing.run_texts import changed_by_texts
+
+        self._findings.changed |= dict.fromkeys(changed_by_texts(func))
 
     def _judge_found(self, func: FunctionType) -> None:
         """Follow what code finds through the name of a module, or through a frame."""
