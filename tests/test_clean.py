@@ -176,6 +176,35 @@ class TestTravel:
         monkeypatch.setitem(globals(), "FACTOR", 5)
         assert scale([Point(1), Point(2)]) == [5, 10]
 
+    def test_a_class_that_is_sent_has_no_more_than_in_the_caller(self):
+        """As after `mock.patch.object`, which removes the method that it has put there."""
+
+        class Base:
+            def told(self):
+                return "base"
+
+        class Other:
+            def told(self):
+                return "other"
+
+        class Middle(Base):
+            pass
+
+        class Model(Middle):
+            pass
+
+        def told(_):
+            return Model().told(), isinstance(Model(), Base)
+
+        for change in (
+            lambda: setattr(Middle, "told", lambda _: "patched"),
+            lambda: delattr(Middle, "told"),
+            lambda: setattr(Middle, "__bases__", (Other,)),
+        ):
+            assert in_worker(told, [0]) == [told(0)]
+            change()
+        assert in_worker(told, [0]) == [told(0)] == [("other", False)]
+
     def test_beside_code_that_is_sent_a_lock_is_each_workers_own(self):
         assert in_worker(guarded_point) == [Point(0), Point(1), Point(2)]
 

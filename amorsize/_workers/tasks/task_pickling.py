@@ -10,11 +10,12 @@ from amorsize._function import bytecode, callables, references
 from amorsize._function.callables import FUNCTION, METHOD, MODULE, is_made_at_run_time
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.needs import stdlib_wrappers
-from amorsize._function.ownership import is_ours
+from amorsize._function.ownership import MAIN, is_ours
 from amorsize._host.signals import let_through
 from amorsize._workers.carried_state import caller_state
 from amorsize._workers.messages import serialization
 from amorsize._workers.messages.code_pickle import is_found
+from amorsize._workers.tasks import sent_classes
 from amorsize._workers.tasks.task_unpickling import found_at, here, imported, unpacked, var_at
 
 TYPE_CHECKING = False
@@ -239,11 +240,17 @@ def _with_code() -> Any:
             if (made := _wrapper(obj, self.by_value)) is not None:
                 entries = self.kept.get(id(obj))
                 return self._with_entries(obj, entries) if entries else made
-            reduced = super().reducer_override(obj)
             made_here = isinstance(obj, type) and is_made_at_run_time(obj)
+            if made_here and self._is_sent_whole(obj):
+                sent_classes.note(obj)
+            reduced = super().reducer_override(obj)
             if made_here and reduced is not NotImplemented:
                 self.classes.append((obj, obj.__qualname__, is_found(obj)))
             return reduced
+
+        def _is_sent_whole(self, cls: type) -> bool:
+            home = cls.__module__
+            return home in self.by_value or home in MAIN or not is_found(cls)
 
         def _with_entries(self, cache: Any, entries: list[stdlib_wrappers.Kept]) -> Any:
             make, arguments, state, _, _, fill = stdlib_wrappers.reduced_with(cache, entries)
