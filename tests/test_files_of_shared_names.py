@@ -137,11 +137,6 @@ def by_letter_of_what_is_written(word):
         file.write(word + "\n")
 
 
-def by_first_letters(name):
-    with open(f"{name[:2]}.txt", "w") as file:
-        file.write(name)
-
-
 def by_one_of_two(x):
     shard, _ = divmod(x, 10)
     with open(f"{shard}.txt", "w") as file:
@@ -226,7 +221,7 @@ def what_it_reads(x):
 SHARING = [
     *(by_remainder, by_quotient, by_path, by_joined_path, in_databases, by_free_name, by_count),
     *(by_free_name_in_a_loop, by_count_of_paths, by_glob, by_hash, by_kind, by_table, by_low_bits),
-    *(by_high_bits, rounded, by_length, by_first_letter, by_letter_of_a_text, by_first_letters),
+    *(by_high_bits, rounded, by_length, by_first_letter, by_letter_of_a_text),
     *(by_one_of_two, by_choice, by_digest, by_helpers, by_integer, added_and_counted),
     *(by_letter_of_what_is_written, added_and_read, begun_by_one, Shards().write_by_bits),
     *(functools.partial(by_argument, 4), Shards().write, what_it_reads),

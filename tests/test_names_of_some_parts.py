@@ -60,6 +60,34 @@ def by_template_with_a_format(row):
     save("{name:.3}".format(**row))
 
 
+def by_letters_of_a_count(text):
+    save(text[: len(text) - 1])
+
+
+def by_first_letters(name):
+    save(f"{name[:2]}.txt")
+
+
+def by_last_letters(name):
+    save("of_" + name[-3:])
+
+
+def by_every_second(name):
+    save(name[::2])
+
+
+def backwards(name):
+    save(name[::-1])
+
+
+def by_first_fields(row):
+    save("-".join(row[:2]))
+
+
+def by_first_of_a_field(row):
+    save(f"{row['day'][:7]}.csv")
+
+
 def at_most_three(parts):
     for at, part in enumerate(parts):
         if at == 3:
@@ -103,6 +131,16 @@ FOLLOWED = [
     (of_what_is_there, [("a", ""), ("", "a")], [("a", "b"), ("b", "")]),
     (of_what_a_table_has, [{1: "a-b", 2: "c"}, {1: "a", 2: "b-c"}], [{1: "a"}, {1: "b"}]),
     (of_each_that_a_table_has, [{"a": 1}, {"b": 1, "a": 1}], [{"a": 1}, {"a": 2}]),
+    (by_first_letters, ["abc", "abd"], ["abc", "acd"]),
+    (by_last_letters, ["1abc", "2abc"], ["1abc", "1abd"]),
+    (by_every_second, ["a1b", "a2b"], ["a1b", "a1c"]),
+    (backwards, ["abc", "abc"], ["abc", "cba"]),
+    (by_first_fields, [("a", "b", 1), ("a", "b", 2)], [("a", "b"), ("a", "c")]),
+    (
+        by_first_of_a_field,
+        [{"day": "2024-01-01"}, {"day": "2024-01-02"}],
+        [{"day": "2024-01-01"}, {"day": "2024-02-01"}],
+    ),
     (of_numbers_in_a_text, ["1.2", "01.2"], ["1.2", "12.1"]),
     (
         by_template,
@@ -120,6 +158,7 @@ NOT_FOLLOWED = [
     (of_the_first, [("a", "b", "c", "d"), ("a", "b", "c", "e")]),
     (perhaps_named, [{"named": False, "name": "a"}, {"named": False, "name": "b"}]),
     (of_letters, ["ab", "a!b"]),
+    (by_letters_of_a_count, ["ab", "ac"]),
 ]
 IDS = [function.__name__ for function, _, _ in FOLLOWED]
 

@@ -200,10 +200,10 @@ def _asked(value: Any, key: Any, default: Any = None) -> Any:
     return dict.get(value, key, default)
 
 
-def _cut(value: Any, start: Any, stop: Any) -> Any:
+def _cut(value: Any, start: Any, stop: Any, step: Any) -> Any:
     if type(value) not in (str, list, tuple, bytes):
         raise TypeError if type(value) in PLAIN else UnknownPartError
-    return value[start:stop]
+    return value[start:stop:step]
 
 
 def _attribute(value: Any, name: str) -> Any:

@@ -23,6 +23,8 @@ from amorsize._function.files.item_paths import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from amorsize._function.files.item_paths import Path, Step
 
 
@@ -32,6 +34,12 @@ def spelled(way: Path) -> str:
     for step in way:
         text = _spelled_step(text, step)
     return text
+
+
+def spelled_bounds(start: Any, stop: Any, step: Any) -> str:
+    """The bounds of a slice; one that is not known is left out."""
+    found = ["" if type(one) is not int else str(one) for one in (start, stop, step)]
+    return ":".join(found if found[2] else found[:2])
 
 
 def _spelled_step(text: str, step: Step) -> str:
@@ -47,7 +55,7 @@ def _spelled_step(text: str, step: Step) -> str:
         arguments = [(spelled(one), one[0][0] == GIVEN) for one in rest[1:]]
         return str(rest[0].spelled(arguments))
     if kind == CUT:
-        return text + "[{}:{}]".format(*("" if one is None else one for one in rest))
+        return f"{text}[{spelled_bounds(*rest)}]"
     if kind == OF_PATH:
         return f"{rest[0]}({text})"
     if kind in _TEMPLATES:

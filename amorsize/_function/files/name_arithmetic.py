@@ -5,6 +5,7 @@ from __future__ import annotations
 from amorsize._function.bytecode import DIVIDES, FIRST_IN_PLACE
 from amorsize._function.callables import MISSING
 from amorsize._function.files.item_paths import CUT, ELEMENT
+from amorsize._function.files.item_spelling import spelled_bounds
 from amorsize._function.files.item_values import FILLED, LOOKED_UP, OPERATORS, PERCENT
 from amorsize._function.files.name_parts import (
     DIGEST,
@@ -131,20 +132,20 @@ def looked_up(table: Part, key: Part) -> Part:
     return merged(together(table, key), "", "", text)
 
 
-def sliced(part: Part, start: Any, stop: Any) -> Part:
-    """What a slice with these bounds takes; MISSING: a bound is not known."""
-    is_head = type(stop) is int and stop >= 0
-    is_tail = type(start) is int and start < 0 and stop is None
-    is_known = MISSING not in (start, stop)
-    if not is_head and not is_tail and part.way is not None and is_known:
-        return part_of(part, CUT, start, stop)
-    n_letters = stop if is_head else -start if is_tail else 0
-    if DIGEST in part.tags and n_letters >= ENOUGH_LETTERS:
-        return part.replace(way=None, pieces=(), known=MISSING)
+def sliced(part: Part, bounds: slice) -> Part:
+    """What a slice takes; of its bounds, MISSING is one that is not known."""
+    start, stop, step = bounds.start, bounds.stop, bounds.step
+    is_known = MISSING not in (start, stop, step)
+    if part.way is not None and is_known:
+        return part_of(part, CUT, start, stop, step)
     if type(part.known) is str and is_known:
-        return constant(part.known[start:stop])
-    text = "[{}:{}]".format(*("" if one in (None, MISSING) else one for one in (start, stop)))
-    return merged(part, "", "", f"{part.label}{text}")
+        return constant(part.known[bounds])
+    is_tail = type(start) is int and stop is None
+    n_letters = stop if start in (None, 0) else -start if is_tail else 0
+    is_enough = type(n_letters) is int and n_letters >= ENOUGH_LETTERS and step is None
+    if is_enough and DIGEST in part.tags:
+        return part.replace(way=None, pieces=(), known=MISSING)
+    return merged(part, "", "", f"{part.label}[{spelled_bounds(start, stop, step)}]")
 
 
 def _is_open(table: Part) -> bool:

@@ -156,19 +156,18 @@ def _binary_op(frame: NameFrame, arg: int) -> None:
 def _binary_subscr(frame: NameFrame, _arg: int) -> None:
     key, table = frame.take(), frame.take()
     if type(key.known) is slice:
-        frame.stack.append(sliced(table, key.known.start, key.known.stop))
+        frame.stack.append(sliced(table, key.known))
     else:
         frame.stack.append(looked_up(table, key))
 
 
 def _binary_slice(frame: NameFrame, _arg: int) -> None:
     table, start, stop = frame.taken(3)
-    frame.stack.append(sliced(table, start.known, stop.known))
+    frame.stack.append(sliced(table, slice(start.known, stop.known)))
 
 
 def _build_slice(frame: NameFrame, arg: int) -> None:
-    start, stop = frame.taken(arg)[:2]
-    frame.stack.append(constant(slice(start.known, stop.known)))
+    frame.stack.append(constant(slice(*(one.known for one in frame.taken(arg)))))
 
 
 def _format_value(frame: NameFrame, arg: int) -> None:
