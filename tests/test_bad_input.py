@@ -205,7 +205,7 @@ def other(number):
 
 if __name__ == "__main__":
     for func in (work, other):
-        assert tuned_map(func, range(600)) == list(range(600))
+        assert tuned_map(func, range(200)) == list(range(200))
 """
 
 

@@ -151,8 +151,11 @@ from amorsize import autotune
 if {beside}:
     idle = threading.Event()
     threading.Thread(target=idle.wait, daemon=True).start()
-for func, items in list(ITEMS.items())[{part}::3]:
-    tuned, looped = autotune(func), [func(item) for item in items]
+chosen, slow, burn = list(ITEMS.items())[{part}::3], burn, int
+expected = [[func(item) for item in items] for func, items in chosen]
+burn = slow  # for the calls alone
+for (func, items), looped in zip(chosen, expected):
+    tuned = autotune(func)
     for _ in range(2):
         assert tuned({given}) == looped, (func, tuned.explain())
 """

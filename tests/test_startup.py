@@ -239,13 +239,19 @@ print(opening.request().to_load_s)
     assert run_script(script).stdout.split() == ["True", "0.0"]
 
 
-@pytest.fixture
-def copied(tmp_path):
-    """A copy of the package with its bytecode, in a folder of its own."""
-    copy = tmp_path / "copy" / "amorsize"
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """A copy of the package with its bytecode, for all tests of this module."""
+    copy = tmp_path_factory.mktemp("compiled") / "amorsize"
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     compileall.compile_dir(copy, quiet=2)
     return copy
+
+
+@pytest.fixture
+def copied(compiled, tmp_path):
+    """Such a copy for one test, which may change it."""
+    return shutil.copytree(compiled, tmp_path / "copy" / "amorsize")
 
 
 MAPPING = "from amorsize import tuned_map\ntuned_map(len, [''])"
@@ -338,7 +344,7 @@ def test_bytecode_of_another_kind_is_left_to_the_interpreter(copied, tmp_path):
     rewritten(copied, 8194)
     assert printed(copied, WHERE_CODE_IS_FROM)[1] == "8194"
 
-    compileall.compile_dir(copied, quiet=2, force=True)
+    py_compile.compile(str(source))
     doc = "from amorsize._engine import opening\nprint(opening.__doc__ is None)"
     assert printed(copied, doc) == ["False"]
     assert printed(copied, doc, "-OO") == ["True"]

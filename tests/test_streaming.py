@@ -242,7 +242,7 @@ print(most - before)
 """
 
 
-@pytest.mark.parametrize(("backend", "n_items"), [("auto", 10_000_000), ("process", 300_000)])
+@pytest.mark.parametrize(("backend", "n_items"), [("auto", 4_000_000), ("process", 300_000)])
 def test_many_items_take_no_memory(backend, n_items, run_script):
     """Items and results are forgotten once they were given: nothing grows with their number."""
     grown_bytes = int(run_script(MANY, backend, str(n_items)).stdout)
