@@ -66,6 +66,16 @@ def test_a_keyword_of_the_function_among_the_options_leads_to_item_kwargs():
         tuned_map(round, [1.25], ndigits=1)
 
 
+@pytest.mark.parametrize("option", ["n_jobs", "max_workers"])
+def test_an_option_among_the_keywords_of_a_call_leads_to_using(option):
+    """A decorated function is given them, and this one takes none; `using` knows other names."""
+    said = last_note(lambda: autotune(scale)([1, 2], rate=3, **{option: 2}))
+
+    assert f"scale.using({option}=...)(data)" in said
+    assert option in last_note(lambda: tuned_map(scale, [1], item_kwargs={"rate": 3, option: 2}))
+    assert autotune(scale).using(n_jobs=2)([1, 2], rate=3) == [3, 6]
+
+
 def test_records_for_a_function_of_their_fields_are_named_so():
     """A dict is one item."""
     assert "add(**item)" in last_note(lambda: tuned_map(add, [{"a": 1, "b": 2}]))

@@ -39,6 +39,14 @@ def of_call(
             f"Each item is one argument, and {name} takes {len(first)} by name: write a function "
             f"of the whole item, lambda item: {name}(**item)."
         )
+    unknown = [one for one in keywords if one not in taken.parameters]
+    if _binds(taken, arguments, {one: keywords[one] for one in keywords if one not in unknown}):
+        options = ", ".join(f"{one}=..." for one in unknown)
+        return (
+            f"Keywords of a call go to the function, and {name} takes no {' or '.join(unknown)}. "
+            f"Options of the map go into {name}.using({options})(data), or "
+            f"tuned_map({name}, data, {options}) where it is not decorated."
+        )
     missing = _missing(taken, arguments, keywords)
     if missing:
         listed = ", ".join(f'"{one}": ...' for one in missing)
