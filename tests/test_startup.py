@@ -215,10 +215,16 @@ NOT_FOR_FIRST_WORKERS = {  # what compares calls, keeps workers, or is seldom ne
 
 
 def test_a_first_call_with_workers_loads_nothing_for_later_ones(ours_loaded):
-    """Two items that run in forked workers, and report from there."""
+    """Two items that run in forked workers, which load nothing, and report from there."""
     script = """
+import sys
 from amorsize import tuned_map
-assert tuned_map(abs, [-1, -2], backend="process", n_jobs=2) == [1, 2]
+
+def modules(_):
+    return set(sys.modules)
+
+found = tuned_map(modules, [1, 2], backend="process", n_jobs=2)
+assert set().union(*found) <= set(sys.modules), set().union(*found) - set(sys.modules)
 """
     loaded = ours_loaded(script)
 

@@ -39,11 +39,7 @@ class no_interrupts:  # noqa: N801 - reads as a word where it is used: `with no_
         if _outermost is not None:
             return  # in a block within a block
         signal = signals()
-        handlers = {
-            number: handler
-            for number in range(1, signal.NSIG)
-            if callable(handler := _handler_of(signal, number))
-        }
+        handlers = _handlers(signal)
         try:
             # The handler of a signal that has already arrived runs in these very calls.
             if _is_alone():
@@ -139,9 +135,8 @@ def ignore_handled() -> None:
     Otherwise a signal to all processes of a terminal or group would run the handler in each worker.
     """
     signal = signals()
-    for number in range(1, signal.NSIG):
-        if callable(_handler_of(signal, number)):
-            signal.signal(number, signal.SIG_IGN)
+    for number in _handlers(signal):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def handlers_of_program() -> list[Any]:
@@ -162,8 +157,7 @@ def raised_by_handler(error: BaseException) -> bool:
     while traceback is not None:
         codes.add(traceback.tb_frame.f_code)
         traceback = traceback.tb_next
-    handlers = (_handler_of(signal, number) for number in range(1, signal.NSIG))
-    return any(_code_of(handler) in codes for handler in handlers if callable(handler))
+    return any(_code_of(handler) in codes for handler in _handlers(signal).values())
 
 
 def let_through(error: BaseException) -> None:
@@ -193,11 +187,14 @@ def blocked() -> list[int]:
     return sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ()) if found is None else found)
 
 
-def _handler_of(signal: Any, number: int) -> Any:
-    try:
-        return signal.getsignal(number)
-    except ValueError:  # no signal has this number
-        return None
+def _handlers(signal: Any) -> dict[int, Handler]:
+    """The signals that Python code handles, each with its handler."""
+    getsignal = signal.getsignal
+    return {
+        number: handler
+        for number in signal.valid_signals()
+        if callable(handler := getsignal(number))
+    }
 
 
 def _is_alone() -> bool:

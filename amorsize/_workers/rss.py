@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._host.signals import let_through
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from amorsize._host import procfs
 
 #: Seconds between two looks while items run under a limit. A look takes 15 us.
 EVERY_S = 5e-3
@@ -86,19 +82,15 @@ def _give_back() -> bool:
 
 def _read() -> tuple[int, int] | None:
     """Private bytes of this process, now and at their peak; None where the system does not tell."""
-    try:
-        with open("/proc/self/status", "rb") as told:
-            lines = told.read().split(b"\n")
-    except OSError as error:
-        let_through(error)
-        return None
-    found: dict[bytes, Any] = {}
-    for line in lines:
-        name, _, value = line.partition(b":")
-        if name in (b"VmHWM", b"RssAnon", b"RssFile"):
-            found[name] = int(value.split()[0]) * _KIB
+    told = procfs.read("/proc/self/status")
     try:
         # The peak includes mapped files, mostly shared code: subtract what is mapped now.
-        return found[b"RssAnon"], found[b"VmHWM"] - found[b"RssFile"]
-    except KeyError:  # Linux before 4.5
+        return _told(told, "RssAnon"), _told(told, "VmHWM") - _told(told, "RssFile")
+    except ValueError:  # Linux before 4.5
         return None
+
+
+def _told(told: str, name: str) -> int:
+    """Bytes of one line, as in `VmHWM:     13020 kB`."""
+    begin = told.index(f"\n{name}:") + len(name) + 2
+    return int(told[begin : told.index("kB", begin)]) * _KIB

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import sys
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 def settle(writing: End) -> None:
     """Set up a fork as a worker whose output goes through its pipe."""
-    import gc
-
     gc.freeze()  # collecting inherited objects would copy their pages
     nesting.enter_process()
     worker_numbers.set_for_process(worker_numbers.next_number())
