@@ -3,6 +3,7 @@
 Tests run beside a thread, so that worker processes are new interpreters.
 """
 
+import ast
 import calendar
 import contextlib
 import fractions
@@ -15,13 +16,16 @@ import time
 import types
 import warnings
 import weakref
+from pathlib import Path
 from unittest import mock
 
 import pytest
 
+import amorsize
 from amorsize import autotune, tuned_map
 from amorsize._function.library import mocks
 from amorsize._function.sharing.thread_safety import reach
+from amorsize._host import procfs
 from amorsize.errors import AmorsizeWarning, SerializationError
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="tested on Linux")
@@ -39,6 +43,20 @@ def computes(answer):
         return answer(k)
 
     return item
+
+
+def test_nothing_that_runs_in_a_call_opens_files_by_the_builtin():
+    """A mock in its place would count files that the loop does not open, and answer for /proc."""
+    root = Path(amorsize.__file__).parent
+    for path in root.rglob("*.py"):
+        if path.relative_to(root).parts[0] not in ("cli", "history", "tuning", "_page", "_plots"):
+            calls = [one for one in ast.walk(ast.parse(path.read_text())) if type(one) is ast.Call]
+            named = {one.func.id for one in calls if isinstance(one.func, ast.Name)}
+            assert "open" not in named, path
+
+    with mock.patch("builtins.open", mock.mock_open(read_data="1")) as opened:
+        assert "VmRSS" in procfs.read("/proc/self/status")
+    opened.assert_not_called()
 
 
 # -- numbers of descriptors ------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from resource import RLIM_INFINITY, RLIMIT_AS, RLIMIT_DATA, getpagesize, getrlimit
 
-from amorsize._host.signals import let_through
+from amorsize._host import procfs
 
 MIB = 1 << 20
 #: With less left, the caller runs all items. The modules of a call with workers take up to 8 MiB,
@@ -22,11 +22,8 @@ COLUMNS = {RLIMIT_AS: 0, RLIMIT_DATA: 5}
 def bytes_left() -> int | None:
     """How much it may still map; None: no limit is known. Takes 15 us."""
     limits = {which: getrlimit(which)[0] for which in COLUMNS}
-    try:
-        with open(PAGES_PATH, "rb") as file:
-            n_pages = [int(one) for one in file.read().split()]
-    except OSError as error:
-        let_through(error)
+    n_pages = [int(one) for one in procfs.read(PAGES_PATH).split()]
+    if not n_pages:
         return None
     left = [
         n_bytes - n_pages[COLUMNS[which]] * getpagesize()

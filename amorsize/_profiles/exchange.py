@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from amorsize._host import procfs
 from amorsize._host.signals import let_through
 from amorsize.cache.json_text import RefusedError, decoded
 from amorsize.policy.profile import VERSION, Profile
@@ -77,7 +78,7 @@ def read_file(path: str) -> list[dict[str, Any]]:
         FileError: It is too large, or not such a file.
         OSError: It cannot be read.
     """
-    with open(path, "rb", opener=_without_waiting) as stream:
+    with procfs.open_file(path, "rb", opener=_without_waiting) as stream:
         content = stream.read(MAX_FILE_BYTES + 1) or b""
     if len(content) > MAX_FILE_BYTES:
         raise FileError(f"it is larger than {MAX_FILE_BYTES // 1024**2} MiB")

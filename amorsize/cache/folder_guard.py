@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
+from amorsize._host import procfs
 from amorsize._host.signals import let_through
 from amorsize.cache import network_filesystem
 
@@ -128,7 +129,7 @@ def _is_nobody_here(user: int) -> bool:
     if user != _NOBODY:
         return False
     try:
-        with open(_UID_MAP, "rb") as file:
+        with procfs.open_file(_UID_MAP, "rb") as file:
             n_known = sum(int(line.split()[2]) for line in file.read(1 << 16).splitlines())
     except (OSError, ValueError, IndexError) as error:  # not Linux
         let_through(error)

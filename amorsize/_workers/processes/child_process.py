@@ -12,6 +12,7 @@ import os
 import select
 from time import sleep
 
+from amorsize._host import procfs
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import let_through, signals
 from amorsize._workers import subprocess_time
@@ -176,9 +177,4 @@ def _descriptor_of(pid: int) -> int | None:
 
 def _told_of(pidfd: int) -> str:
     """What the kernel tells about a descriptor; "": nothing."""
-    try:
-        with open(f"/proc/self/fdinfo/{pidfd}") as told:
-            return told.read()
-    except OSError as error:
-        let_through(error)
-        return ""
+    return procfs.read(f"/proc/self/fdinfo/{pidfd}")

@@ -6,6 +6,7 @@ but what it has lost stays there, and so do its bases.
 
 from __future__ import annotations
 
+import sys
 from _weakref import ref
 
 from amorsize._function.callables import is_made_at_run_time
@@ -32,6 +33,5 @@ def note(cls: type) -> None:
         for (one, names), (other, more) in zip(before, now, strict=True)
     )
     if not is_as_before:
-        from cloudpickle import cloudpickle as inside
-
+        inside: Any = sys.modules["cloudpickle.cloudpickle"]  # which is about to send it
         inside._DYNAMIC_CLASS_TRACKER_BY_CLASS.pop(cls, None)

@@ -239,28 +239,29 @@ def _with_code() -> Any:
                 return self.dispatch_table[MODULE](obj)
             if (made := _wrapper(obj, self.by_value)) is not None:
                 entries = self.kept.get(id(obj))
-                return self._with_entries(obj, entries) if entries else made
+                return _with_entries(self, obj, entries) if entries else made
             made_here = isinstance(obj, type) and is_made_at_run_time(obj)
-            if made_here and self._is_sent_whole(obj):
+            if made_here and _is_sent_whole(obj, self.by_value):
                 sent_classes.note(obj)
             reduced = super().reducer_override(obj)
             if made_here and reduced is not NotImplemented:
                 self.classes.append((obj, obj.__qualname__, is_found(obj)))
             return reduced
 
-        def _is_sent_whole(self, cls: type) -> bool:
-            home = cls.__module__
-            return home in self.by_value or home in MAIN or not is_found(cls)
-
-        def _with_entries(self, cache: Any, entries: list[stdlib_wrappers.Kept]) -> Any:
-            make, arguments, state, _, _, fill = stdlib_wrappers.reduced_with(cache, entries)
-            if self.fills is not None:
-                first, _, extra = state
-                self.fills.append(CallOnLoad(fill, (cache, (first, entries, {}))))
-                state = first, [], extra
-            return make, arguments, state, None, None, fill
-
     return WithCode
+
+
+def _is_sent_whole(cls: type, by_value: frozenset[str]) -> bool:
+    return cls.__module__ in by_value or cls.__module__ in MAIN or not is_found(cls)
+
+
+def _with_entries(pickler: Any, cache: Any, entries: list[stdlib_wrappers.Kept]) -> Any:
+    make, arguments, state, _, _, fill = stdlib_wrappers.reduced_with(cache, entries)
+    if pickler.fills is not None:
+        first, _, extra = state
+        pickler.fills.append(CallOnLoad(fill, (cache, (first, entries, {}))))
+        state = first, [], extra
+    return make, arguments, state, None, None, fill
 
 
 @kept_by_code
