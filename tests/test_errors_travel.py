@@ -370,7 +370,10 @@ def test_what_failed_keeps_no_variables_alive(backend, function):
 
 
 def test_a_traceback_from_a_worker_can_be_walked_by_those_who_look_at_instructions():
-    """Whoever shows more than the line (IPython does) looks up the instruction of each frame."""
+    """Whoever shows more than the line (IPython does) looks up the instruction of each frame.
+
+    Where there is no file of the code, as in a cell of a notebook, it asks the frame for its line.
+    """
 
     def item(x):
         raise LookupError(x)
@@ -383,6 +386,8 @@ def test_a_traceback_from_a_worker_can_be_walked_by_those_who_look_at_instructio
         code, at = traceback.tb_frame.f_code, traceback.tb_lasti
         assert 0 <= at < len(code.co_code)
         assert at // 2 < len(list(code.co_positions()))
+        is_gone = traceback.tb_frame.f_back is None and at == 0
+        assert traceback.tb_frame.f_lineno == traceback.tb_lineno or not is_gone
         traceback = traceback.tb_next
 
 

@@ -36,26 +36,28 @@ def made_of(places: list[Place]) -> TracebackType | None:
     from types import TracebackType as Made
 
     made: TracebackType | None = None
-    nowhere = _without_places(len(_frame.__code__.co_code) // 2)
+    without_columns = _in_one_line(len(_frame.__code__.co_code) // 2)
     for filename, line, name in reversed(places):
         code = _frame.__code__.replace(
             co_filename=filename,
             co_name=name,
             co_qualname=name,
             co_firstlineno=line,
-            co_linetable=nowhere,
+            co_linetable=without_columns,
         )
         never_run = FunctionType(code, {"__name__": name, "__file__": filename})()
         made = Made(made, never_run.gi_frame, 0, line)
     return made
 
 
-def _without_places(n_units: int) -> bytes:
-    """An empty table of columns: a traceback then shows the whole line.
+def _in_one_line(n_units: int) -> bytes:
+    """A table of places without columns, all in the first line: a traceback shows the whole line.
 
-    Entries of kind 15, each for up to eight units of code (CPython, Objects/locations.md).
+    Entries of kind 13, each for up to eight units of code, with a step of 0 lines (CPython,
+    Objects/locations.md). The frame itself then knows its line, which IPython asks it for.
     """
-    return bytes(0xF8 | min(8, n_units - at) - 1 for at in range(0, n_units, 8))
+    entries = (bytes((0xE8 | min(8, n_units - at) - 1, 0)) for at in range(0, n_units, 8))
+    return b"".join(entries)
 
 
 def give(error: BaseException, **values: Any) -> None:
