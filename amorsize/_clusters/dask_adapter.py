@@ -7,6 +7,7 @@ to run again when a process dies, which it would otherwise do up to three times 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from time import thread_time
 
 from amorsize._clusters import dask_worker
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 
 #: Seconds that sending the task to all workers may take.
 PUT_S = 60.0
+
+#: Seconds after which a result that was read is released: until then the chunk after it is on its
+#: way. A client sends nothing for 10 ms after each message.
+RELEASE_S = 5e-3
 
 #: Options of `client.get_executor(...)` that are refused where they are on, with the reason.
 UNKEPT = {
@@ -88,7 +93,6 @@ class DaskAdapter:
         self.reference_types = frozenset((sys.modules["distributed"].Future,))
         self._held: dict[str, tuple[str, ...]] = {}  # addresses of workers, by key
         self._put: list[Any] = []
-        self._has_large_results = False
         self._demand = Demand(client)
         self._loop_s = (0.0, 0.0)  # CPU seconds of the loop's thread: at first, lately
         self._address: str = getattr(client.scheduler, "address", "")  # none, once it is closed
@@ -150,18 +154,25 @@ class DaskAdapter:
                 pure=False,
                 **self._options,
             )
-            # Straight from the worker takes one more question, which large results are worth.
-            direct = self._has_large_results and self._watch.is_reachable(one.process)
-            result = await self._client.gather(future, asynchronous=True, direct=direct)
-            self._has_large_results = isinstance(result, tuple) and any(map(_is_large, result))
+            result = await self._result_of(future, one.process)
             if result == dask_worker.MOVED:
                 raise ProcessReplaced(f"{one.process.address} is another process by now")
         except BaseException as error:  # it is told, whatever it is
             failure = error
-        if future is not None:
-            future.release()
+        if future is not None:  # with the chunk that comes next, in one message
+            self._client.loop.call_later(RELEASE_S, future.release)
         self._loop_s = (self._loop_s[0], thread_time())
         one.tell(result, failure)
+
+    async def _result_of(self, future: Any, process: Process) -> Any:
+        """Ask the worker itself where it can be reached: the scheduler would have to ask it too."""
+        await future._state.wait()
+        if future.status == "finished" and self._watch.is_reachable(process):
+            get_data: Any = sys.modules["distributed.worker"].get_data_from_worker
+            with suppress(Exception):  # `gather` finds out what it means
+                got = await get_data(self._client.rpc, [future.key], process.address)
+                return got["data"][future.key]
+        return await self._client.gather(future, asynchronous=True)
 
     async def _sent(self, argument: Any, one: _Submission) -> Any:
         """Large memory goes straight to the worker where it can be reached."""
