@@ -38,7 +38,7 @@ HOARD = []
     ),
     st.integers(1, 64),
 )
-def test_workers_never_need_more_than_there_is(told, n_places):
+def test_workers_never_need_more_than_there_is(told, n_jobs):
     """However many may work: what the largest has grown by, times them, is 70 % of the room."""
     room, held = memory_limit.MemoryLimit(), {}
     for worker, grown_bytes, available_bytes in told:
@@ -49,12 +49,12 @@ def test_workers_never_need_more_than_there_is(told, n_places):
             held_bytes=grown_bytes,
             available_bytes=available_bytes,
         )
-        room.see(event, alive=set(held), n_places=n_places)
+        room.see(event, alive=set(held), n_most=n_jobs)
 
-        n_most = room.n_limit or n_places
+        n_most = room.n_limit or n_jobs
         largest = max(grown for _, grown, _ in told[: told.index((worker, *_rest(event))) + 1])
         assert n_most == 1 or n_most * largest <= 0.7 * (available_bytes + sum(held.values()))
-        assert room.n_limit is None or 1 <= room.n_limit < n_places
+        assert room.n_limit is None or 1 <= room.n_limit < n_jobs
 
 
 def _rest(event):

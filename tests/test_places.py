@@ -43,8 +43,8 @@ def assert_shared_out(stdout):
     """More than one process ran the first call, only workers the second; nothing ran twice."""
     assert "caller among them: False" in stdout
     assert stdout.count("started once") == 1
-    n_places = int(stdout.split("places: ")[1].split()[0])
-    assert n_places > 1 or not MANY_CORES
+    n_most_jobs = int(stdout.split("places: ")[1].split()[0])
+    assert n_most_jobs > 1 or not MANY_CORES
 
 
 @pytest.mark.parametrize("start", ["fork", "clean"])

@@ -205,7 +205,7 @@ def lets_through(handler: ast.ExceptHandler) -> bool:
     }
     last = handler.body[-1]
     is_raised_again = isinstance(last, ast.Raise) and last.exc is None
-    return is_raised_again or not called.isdisjoint({"let_through", "raised_by_handler"})
+    return is_raised_again or not called.isdisjoint({"reraise_from_handler", "raised_by_handler"})
 
 
 def loses(node: ast.AST) -> bool:
@@ -226,7 +226,7 @@ def losing(node: ast.AST, within: str = "the module") -> Iterator[str]:
 
 
 def test_who_catches_what_a_limit_may_be_lets_it_through():
-    """`let_through(error)` comes first, or what is caught is raised again."""
+    """`reraise_from_handler(error)` comes first, or what is caught is raised again."""
     found = [
         (path.relative_to(ROOT).as_posix(), name)
         for path in SOURCES
@@ -243,7 +243,7 @@ def test_who_catches_what_a_limit_may_be_lets_it_through():
         ("except FileNotFoundError:\n  return", False),
         ("except OSError:\n  tidy()\n  raise", False),
         ("except Exception:\n  return", True),
-        ("except OSError as error:\n  let_through(error)\n  return", False),
+        ("except OSError as error:\n  reraise_from_handler(error)\n  return", False),
     ],
 )
 def test_the_rule_tells_who_loses_limits(handled, is_lost):

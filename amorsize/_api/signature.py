@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from inspect import Parameter, Signature, signature
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _signature_of(func: Any) -> Signature | None:
     except (TypeError, ValueError):  # a builtin that does not tell
         return None
     except Exception as error:  # an annotation that names what exists for type checkers only
-        let_through(error)
+        reraise_from_handler(error)
         return signature(func)
 
 

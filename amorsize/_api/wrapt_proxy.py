@@ -16,7 +16,7 @@ import sys
 from _frozen_importlib import module_from_spec
 from _frozen_importlib_external import PathFinder
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _load_compiled() -> "ModuleType | None":
         spec.loader.exec_module(module)
     except Exception as error:  # built for another Python: the package falls back to pure Python
         sys.modules.pop(_COMPILED, None)
-        let_through(error)
+        reraise_from_handler(error)
         return None
     return module
 

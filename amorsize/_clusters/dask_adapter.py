@@ -24,7 +24,7 @@ from amorsize._clusters.protocol import (
     ProcessReplaced,
     refuse_unknown,
 )
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.errors import InvalidOptionError
 
 TYPE_CHECKING = False
@@ -229,7 +229,7 @@ class DaskAdapter:
                 callback_timeout=REPLY_S,
             )
         except (TimeoutError, OSError) as error:  # they are out of reach, with what they run
-            let_through(error)
+            reraise_from_handler(error)
 
     def meaning(self, error: BaseException) -> str:
         """What an error of a future says."""

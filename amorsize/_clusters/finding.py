@@ -10,7 +10,7 @@ import sys
 from amorsize._clusters.plain import PlainAdapter
 from amorsize._clusters.protocol import raise_if_gone, refuse_unknown
 from amorsize._host import extras
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.errors import InvalidOptionError, WorkersUnavailable
 
 TYPE_CHECKING = False
@@ -142,7 +142,7 @@ def _connected(to: Any, described: str) -> Any:
     try:
         return client(to, timeout=CONNECT_S, set_as_default=False)
     except (OSError, TimeoutError) as error:
-        let_through(error)
+        reraise_from_handler(error)
         raise WorkersUnavailable(
             f"{described} does not answer within {CONNECT_S:g} s: {error}. Is it running, and "
             "can it be reached from here?"

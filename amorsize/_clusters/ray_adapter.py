@@ -18,7 +18,7 @@ from amorsize._clusters.protocol import (
     refuse_unknown,
 )
 from amorsize._clusters.ray_watch import RayWatch
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class RayAdapter:
         try:
             self._ray.get(reference, timeout=0)
         except Exception as error:
-            let_through(error)
+            reraise_from_handler(error)
             return isinstance(error, self._ray.exceptions.TaskCancelledError)
         return False
 

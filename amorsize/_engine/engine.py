@@ -185,7 +185,7 @@ class Engine:
             self.ending.end(at_once=True)
             raise
         try:
-            if call.source.in_turn or self.turns.is_lazy:
+            if call.source.in_lockstep or self.turns.is_lazy:
                 yield from self.turns.stream(indexed=indexed)
             while True:
                 n_ahead = buffer or streaming.buffer_items(call, self.recorder.result_bytes)
@@ -286,12 +286,12 @@ class Engine:
     def step(self) -> None:
         """Ask the tuner and do what it says."""
         call, source = self.call, self.call.source
-        if source.in_turn and self.turns.step():
+        if source.in_lockstep and self.turns.step():
             return
         if not source.all_read and call.are_trivial:
             self.turns.run_trivial()
             return
-        if not source.all_read and not source.in_turn:
+        if not source.all_read and not source.in_lockstep:
             self.workers.stop_clock()
             self._read()
             self.workers.start_clock()

@@ -10,7 +10,7 @@ from time import time
 from amorsize._engine.options import call_options
 from amorsize._host import shortage
 from amorsize._host.import_state import is_half_loaded
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._profiles import memory_store
 from amorsize._workers import nesting
 from amorsize._workers.protocol import Chunk
@@ -166,7 +166,7 @@ class Opening:
         try:
             shortage.load_late()
         except shortage.CANNOT_LOAD as error:
-            let_through(error)
+            reraise_from_handler(error)
             if not shortage.is_lack(error):
                 raise
             for name in ("warm_pool", "kept_forks"):  # workers may have rights that were given up

@@ -22,7 +22,7 @@ from amorsize._function.callables import (
 )
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.ownership import is_own_class, is_own_module
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -303,7 +303,7 @@ def attribute(value: Any, attributes: tuple[str, ...]) -> Any:
     try:
         return getattr(value, attributes[0], MISSING)
     except Exception as error:  # a module's own hook may raise anything
-        let_through(error)
+        reraise_from_handler(error)
         return MISSING
 
 

@@ -13,7 +13,7 @@ from _weakref import ref
 from amorsize._function import callables
 from amorsize._function.callables import FUNCTION, METHOD, is_module
 from amorsize._function.item_kind import kind_of
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def variant_of(func: Any, item_kwargs: dict[str, Any] | None = None) -> Any:
             values += item_kwargs.values()
         return tuple([(type(one), one) if type(one) in _NUMBERS else _told(one) for one in values])
     except Exception as error:  # a class whose metaclass has no hash
-        let_through(error)
+        reraise_from_handler(error)
         return (type(error),)
 
 
@@ -140,7 +140,7 @@ def _inner(values: Iterable[Any], depth: int) -> Iterable[Any]:
             if type(one) in _SCALARS:
                 continue
         except Exception as error:  # a class whose metaclass has no hash
-            let_through(error)
+            reraise_from_handler(error)
             continue
         if _is_function(one):
             yield owner_of(one, depth - 1)

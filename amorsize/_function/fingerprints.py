@@ -6,7 +6,7 @@ from amorsize._function import callable_walk, callables, ownership
 from amorsize._function.callables import FUNCTION, METHOD, MISSING, is_module, own, raw, type_name
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.references import name_of
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -64,7 +64,7 @@ def fingerprint(func: Callable[..., object]) -> Fingerprint:
             name=name,
         )
     except Exception as error:  # whatever attributes of an odd callable may raise
-        let_through(error)
+        reraise_from_handler(error)
         key = hex_digest([name, type_name(func)], KEY_BYTES)
         return Fingerprint(key=key, variant=hex_digest([], VARIANT_BYTES), name=name)
 

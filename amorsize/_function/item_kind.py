@@ -7,7 +7,7 @@ without pickling the item. Hardly any code of the user's runs for that.
 
 from __future__ import annotations
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def size_class(item: Any) -> int:
     try:
         return max(LEAST_CLASS, _n_bytes(item, 2).bit_length())
     except Exception as error:  # comparing its class, or asking for its `__dict__`, is user code
-        let_through(error)
+        reraise_from_handler(error)
         return LEAST_CLASS
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
@@ -36,7 +36,7 @@ def kinds_of(items: Sequence[object], most_items: float = inf) -> set[type]:
     try:
         kinds = set(map(type, items))
     except Exception as error:  # a class whose metaclass has no hash
-        let_through(error)
+        reraise_from_handler(error)
         return {list}
     if kinds.isdisjoint(_HOLDING) or not kinds <= {*PLAIN, tuple}:
         return kinds
@@ -48,7 +48,7 @@ def kinds_inside(value: object) -> set[type]:
     try:
         return _kinds_inside(value)
     except Exception as error:  # a class whose metaclass has no hash
-        let_through(error)
+        reraise_from_handler(error)
         return {list}
 
 

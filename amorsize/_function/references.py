@@ -7,7 +7,7 @@ import sys
 from amorsize._function import callable_walk, callables
 from amorsize._function.callables import FUNCTION, METHOD, is_module, own, raw, type_name
 from amorsize._function.ownership import MAIN, is_published
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def name_of(func: Callable[..., object]) -> str:
             return f"{module}.{qualname}" if isinstance(module, str) else qualname
         return f"{type_name(func)}(...)"
     except Exception as error:  # whatever attributes of an odd callable may raise
-        let_through(error)
+        reraise_from_handler(error)
         return f"{type_name(func)}(...)"
 
 
@@ -54,7 +54,7 @@ def reference(func: Callable[..., object]) -> tuple[str, str] | None:
             return module, func.__name__
         return _found(func, module, qualname)
     except Exception as error:  # what stands under that name may raise anything
-        let_through(error)
+        reraise_from_handler(error)
         return None
 
 

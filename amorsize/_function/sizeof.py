@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def of(value: Any) -> int:
     try:
         return _of(value, DEEPEST)
     except Exception as error:  # a class may have no hash, its `__dict__` may be code
-        let_through(error)
+        reraise_from_handler(error)
         return UNKNOWN
 
 

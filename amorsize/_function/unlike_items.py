@@ -7,7 +7,7 @@ from itertools import islice
 
 from amorsize._function.callables import FUNCTION, METHOD, is_partial
 from amorsize._function.plain_values import PLAIN
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def one_of_each(sequence: Sequence[Any]) -> list[Any]:
     try:
         kinds = set(map(type, islice(sequence, MOST_ITEMS)))
     except Exception as error:  # a class whose metaclass has no hash
-        let_through(error)
+        reraise_from_handler(error)
         return list({id(type(item)): item for item in islice(sequence, MOST_ITEMS)}.values())
     have_code = any(kind in (FUNCTION, METHOD, partial) for kind in kinds)
     if kinds <= PLAIN or (len(kinds) == 1 and not have_code):

@@ -18,7 +18,7 @@ from statistics import median
 
 from amorsize._host.clocks import perf_counter
 from amorsize._host.fork_safety import why_not_fork
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _clean_start_cost_s() -> dict[str, float]:
         except subprocess.TimeoutExpired:
             pass
         except (OSError, subprocess.CalledProcessError) as error:
-            let_through(error)
+            reraise_from_handler(error)
             return {}
         starts_s.append(perf_counter() - begun_s)
     return {"clean_start_s": median(starts_s)}

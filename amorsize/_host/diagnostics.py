@@ -15,7 +15,7 @@ import time
 from statistics import median
 
 from amorsize._host import procfs
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -132,7 +132,7 @@ def _pipe_bytes_s() -> float | None:
         process.stdin.close()
         process.stdin = None
     except OSError as error:
-        let_through(error)
+        reraise_from_handler(error)
         _answer(process)
         return None
     done = _answer(process) == [str(PIPE_BYTES)]

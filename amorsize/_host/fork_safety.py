@@ -13,7 +13,7 @@ from time import sleep
 
 from amorsize._host import procfs
 from amorsize._host.clocks import monotonic
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.errors import InvalidOptionError
 from amorsize.policy.value import Value
 
@@ -130,7 +130,7 @@ class OtherThreads:
         try:
             others = {*os.listdir(_TASKS)} - {str(_thread.get_native_id())}
         except OSError as error:
-            let_through(error)
+            reraise_from_handler(error)
             unknown = f"{_TASKS} cannot be read, so it is not known which threads run"
             return _Doubt(reason=unknown, lasting=True)
         if not others:

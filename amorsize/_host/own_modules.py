@@ -26,7 +26,7 @@ from _io import open_code
 from marshal import loads
 from os import stat
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Folder(FileFinder):
         try:
             found = stat(path)
         except OSError as error:
-            let_through(error)
+            reraise_from_handler(error)
             return None
         return Module(name, path, f"{self._before}{tail}.{self._after}", found)
 
@@ -89,7 +89,7 @@ class Module(SourceFileLoader):
             with open_code(self.bytecode) as file:
                 content = file.read()
         except OSError as error:
-            let_through(error)
+            reraise_from_handler(error)
             return super().get_code(name)
         made_from = (int(found.st_mtime) & _32_BITS, found.st_size & _32_BITS)
         if content[:16] != _BEGIN + b"".join(one.to_bytes(4, "little") for one in made_from):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import _io
 import os
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 #: A program may put a mock in the place of the builtin, and count its calls.
 open_file = _io.open
@@ -20,5 +20,5 @@ def read(path: str, *, at_most_bytes: int = -1) -> str:
         with open_file(path, "rb", buffering=0) as file:
             return os.fsdecode(file.read(at_most_bytes) or b"")
     except OSError as error:
-        let_through(error)
+        reraise_from_handler(error)
         return ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-from amorsize._host.signals import let_through, no_interrupts, raised_by_handler
+from amorsize._host.signals import no_interrupts, raised_by_handler, reraise_from_handler
 from amorsize.errors import WorkersUnavailable
 
 TYPE_CHECKING = False
@@ -62,7 +62,7 @@ def _is_there(path: str) -> bool:
     try:
         os.stat(path)
     except OSError as error:
-        let_through(error)
+        reraise_from_handler(error)
         return False
     return True
 

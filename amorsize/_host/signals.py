@@ -160,7 +160,7 @@ def raised_by_handler(error: BaseException) -> bool:
     return any(_code_of(handler) in codes for handler in _handlers(signal).values())
 
 
-def let_through(error: BaseException) -> None:
+def reraise_from_handler(error: BaseException) -> None:
     """Raise an exception again if a signal handler has raised it.
 
     This comes first wherever `OSError` is caught: a time limit may be a `TimeoutError`.
@@ -204,7 +204,7 @@ def _is_alone() -> bool:
     try:
         return len(os.listdir("/proc/self/task")) == 1
     except OSError as error:
-        let_through(error)
+        reraise_from_handler(error)
         return False
 
 

@@ -10,7 +10,7 @@ from amorsize import cache
 from amorsize._function import fingerprints
 from amorsize._function.item_kind import neighbours
 from amorsize._host import resources
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.policy.profile import VERSION
 
 TYPE_CHECKING = False
@@ -128,7 +128,7 @@ def _load() -> float | None:
     try:
         return os.getloadavg()[0]
     except (AttributeError, OSError) as error:
-        let_through(error)
+        reraise_from_handler(error)
         return None
 
 

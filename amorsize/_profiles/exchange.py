@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from amorsize._host import procfs
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.cache.json_text import RefusedError, decoded
 from amorsize.policy.profile import VERSION, Profile
 
@@ -106,7 +106,7 @@ def of_site(variable: str, path: str, prefix: str) -> dict[str, dict[str, Any]]:
         try:
             _SITES[path] = {str(one["stored_as"]): one for one in read_file(path)}
         except (OSError, FileError, ValueError) as error:
-            let_through(error)
+            reraise_from_handler(error)
             _SITES[path] = {}
             _log_unusable(variable, path, error)
     return {key: one for key, one in _SITES[path].items() if key.startswith(prefix)}

@@ -12,7 +12,7 @@ import sys
 from _thread import get_ident
 
 from amorsize._function.callables import FUNCTION, METHOD, MISSING, member
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._watching.known_calls import C_METHODS, Calls, CutOff, is_ours
 
 TYPE_CHECKING = False
@@ -115,7 +115,7 @@ class _Profiled:
         except Exception as error:  # an item must not feel that it is watched
             self._is_over = True
             sys.setprofile(None)
-            let_through(error)
+            reraise_from_handler(error)
             self._unseen[_reason(error)] = None
 
 
@@ -178,7 +178,7 @@ class _Monitored:
             judge(*arguments)
         except Exception as error:  # an item must not feel that it is watched
             self._monitoring.set_events(self._tool, 0)
-            let_through(error)
+            reraise_from_handler(error)
             self._unseen[_reason(error)] = None
 
 

@@ -12,7 +12,7 @@ import stat
 import sys
 from struct import unpack_from
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._watching.collector import ClosedByCollector
 
 TYPE_CHECKING = False
@@ -94,7 +94,7 @@ def _in_turn(first: Iterable[int]) -> list[int]:
     try:
         listed = sorted(map(int, os.listdir("/proc/self/fd")), reverse=True)
     except OSError as error:  # not on Linux, or no descriptor is left to read it
-        let_through(error)
+        reraise_from_handler(error)
         listed = []
     named = [one for one in dict.fromkeys(first) if one >= 0]
     return [*named, *(one for one in listed if one not in named)][:MAX_ASKED]
@@ -105,7 +105,7 @@ def _identity(descriptor: int) -> tuple[int, int, int] | None:
     try:
         found = os.fstat(descriptor)
     except OSError as error:
-        let_through(error)
+        reraise_from_handler(error)
         return None
     return stat.S_IFMT(found.st_mode), found.st_dev, found.st_ino
 
@@ -122,7 +122,7 @@ def _offset(descriptor: int) -> int | None:
     try:
         return int(_read(f"/proc/self/fdinfo/{descriptor}").split(None, 2)[1])
     except (OSError, IndexError, ValueError) as error:
-        let_through(error)
+        reraise_from_handler(error)
         return None
 
 
@@ -145,19 +145,19 @@ def _counters(descriptor: int) -> tuple[int, int] | None:
 
         copy = os.dup(descriptor)
     except (ImportError, OSError) as error:
-        let_through(error)
+        reraise_from_handler(error)
         return None
     try:  # given as non-blocking, or the default timeout would be set on it
         kind = _socket.SOCK_STREAM | getattr(_socket, "SOCK_NONBLOCK", 0)
         connection = _socket.socket(_socket.AF_INET, kind, IPPROTO_TCP, copy)
     except OSError as error:
         os.close(copy)
-        let_through(error)
+        reraise_from_handler(error)
         return None
     try:
         return _through(connection)
     except OSError as error:  # another kind of connection
-        let_through(error)
+        reraise_from_handler(error)
         return None
     finally:
         connection.close()
@@ -188,7 +188,7 @@ def name_of(descriptor: int) -> str:
     try:
         name = os.readlink(f"/proc/self/fd/{descriptor}")
     except OSError as error:
-        let_through(error)
+        reraise_from_handler(error)
         name = ""
     if name.startswith("/"):
         return name.removesuffix(" (deleted)")
@@ -200,7 +200,7 @@ def descriptor_of(handle: Any) -> int:
     try:
         number = handle if type(handle) is int else handle.fileno()
     except Exception as error:  # closed, in memory, or with a `fileno` of its own
-        let_through(error)
+        reraise_from_handler(error)
         return -1
     return number if type(number) is int else -1
 
@@ -210,7 +210,7 @@ def position(handle: Any) -> Any:
     try:
         return handle.tell()
     except Exception as error:  # closed, a pipe, or inside `for line in file`
-        let_through(error)
+        reraise_from_handler(error)
         buffer = getattr(handle, "buffer", None)
         return None if buffer is None else position(buffer)
 

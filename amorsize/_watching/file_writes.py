@@ -13,7 +13,7 @@ import os
 import sys
 from _thread import get_ident
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _likeness(path: str) -> list[tuple[int, int] | None]:
             status = os.stat(name)
             found.append((status.st_mtime_ns, status.st_size))
         except (OSError, ValueError) as error:  # it does not exist, or its name is invalid
-            let_through(error)
+            reraise_from_handler(error)
             found.append(None)
     return found
 
@@ -155,5 +155,5 @@ def _start_of(folder: int | None) -> str:
     try:
         return os.readlink(f"/proc/self/fd/{folder}")
     except OSError as error:  # no such descriptor, or no /proc: any folder may be meant
-        let_through(error)
+        reraise_from_handler(error)
         return os.getcwd()

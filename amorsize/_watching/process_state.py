@@ -17,7 +17,7 @@ from time import process_time
 
 from amorsize._host.clocks import monotonic
 from amorsize._host.replacement import Replacement
-from amorsize._host.signals import handlers_of_program, let_through
+from amorsize._host.signals import handlers_of_program, reraise_from_handler
 from amorsize._watching.finding import Ones
 from amorsize.policy.value import Value
 
@@ -233,7 +233,7 @@ class Setting(Value):
         try:
             return self.read()
         except OSError as error:
-            let_through(error)
+            reraise_from_handler(error)
             return type(error)
 
 

@@ -11,7 +11,7 @@ import sys
 from _functools import partial  # type: ignore[import-not-found]  # `functools` loads much more
 from time import thread_time
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._watching import finding as at
 from amorsize._watching import process_state, random_state
 from amorsize._watching.context import Context
@@ -115,7 +115,7 @@ class Around:
         try:
             record()
         except Exception as error:
-            let_through(error)
+            reraise_from_handler(error)
             self._cut[f"{name} ({type(error).__name__})"] = None
 
     # -- the parts --------------------------------------------------------------------------

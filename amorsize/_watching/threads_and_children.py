@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._watching.descriptors import _read
 
 #: The prefix of the names of our worker threads.
@@ -34,7 +34,7 @@ def _children(thread: int) -> list[int]:
     try:
         return list(map(int, _read(f"/proc/self/task/{thread}/children").split()))
     except (OSError, ValueError) as error:  # it has just ended, or the kernel does not tell
-        let_through(error)
+        reraise_from_handler(error)
         return []
 
 

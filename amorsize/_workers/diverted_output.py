@@ -13,7 +13,7 @@ import sys
 from _thread import allocate_lock, get_ident
 
 from amorsize._host.replacement import Replacement
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._workers.stream_calls import SLOTS
 
 TYPE_CHECKING = False
@@ -108,7 +108,7 @@ def _flush_late() -> None:
         try:
             flush()
         except (OSError, ValueError) as error:
-            let_through(error)  # closed or broken
+            reraise_from_handler(error)  # closed or broken
     _is_flushing = False
 
 
@@ -206,7 +206,7 @@ def _encodes(stream: Any, text: Any) -> bool:
     try:
         text.encode(stream.encoding, stream.errors)
     except UnicodeError as error:
-        let_through(error)
+        reraise_from_handler(error)
         return False
     return True
 
@@ -218,7 +218,7 @@ def _kept(value: Any) -> Any:
     try:
         return bytes(memoryview(value))
     except TypeError as error:
-        let_through(error)
+        reraise_from_handler(error)
         return [str(line) for line in value]  # of `writelines`
 
 
@@ -234,7 +234,7 @@ def _take(stream: Any, methods: dict[str, Any]) -> bool:
         try:
             setattr(stream, name, method)
         except AttributeError as error:
-            let_through(error)
+            reraise_from_handler(error)
             return False
         _undo.append(lambda name=name, own=method, was=before: _undo_one(stream, name, own, was))  # type: ignore[misc]
     return True

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from stat import S_ISFIFO, S_ISSOCK
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def close_all(own: Collection[int]) -> None:
             try:
                 os.close(descriptor)
             except OSError as error:  # that of the listing, which is closed already
-                let_through(error)
+                reraise_from_handler(error)
 
 
 def redirect_standard(own: Collection[int]) -> None:
@@ -71,7 +71,7 @@ def _found() -> Iterator[Pipe]:
     try:
         names = os.listdir(_FOLDER)
     except OSError as error:  # not on Linux
-        let_through(error)
+        reraise_from_handler(error)
         return
     for descriptor in map(int, names):
         if descriptor <= 2:
@@ -79,7 +79,7 @@ def _found() -> Iterator[Pipe]:
         try:
             found = os.fstat(descriptor)
         except OSError as error:  # that of the listing, which is closed already
-            let_through(error)
+            reraise_from_handler(error)
             continue
         if S_ISFIFO(found.st_mode) or S_ISSOCK(found.st_mode):
             yield descriptor, found.st_ino, found.st_dev

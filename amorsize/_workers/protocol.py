@@ -112,7 +112,7 @@ class Task:
 
     __slots__ = (
         *("function", "generators", "keep_errors", "kept_pipes", "most_bytes", "seed"),
-        *("in_turn", "setup", "single", "site", "source", "star", "teardown", "watch"),
+        *("one_chunk_at_a_time", "setup", "single", "site", "source", "star", "teardown", "watch"),
     )
 
     def __init__(
@@ -130,7 +130,7 @@ class Task:
         most_bytes: int | None = None,
         watch: Watch | None = None,
         kept_pipes: frozenset[Pipe] | None = None,
-        in_turn: bool = False,
+        one_chunk_at_a_time: bool = False,
         site: CallSite | None = None,
     ) -> None:
         self.function = function  # keywords of the call already bound
@@ -144,7 +144,8 @@ class Task:
         self.watch = watch  # how workers watch their first items; None: not at all
         self.kept_pipes = kept_pipes  # that forks may keep open; None: all
         self.source = source  # the data that workers inherit: one sequence per iterable
-        self.in_turn = in_turn  # threads of one process run one chunk at a time
+        #: Whether the threads of one process take turns with their chunks.
+        self.one_chunk_at_a_time = one_chunk_at_a_time
         self.site = site  # the line of the program that appears as the caller of the function
 
     def function_of_one(self) -> Callable[[Any], Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from _thread import get_ident
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 #: Nanoseconds on a core, nanoseconds in a run queue, turns; "0 0 0": not counted.
 PATH = "/proc/thread-self/schedstat"
@@ -33,7 +33,7 @@ class RunQueue:
             self._file = os.open(PATH, os.O_RDONLY | os.O_CLOEXEC)
             self._is = os.fstat(self._file)[:3]
         except (OSError, AttributeError) as error:  # not on Linux
-            let_through(error)
+            reraise_from_handler(error)
             self._file = -1
 
     def waited_s(self) -> float:
@@ -43,7 +43,7 @@ class RunQueue:
         try:
             return int(os.pread(self._file, _LONGEST, 0).split()[1]) * 1e-9
         except (OSError, IndexError, ValueError) as error:  # an item has closed it
-            let_through(error)
+            reraise_from_handler(error)
             self._file = -1
             return 0.0
 
@@ -53,7 +53,7 @@ class RunQueue:
             if self._file >= 0 and self._is in (None, os.fstat(self._file)[:3]):
                 os.close(self._file)
         except OSError as error:
-            let_through(error)  # else an item has closed it
+            reraise_from_handler(error)  # else an item has closed it
         self._file = -1
 
 

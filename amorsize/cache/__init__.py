@@ -8,7 +8,7 @@ re-tune, never a result.
 
 from __future__ import annotations
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.cache import access, journal, location
 from amorsize.cache.access import SWITCH_VARIABLE, close, switched_off, why_unusable
 from amorsize.cache.json_text import encoded
@@ -82,7 +82,7 @@ def note_all(records: dict[str, dict[str, Any]]) -> bool:
     try:
         texts = {key: encoded(key, record) for key, record in records.items()}
     except Exception as error:
-        let_through(error)
+        reraise_from_handler(error)
         access.warn_once(f"a record was not one to store: {error}")
         return False
     size = access.attempt_lightly(
@@ -124,7 +124,7 @@ def put(key: str, record: dict[str, Any]) -> bool:
     try:
         text = encoded(key, record)
     except Exception as error:  # whatever a caller's object does when it is looked at
-        let_through(error)
+        reraise_from_handler(error)
         access.warn_once(f"a record was not one to store: {error}")
         return False
     compact()  # what was noted earlier would count as the newer

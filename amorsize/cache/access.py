@@ -13,7 +13,7 @@ import sys
 
 from amorsize._host import program_line
 from amorsize._host.clocks import monotonic
-from amorsize._host.signals import let_through, raised_by_handler
+from amorsize._host.signals import raised_by_handler, reraise_from_handler
 from amorsize.cache import folder_guard, journal, location, sqlite_errors
 from amorsize.cache.journal import WAIT_S
 from amorsize.cache.json_text import RefusedError
@@ -45,7 +45,7 @@ def why_unusable() -> str | None:
     try:
         folder_guard.guarded(location.folder(), creating=False)
     except Exception as error:
-        let_through(error)
+        reraise_from_handler(error)
         return sqlite_errors.in_words(error, ambient)
     return None
 
@@ -69,7 +69,7 @@ class State:
             if store:
                 store.close()
         except Exception as error:
-            let_through(error)
+            reraise_from_handler(error)
             warn_once(f"its database could not be closed: {error}")
 
     def after_fork(self) -> None:

@@ -11,7 +11,7 @@ import os
 import time
 
 from amorsize._host.clocks import monotonic
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.cache import (
     empty_database,
     families,
@@ -156,7 +156,7 @@ class Store:
                 os.path.join(folder, location.DATABASE)
             )
         except OSError as error:
-            let_through(error)
+            reraise_from_handler(error)
             return False
 
     def allow(self, patience_s: float) -> None:
@@ -239,7 +239,7 @@ class Store:
             self._connection.execute("DELETE FROM Cache")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except Exception as error:
-            let_through(error)
+            reraise_from_handler(error)
             if code(error) in {BUSY, LOCKED}:
                 raise
             raise DamagedError("its records could not be removed") from error

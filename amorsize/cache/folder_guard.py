@@ -10,7 +10,7 @@ import os
 import stat
 
 from amorsize._host import procfs
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.cache import network_filesystem
 
 _UID_MAP = "/proc/self/uid_map"
@@ -87,7 +87,7 @@ def _is_plainly_trusted(folder: str) -> bool:
             end = folder.find("/", end + 1)
         return _distrust(os.lstat(folder)) is None
     except (OSError, ValueError) as error:
-        let_through(error)
+        reraise_from_handler(error)
         return False
 
 
@@ -132,6 +132,6 @@ def _is_nobody_here(user: int) -> bool:
         with procfs.open_file(_UID_MAP, "rb") as file:
             n_known = sum(int(line.split()[2]) for line in file.read(1 << 16).splitlines())
     except (OSError, ValueError, IndexError) as error:  # not Linux
-        let_through(error)
+        reraise_from_handler(error)
         return False
     return n_known < _ALL_IDS

@@ -12,7 +12,7 @@ import os
 import time
 
 from amorsize._host.clocks import monotonic
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.cache import file_guard
 from amorsize.cache.json_text import MAX_RECORD_BYTES, RefusedError, decoded, quoted
 
@@ -59,7 +59,7 @@ def _has_lines(path: str) -> bool:
     try:
         return os.lstat(path).st_size > 0
     except (OSError, ValueError) as error:
-        let_through(error)
+        reraise_from_handler(error)
         return False
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.cache import journal, network_filesystem
 
 #: The variable that names the folder; without it the cache is in the user's cache folder.
@@ -52,7 +52,7 @@ def has_folder() -> bool:
     try:
         return os.path.lexists(folder())
     except OSError as error:  # a relative AMORSIZE_HOME, and the current folder is gone
-        let_through(error)
+        reraise_from_handler(error)
         return False
 
 
@@ -61,7 +61,7 @@ def exists() -> bool:
     try:
         return os.lstat(os.path.join(folder(), DATABASE)).st_size > 0
     except (OSError, ValueError) as error:  # ValueError: a NUL in the folder's name
-        let_through(error)
+        reraise_from_handler(error)
         return False
 
 
@@ -70,7 +70,7 @@ def has_news() -> bool:
     try:
         return journal.exists(folder())
     except OSError as error:
-        let_through(error)
+        reraise_from_handler(error)
         return False
 
 
@@ -82,6 +82,6 @@ def size_bytes() -> int:
         try:
             total += os.lstat(os.path.join(folder(), name)).st_size
         except (OSError, ValueError) as error:  # not there
-            let_through(error)
+            reraise_from_handler(error)
             continue
     return total

@@ -6,7 +6,7 @@ import os
 import sys
 
 from amorsize._host.mount_paths import unescaped
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 #: Linux's list of what is mounted where. On other systems nothing is known.
 MOUNTS = "/proc/self/mounts"
@@ -44,7 +44,7 @@ def _mounts() -> list[tuple[str, str]]:
     try:
         file = os.open(MOUNTS, os.O_RDONLY)
     except OSError as error:
-        let_through(error)
+        reraise_from_handler(error)
         return []
     try:
         parts: list[bytes] = []

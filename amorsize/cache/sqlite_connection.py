@@ -6,7 +6,7 @@ import os
 import time
 
 from amorsize._host.clocks import monotonic
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.cache import empty_database
 from amorsize.cache.sqlite_errors import BUSY, LOCKED, DamagedError, code
 
@@ -86,7 +86,7 @@ def share(connection: sqlite3.Connection, wait_s: float) -> None:
             connection.execute("PRAGMA journal_mode = WAL")
             return
         except Exception as error:  # SQLite does not wait by itself here
-            let_through(error)
+            reraise_from_handler(error)
             if code(error) not in {BUSY, LOCKED} or monotonic() > until_s:
                 raise
             time.sleep(0.002)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import stat
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.cache import file_guard
 from amorsize.cache.location import BESIDE, DATABASE, JOURNAL, SHM, WAL
 from amorsize.cache.sqlite_errors import DamagedError
@@ -136,7 +136,7 @@ class Hold:
         except FileNotFoundError:
             return
         except (ImportError, AttributeError, OSError) as error:  # there are no such locks here
-            let_through(error)
+            reraise_from_handler(error)
             self.is_possible = False
 
     is_possible = True

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._watching.descriptors import used_meanwhile
 from amorsize.cli.command import FailureError
 from amorsize.cli.numbers import whole_between
@@ -87,7 +87,7 @@ def _is_fed() -> bool:
     try:
         mode = os.fstat(sys.stdin.fileno()).st_mode
     except (AttributeError, OSError, ValueError) as error:  # closed, or something in its place
-        let_through(error)
+        reraise_from_handler(error)
         return False
     return stat.S_ISFIFO(mode) or stat.S_ISREG(mode) or stat.S_ISSOCK(mode)
 
@@ -110,7 +110,7 @@ class _File:
         try:
             self._file = open(path, "rb")  # noqa: SIM115 - closed when it is read
         except OSError as error:
-            let_through(error)
+            reraise_from_handler(error)
             near = "" if os.path.exists(path) else nearest_file(path)
             raise FailureError(f"{self.name} cannot be read: {error.strerror}.{near}") from None
 
@@ -230,7 +230,7 @@ def _lines(
             "are, by --items lines, or make it UTF-8."
         ) from None
     except OSError as error:
-        let_through(error)
+        reraise_from_handler(error)
         raise FailureError(f"{source.name} cannot be read: {error.strerror}.") from None
     finally:
         source.close()

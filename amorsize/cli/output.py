@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import IO, Any, TextIO, cast
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.cli.command import Table
 from amorsize.errors import AmorsizeWarning
 
@@ -58,7 +58,7 @@ class Out:
             try:
                 self._stream.close()
             except OSError as error:
-                let_through(error)  # else flush() has told
+                reraise_from_handler(error)  # else flush() has told
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -67,7 +67,7 @@ class Out:
         except BrokenPipeError:
             raise
         except OSError as error:
-            let_through(error)
+            reraise_from_handler(error)
             raise OutputError(f"{self._name} cannot be written: {error.strerror}.") from None
 
 
@@ -80,7 +80,7 @@ def hold_standard_descriptors() -> None:
         try:
             os.fstat(number)
         except OSError as error:
-            let_through(error)
+            reraise_from_handler(error)
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
 
 
@@ -89,7 +89,7 @@ def forget_stdout() -> None:
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (AttributeError, OSError, ValueError) as error:
-        let_through(error)  # else what was put in the place of stdout has no number
+        reraise_from_handler(error)  # else what was put in the place of stdout has no number
 
 
 def show(blocks: Sequence[str | Table], out: Out) -> None:
@@ -144,7 +144,7 @@ def stdout_kept_apart() -> Iterator[Out]:
     try:
         is_real = ours.fileno() == 1
     except (AttributeError, OSError, ValueError) as error:  # none, or one that was put in its place
-        let_through(error)
+        reraise_from_handler(error)
         is_real = False
     if not is_real:
         with redirect_stdout(sys.stderr):
@@ -155,7 +155,7 @@ def stdout_kept_apart() -> Iterator[Out]:
     try:
         os.dup2(2, 1)
     except OSError as error:  # stderr is closed
-        let_through(error)
+        reraise_from_handler(error)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     out = open(kept, "w", encoding=ours.encoding, errors="backslashreplace")  # noqa: SIM115
     answer = Out(out)

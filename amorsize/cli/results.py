@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._watching.descriptors import used_meanwhile
 from amorsize.cli.command import WRONG_CALL, FailureError
 from amorsize.cli.ctrl_c import CtrlCLater
@@ -99,7 +99,7 @@ def _told_of(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        let_through(error)
+        reraise_from_handler(error)
         raise FailureError(f"{clean(path)} cannot be written: {error.strerror}.") from None
 
 

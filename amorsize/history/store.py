@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.cache import file_guard, folder_guard, location
 from amorsize.cache.json_text import RefusedError, decoded
 from amorsize.errors import HistoryError
@@ -69,7 +69,7 @@ def _put_in_place(part: str, whole: str, *, replace: bool) -> None:
         except FileExistsError:
             raise HistoryError("another process has just saved a result of that name") from None
         except OSError as error:  # no hard links here
-            let_through(error)
+            reraise_from_handler(error)
     os.replace(part, whole)
 
 
@@ -102,7 +102,7 @@ def all_documents() -> Iterator[tuple[str, dict[str, Any] | None]]:
             except FileNotFoundError:
                 continue
             except (RefusedError, OSError) as error:
-                let_through(error)
+                reraise_from_handler(error)
                 yield file.removesuffix(_ENDING), None
 
 
@@ -174,7 +174,7 @@ def _read(path: str) -> dict[str, Any]:
     except FileNotFoundError:
         raise
     except OSError as error:
-        let_through(error)
+        reraise_from_handler(error)
         raise RefusedError("it cannot be opened as a plain file") from error
     with open(file, "rb") as stream:
         found = os.fstat(file)
@@ -195,7 +195,7 @@ def _named_trouble(done: str) -> Iterator[None]:
     except folder_guard.TroubleError as error:
         why = str(error)
     except OSError as error:
-        let_through(error)
+        reraise_from_handler(error)
         if isinstance(error, HistoryError):
             raise
         why = f"{error.strerror or error}: {error.filename!r}"

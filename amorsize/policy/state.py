@@ -144,7 +144,7 @@ class State:
         return None if self._host is None else self._host.n_cores
 
     @property
-    def n_places(self) -> int:
+    def n_most_jobs(self) -> int:
         """The most that may run at once, by cores and by what the user allows."""
         n_most = self.host.n_cores
         if self.costs.waits and self.route is not None:

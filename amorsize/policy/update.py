@@ -87,8 +87,8 @@ def _left(state: State, event: WorkerRetired) -> None:
 
 def _grown(state: State, event: MemoryGrown) -> None:
     alive = {worker.number for worker in state.workers}
-    n_places = max(state.n_places, len(alive))
-    if (found := state.limits.memory.see(event, alive=alive, n_places=n_places)) is not None:
+    n_most = max(state.n_most_jobs, len(alive))
+    if (found := state.limits.memory.see(event, alive=alive, n_most=n_most)) is not None:
         state.note(*found)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.progress import Progress
 
 TYPE_CHECKING = False
@@ -95,7 +95,7 @@ class Callback:
         try:
             self._function(progress)
         except Exception as error:
-            let_through(error)
+            reraise_from_handler(error)
             self._function = None
             self._warn(
                 f"progress= of {self._name} raised {type(error).__name__}: {error}. "

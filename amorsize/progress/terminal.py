@@ -11,7 +11,7 @@ import _thread
 import os
 import sys
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.progress import Progress
 
 TYPE_CHECKING = False
@@ -115,7 +115,7 @@ class TerminalLine:
         try:
             return os.get_terminal_size(self._stream.fileno()).columns or USUAL_COLUMNS
         except (AttributeError, OSError, ValueError) as error:
-            let_through(error)
+            reraise_from_handler(error)
             return USUAL_COLUMNS
 
     def _is_in_front(self) -> bool:
@@ -123,7 +123,7 @@ class TerminalLine:
         try:
             return os.tcgetpgrp(self._stream.fileno()) == os.getpgrp()
         except (AttributeError, OSError, ValueError) as error:
-            let_through(error)
+            reraise_from_handler(error)
             return True  # not the terminal that we were started from, which nobody else has
 
 

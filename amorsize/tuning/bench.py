@@ -15,7 +15,7 @@ from amorsize._engine.options import call_options
 from amorsize._engine.state.call import Invocation
 from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._workers import nesting, protocol
 from amorsize.errors import WorkerDied
 from amorsize.policy.value import Value, inf
@@ -118,7 +118,7 @@ class Workers:
         except OutOfTime:
             return _ended(plan, part, perf_counter() - began, 0, self.n_items)
         except Exception as error:
-            let_through(error)
+            reraise_from_handler(error)
             if plan.backend == "serial" and not isinstance(error, WorkerDied):
                 raise
             return _failed(plan, part, perf_counter() - began, error)
@@ -170,7 +170,7 @@ def _timed(
     except OutOfTime:
         return _ended(plan, part, perf_counter() - began, call.n_done, n_all)
     except Exception as error:
-        let_through(error)
+        reraise_from_handler(error)
         if plan.backend == "serial":
             raise
         return _failed(plan, part, perf_counter() - began, error)

@@ -114,7 +114,7 @@ class ItemSeeding:
         from amorsize._workers.random_streams import places_of
 
         work, source = self._call.work, self._call.source
-        is_told = source.all_read and not source.in_turn and not self._call.is_stream
+        is_told = source.all_read and not source.in_lockstep and not self._call.is_stream
         drawn = {place for name in reach.draws for place in places_of(name)}
         seeded = {place for name in reach.reseeds for place in places_of(name)}
         if not (is_told and seeded and drawn <= seeded):
@@ -126,7 +126,7 @@ class ItemSeeding:
     def _is_seeded_by_data(self) -> bool:
         """Whether reading an item sets the generator that it draws from; it stays in the caller."""
         source = self._call.source
-        if not (source.in_turn and self._call.caller_may_run_items):
+        if not (source.in_lockstep and self._call.caller_may_run_items):
             return False
         from amorsize._engine.data.source import Reading
         from amorsize._engine.reading.reading_order import why_as_in_loop

@@ -94,14 +94,14 @@ class Turns:
 
     def _go_ahead(self) -> bool:
         """Let items be read ahead of those that are run, unless that may change something."""
-        from amorsize._engine.reading.reading_order import why_in_turn
+        from amorsize._engine.reading.reading_order import why_in_lockstep
 
         call, source = self._call, self._source
         next_items = [call.work.item(call.work.results.n_in_order)] if call.work.n_left else []
-        why = why_in_turn(source.parts, call.task.function, call.options, next_items)
+        why = why_in_lockstep(source.parts, call.task.function, call.options, next_items)
         if why is not None:
             self._recorder.tell(DataDependsOnItems(why=why))
-        source.in_turn = why is not None
+        source.in_lockstep = why is not None
         return why is None
 
     # -- in the caller ----------------------------------------------------------------------
@@ -182,7 +182,7 @@ class Turns:
         self._workers.stop_clock()
         if not self._is_judged:
             self._judge()
-            source.in_turn = call.tuner.request.caller_reason is not None
+            source.in_lockstep = call.tuner.request.caller_reason is not None
         else:
             source.read(1, 0.0)
             self._failures.note_broken_data()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain, compress, islice, repeat
 
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._workers.protocol import slice_of
 from amorsize.errors import InvalidOptionError
 
@@ -37,7 +37,7 @@ class Sliced:
         self.n_read = n_items
         self.item_bytes = 0  # of those that were read for this call
         self.all_read = self.is_quick = True
-        self.in_turn = self.tells = False
+        self.in_lockstep = self.tells = False
         self.read_s = 0.0
         self.ahead: ReadAhead | None = None  # nothing has to be read
         self.has_changed = False  # in length, since the call began
@@ -81,13 +81,13 @@ class Reading:
         parts: The iterators that these come from, whether they run code when they go on or not.
     """
 
-    in_turn: bool  # an item is read after the one before was run, as in a loop
+    in_lockstep: bool  # an item is read after the one before was run, as in a loop
 
     def __init__(self, iterator: Iterator[Any], parts: tuple[Any, ...] = ()) -> None:
         self.iterator = iterator
         self.ahead: ReadAhead | None = None  # a thread that reads, if the user has asked for that
         self.parts = parts
-        self.in_turn = any(map(goes_in_turn, parts))
+        self.in_lockstep = any(map(goes_in_lockstep, parts))
         self._items: list[Any] = []
         self._first = 0  # index of _items[0]
         self.n_read = 0
@@ -130,7 +130,7 @@ class Reading:
             try:
                 self._items.extend(islice(self.iterator, min(block, n_more)))
             except Exception as error:  # Ctrl-C and exits are raised at once
-                let_through(error)
+                reraise_from_handler(error)
                 self.error, self.all_read = error, True
             n_got = len(self._items) - before
             self.n_read += n_got
@@ -224,7 +224,7 @@ class Turn:
         self.item: Any = None  # the latest one that has failed
         self.has_failed = False
         self.fails = False  # whether an item has raised, and errors are not results
-        loud = [one for one in parts if goes_in_turn(one)]
+        loud = [one for one in parts if goes_in_lockstep(one)]
         # A generator tells whether it runs. For other iterators, the items read are counted.
         self._generators = loud if all(type(one) is GENERATOR for one in loud) else None
         self._ticks, self._n_ticks = repeat(True, n_items + 1), n_items + 1
@@ -268,7 +268,7 @@ _NOTICING = frozenset(
 )
 
 
-def goes_in_turn(iterator: Any) -> bool:
+def goes_in_lockstep(iterator: Any) -> bool:
     """Whether an iterator has to wait for items, which may change what it gives, or end it."""
     return not is_quiet(iterator) or _name_of_type(iterator) in _NOTICING
 

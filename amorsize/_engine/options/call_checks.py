@@ -7,7 +7,7 @@ import sys
 from _collections_abc import Mapping  # collections.abc takes 2 ms to import
 
 from amorsize._function.callables import own
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.errors import WrongTypeError
 
 TYPE_CHECKING = False
@@ -84,7 +84,7 @@ def shown(value: object) -> str:
     try:
         text = repr(value)
     except Exception as error:
-        let_through(error)
+        reraise_from_handler(error)
         return f"<{type(value).__name__}>"
     return text if len(text) <= _SHOWN_CHARS else f"{text[: _SHOWN_CHARS - 3]}..."
 

@@ -243,7 +243,7 @@ def why_not_threads(func: Callable[..., Any], options: Options) -> str | None:
     return against_threads(examine(func)[0], options)
 
 
-def why_in_turn(func: Callable[..., Any], options: Options) -> str | None:
+def why_one_at_a_time(func: Callable[..., Any], options: Options) -> str | None:
     """Why no two items may run at once in one process of an executor; None: they may.
 
     Such a process may have many threads, and no item is watched there. So reading has to decide.

@@ -8,7 +8,7 @@ next item is there. Beyond that, the caller would wait for itself.
 from __future__ import annotations
 
 from amorsize._engine.reading.behind_data import codes_of, within_reach_of
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Waiters:
         try:
             return all(is_empty(one) for is_empty, one in self._empty)
         except (OSError, ValueError) as error:  # closed: reading on raises the error
-            let_through(error)
+            reraise_from_handler(error)
             return False
 
 

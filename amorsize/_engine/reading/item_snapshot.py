@@ -13,7 +13,7 @@ import stat
 from _collections import deque  # type: ignore[import-not-found]  # all of `collections` takes 5 ms
 from itertools import islice
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -116,7 +116,7 @@ class _Tracer:
         try:
             found = os.stat(value)
         except (OSError, ValueError) as error:
-            let_through(error)
+            reraise_from_handler(error)
             self.parts.append(None)
             return
         self.names_file = True
@@ -154,7 +154,7 @@ class _Tracer:
         try:
             self.parts.append(getattr(value, "closed", None) is True)
         except Exception as error:  # an attribute of the user's class may raise anything
-            let_through(error)
+            reraise_from_handler(error)
             self.parts.append(None)
 
 

@@ -32,7 +32,7 @@ LOOKING = frozenset(
 FOR_ITER = op_number("FOR_ITER")
 
 
-def why_in_turn(
+def why_in_lockstep(
     parts: Sequence[Any], func: Any, options: Options, items: Sequence[object]
 ) -> str | None:
     """Why the next item may depend on how this one was run, in words; None: nothing suggests that.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +35,6 @@ def notify(
         try:
             on_retune(one)
         except Exception as error:
-            let_through(error)
+            reraise_from_handler(error)
             warn(f"on_retune= of {name} raised {type(error).__name__}: {error}")
     return dated

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._engine.caller.handing_over import Consumer
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._profiles import memory_store
 from amorsize._workers import nesting
 from amorsize.progress import Progress, display
@@ -117,7 +117,7 @@ class Meter:
         try:
             show(progress)
         except (OSError, ValueError) as error:  # a closed terminal must not cost the results
-            let_through(error)
+            reraise_from_handler(error)
             self._display = None
 
     # -- how far it is ----------------------------------------------------------------------

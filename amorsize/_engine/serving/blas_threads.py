@@ -14,7 +14,7 @@ import os
 import sys
 
 from amorsize._host import procfs
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _find() -> Iterator[Any]:
             try:
                 library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD | os.RTLD_NOW)
             except OSError as error:
-                let_through(error)
+                reraise_from_handler(error)
                 continue  # the file is mapped, but not loaded as a library
             if (number := _number_in(library)) is not None:
                 yield number

@@ -93,7 +93,7 @@ class Workers:
             and self._call.tuner.workers.n_in_flight
             and not self._call.work.n_left
         ):
-            may_read = self._call.work.limit is None and not self._call.source.in_turn
+            may_read = self._call.work.limit is None and not self._call.source.in_lockstep
             timeout_s = 0.0 if may_read else timeout_s
             if self._call.source.tells:
                 timeout_s = min(timeout_s, ASK_S)

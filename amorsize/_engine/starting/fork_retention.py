@@ -38,7 +38,7 @@ class ForkRetention:
         """Why workers have to end with the call, by what the function does; None: they need not."""
         if self._call.fork_reason is not None:
             return self._call.fork_reason
-        if self.is_first and self._call.tuner.n_places < MANY:
+        if self.is_first and self._call.tuner.n_most_jobs < MANY:
             return "few workers are kept from a second call on"
         if self._reach is None:
             self._reach = _why_not(self._call) or _reach_of(self._call)

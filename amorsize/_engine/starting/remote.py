@@ -61,10 +61,10 @@ class RemoteWorkers:
         self._recorder: Recorder | None = None
         self.backend = "thread" if self.adapter.shares_memory else "process"
         #: Why no two items may run at once in one process; None: they may.
-        self.why_in_turn: str | None = None
+        self.why_one_at_a_time: str | None = None
         if self.adapter.shares_memory:
             return
-        self.why_in_turn = placement.why_in_turn(function, options)
+        self.why_one_at_a_time = placement.why_one_at_a_time(function, options)
         if self.goes_alone(options) and options.chunksize not in (None, 1):
             self.adapter.close()
             raise InvalidOptionError(
@@ -99,7 +99,7 @@ class RemoteWorkers:
     @property
     def n_workers(self) -> int | None:
         """How many chunks it runs at once; None: unknown."""
-        return self.adapter.n_workers(one_per_process=self.why_in_turn is not None)
+        return self.adapter.n_workers(one_per_process=self.why_one_at_a_time is not None)
 
     def host(self, host: Host) -> Host:
         """The host with the cores of these workers, and with what reaching them costs."""
@@ -116,9 +116,9 @@ class RemoteWorkers:
         self, task: Task, payload: Callable[[], Payload], tuner: Tuner, recorder: Recorder
     ) -> ExecutorPool:
         """The pool of these workers. The recorder is told of their costs and losses."""
-        task.in_turn = self.why_in_turn is not None
-        if self.why_in_turn is not None:
-            tuner.note("one item at a time in each process", self.why_in_turn)
+        task.one_chunk_at_a_time = self.why_one_at_a_time is not None
+        if self.why_one_at_a_time is not None:
+            tuner.note("one item at a time in each process", self.why_one_at_a_time)
         self._tuner, self._recorder = tuner, recorder
         page = self.adapter.dashboard()
         unknown = (

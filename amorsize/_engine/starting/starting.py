@@ -152,9 +152,9 @@ class Starter:
         if self._call.fork_reason is not None and start_method.uses_loky():
             executor = "the executor that runs worker processes on this platform"
             call_options.refuse_unkept(options, "executor", executor)
-        host, n_places = self._call.tuner.host, self._call.tuner.n_places
+        host, n_most_jobs = self._call.tuner.host, self._call.tuner.n_most_jobs
         n_asked = options.n_jobs if options.n_jobs not in (None, -1) else None
-        n_most = max(64, best_backend.most_processes(host), n_places) + 8
+        n_most = max(64, best_backend.most_processes(host), n_most_jobs) + 8
         retention = self._inspection.retention
         if (kept := self._kept_pool(retention, n_most, n_asked)) is not None:
             return kept
@@ -267,7 +267,7 @@ class Starter:
     @property
     def _n_library_threads(self) -> int:
         """How many threads a library may use in each worker, so that all fit into the cores."""
-        return max(1, self._call.tuner.host.n_cores // self._call.tuner.n_places)
+        return max(1, self._call.tuner.host.n_cores // self._call.tuner.n_most_jobs)
 
     def _cannot_start(self, backend: str, error: Exception) -> None:
         """Go on with the workers that are there, as the system has no room for another."""

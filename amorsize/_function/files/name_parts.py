@@ -17,7 +17,7 @@ from amorsize._function.files.item_paths import (
 )
 from amorsize._function.files.item_spelling import spelled
 from amorsize._function.files.item_values import FIRST_TRUE, TEXT_OF, Given, called
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def _of_constants(known: Known, values: list[Any], kind: str) -> Part | None:
     try:
         given = constant(called(known, values))
     except Exception as error:  # the program will meet it as well
-        let_through(error)
+        reraise_from_handler(error)
         return None
     return given.replace(kind=given.kind or kind)
 

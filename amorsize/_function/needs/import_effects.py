@@ -11,7 +11,7 @@ import sys
 
 from amorsize._function import bytecode, callable_walk, callables, ownership
 from amorsize._function.callables import FUNCTION, MISSING, is_module
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _found(name: str, module: Any, spec: Any) -> str | None:
     try:
         code = spec.loader.get_code(name)
     except Exception as error:  # no such method, no such file any more: nothing can be told
-        let_through(error)
+        reraise_from_handler(error)
         return None
     if not isinstance(code, _CODE):
         return None

@@ -11,7 +11,7 @@ import sys
 
 from amorsize._function.callables import is_module
 from amorsize._function.ownership import is_own_file, is_own_module
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def effect_of_import(func: FunctionType, name: str) -> str | None:
         try:
             found = _Reader().first_effect(full_name)
         except Exception as error:  # a source that cannot be read, or is none
-            let_through(error)
+            reraise_from_handler(error)
             found = f"{full_name}, which cannot be read"
         if found is not None:
             return found

@@ -27,7 +27,7 @@ from amorsize._function.sharing.code import Code
 from amorsize._function.sharing.findings import Findings, Objects, Reach
 from amorsize._function.sharing.values import MAX_EXAMINED, Values
 from amorsize._function.unlike_items import MOST_KINDS
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def examine(func: Callable[..., object], items: Sequence[object] = ()) -> tuple[
     try:
         examination.follow(items)
     except Exception as error:  # whatever attributes of an odd object may raise
-        let_through(error)
+        reraise_from_handler(error)
         what = f"what could not be examined ({type(error).__name__})"
         examination.findings.doubt(what)
         examination.findings.copies[what] = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._host import import_hooks
-from amorsize._host.signals import let_through, raised_by_handler
+from amorsize._host.signals import raised_by_handler, reraise_from_handler
 from amorsize._workers.carried_state import interpreter_state, library_settings
 from amorsize._workers.messages import serialization
 from amorsize.errors import SerializationError
@@ -113,7 +113,7 @@ def _pickled(value: Any) -> bytes | None:
     try:
         return serialization.dumps(value)
     except Exception as error:
-        let_through(error)
+        reraise_from_handler(error)
         return None
 
 

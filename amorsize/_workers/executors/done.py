@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._clusters.buffers import Buffer
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._workers.messages import exception_pickling, serialization
 from amorsize._workers.protocol import ChunkDone
 
@@ -26,7 +26,7 @@ def done_of(submission: Submission, content: list[Any]) -> ChunkDone:
         try:
             results = serialization.loads(results)
         except Exception as failure:
-            let_through(failure)
+            reraise_from_handler(failure)
             results = serialization.cannot_read_back(chunk.start, n_done, failure)
             some_stayed = True
     if isinstance(error, bytes):

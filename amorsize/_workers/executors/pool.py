@@ -11,7 +11,7 @@ from _queue import Empty, SimpleQueue
 
 from amorsize._clusters.protocol import CANCELLED, DIED, FAILED, UNSTARTED, raise_if_gone
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._workers.executors.chunks import SentChunks, SharedChunks
 from amorsize._workers.executors.costs import ChunkCosts
 from amorsize._workers.executors.done import done_of, failed
@@ -79,7 +79,7 @@ class ExecutorPool:
         self._processes = Processes(
             adapter,
             self._in_flight,
-            one_per_process=task.in_turn,
+            one_per_process=task.one_chunk_at_a_time,
             is_single=task.single,
             start_timeout_s=start_timeout_s,
             warn=warn,
@@ -127,7 +127,7 @@ class ExecutorPool:
                 done=partial(self._put_event, submission),
             )
         except Exception as error:
-            let_through(error)
+            reraise_from_handler(error)
             if self._adapter.meaning(error) != DIED:
                 self._in_flight.discard(submission)
                 raise WorkersUnavailable(

@@ -47,7 +47,7 @@ class LoadedTask:
 
     def __init__(self, task: Task) -> None:
         self.task, self._function = task, task.function_of_one()
-        if task.seed is not None and not task.in_turn:
+        if task.seed is not None and not task.one_chunk_at_a_time:
             self._function = taking_turns(task.wrappable(self._function), _turn)
         self._set_up: dict[int, BaseException | None] = {}  # by thread
 
@@ -75,8 +75,8 @@ class LoadedTask:
     ) -> tuple[Any, ...]:
         """Run a chunk; gives the number of items done, their times, their results, an error."""
         out: list[Any] = []
-        in_turn = self.task.in_turn
-        if in_turn:
+        one_chunk_at_a_time = self.task.one_chunk_at_a_time
+        if one_chunk_at_a_time:
             _turn.acquire()  # waiting for it is no part of what the items take
         delay_clock = RunDelayClock()
         nesting.enter()
@@ -97,7 +97,7 @@ class LoadedTask:
         finally:
             nesting.leave()
             delay_clock.close()
-            if in_turn:
+            if one_chunk_at_a_time:
                 _turn.release()
         times_s = ran.wall_s, ran.cpu_s, ran.run_delay_s
         return ran.n_done, times_s, 0.0, out, ran.error, False

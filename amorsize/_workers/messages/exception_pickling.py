@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._workers.messages import tracebacks
 from amorsize._workers.messages.pickling_apart import dumps_without, loads_with
 from amorsize._workers.messages.serialization import dumps, loads, short_repr, short_text
@@ -101,7 +101,7 @@ def _loaded(
     try:
         error: BaseException = loads_with(packed, made if members else {})
     except Exception as failure:  # only the worker has its class, for example
-        let_through(failure)
+        reraise_from_handler(failure)
         why = f"{type(failure).__name__}: {failure}"
         error = _remote_error(told, why, _numbered(members, made))
     return error

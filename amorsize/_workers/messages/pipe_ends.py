@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class End:
             # Opening must not block if the other end is gone; reading and writing block as before.
             found = os.open(self._path, self._flags | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
-            let_through(error)
+            reraise_from_handler(error)
             raise BrokenPipeError("the pipe to the caller is gone") from error
         if what_is(found) != self._is:
             os.close(found)
@@ -66,7 +66,7 @@ def what_is(descriptor: int) -> tuple[int, ...] | None:
     try:
         return os.fstat(descriptor)[:3]
     except OSError as error:
-        let_through(error)
+        reraise_from_handler(error)
         return None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._host.signals import let_through, raised_by_handler
+from amorsize._host.signals import raised_by_handler, reraise_from_handler
 from amorsize._workers.messages import framing
 from amorsize.errors import SerializationError
 
@@ -159,7 +159,7 @@ def short_repr(value: Any) -> str:
     try:
         text = bounded(lambda: repr(value[:REPR_LENGTH] if type(value) in _LONG else value))
     except Exception as error:
-        let_through(error)
+        reraise_from_handler(error)
         text = f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
     return text if len(text) <= REPR_LENGTH else text[: REPR_LENGTH - 3] + "..."
 
@@ -175,7 +175,7 @@ def short_text(error: BaseException) -> str:
     try:
         return str(error)
     except Exception as failure:
-        let_through(failure)
+        reraise_from_handler(failure)
         return f"<str() raised {type(failure).__name__}>"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from struct import Struct
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def _room() -> tuple[mmap, memoryview] | None:
     try:
         found = mmap.mmap(-1, 2 * ROOM_BYTES)
     except (OSError, ValueError) as error:
-        let_through(error)
+        reraise_from_handler(error)
         return None
     return found, memoryview(found)
 
@@ -208,7 +208,8 @@ def _mapped(
                 os.ftruncate(descriptor, all_bytes)
             return mmap.mmap(descriptor, all_bytes), True
         except (OSError, ValueError) as error:
-            let_through(error)  # else a limit on memory or files, here or where it was made
+            reraise_from_handler(error)
+            # A limit on memory or files, here or where it was made.
     if not is_made:
         os.ftruncate(descriptor, head_bytes)
     return mmap.mmap(descriptor, head_bytes), False

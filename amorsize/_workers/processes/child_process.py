@@ -14,7 +14,7 @@ from time import sleep
 
 from amorsize._host import procfs
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import let_through, signals
+from amorsize._host.signals import reraise_from_handler, signals
 from amorsize._workers import subprocess_time
 
 TYPE_CHECKING = False
@@ -131,7 +131,7 @@ class Child:
         try:
             found = None if self.pidfd is None else os.fstat(self.pidfd)[:3]
         except OSError as error:
-            let_through(error)
+            reraise_from_handler(error)
             found = None
         return self.pidfd if found == self._is else None
 
@@ -158,7 +158,7 @@ class Child:
             try:
                 return os.waitid(os.P_PIDFD, pidfd, options)
             except OSError as error:
-                let_through(error)
+                reraise_from_handler(error)
                 if error.errno != errno.EINVAL:  # Linux 5.3 has pidfds but cannot wait for them
                     raise
         return os.waitid(os.P_PID, self.pid, options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import let_through, no_interrupts
+from amorsize._host.signals import no_interrupts, reraise_from_handler
 from amorsize._workers import stream_calls
 from amorsize._workers.messages import framing, serialization
 from amorsize._workers.messages.shared_memory import SharedBlock
@@ -49,7 +49,7 @@ class ForkPool(ProcessPoolBase):
     def __init__(
         self, task: Task, *, n_workers: int, keep: Callable[[ForkPool], None] | None = None
     ) -> None:
-        self.n_places, self._keep = n_workers, keep
+        self.n_most, self._keep = n_workers, keep
         self.resting: list[WorkerHandle] = []  # they wait for a call
         serialization.pickle()  # loaded once here, instead of in every fork
         self._shared = SharedBlock(n_workers)
@@ -146,7 +146,7 @@ class ForkPool(ProcessPoolBase):
             try:
                 more = handle.reader.feed(handle.read_fd)
             except OSError as error:
-                let_through(error)
+                reraise_from_handler(error)
                 return
             for kind, payload in handle.reader.frames():
                 if kind == framing.TEXT:

@@ -11,7 +11,7 @@ import os
 import sys
 
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._workers import diverted_output, inherited_descriptors
 from amorsize._workers.messages.pipe_ends import End
 from amorsize._workers.processes import child_setup, parent_death
@@ -84,7 +84,7 @@ class Forks:
             self.free_slots.remove(slot)
             self.ahead.insert(0, WorkerHandle(-1, process, read_fd, write_fd, self._shared, slot))
         if failure is not None:
-            let_through(failure)  # now that every worker is noted, or gone
+            reraise_from_handler(failure)  # now that every worker is noted, or gone
             if not self.ahead:
                 raise failure
         self._n_forked += len(self.ahead)

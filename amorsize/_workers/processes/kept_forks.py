@@ -218,7 +218,7 @@ class KeptForks:
             found = [len(pool.resting) for pool, was, _ in self._pools if was.is_still(standing)]
         return max(found, default=0)
 
-    def take(self, standing: Standing, n_places: int) -> ForkPool | None:
+    def take(self, standing: Standing, n_workers: int) -> ForkPool | None:
         """Take a pool with room for this many workers, some of which wait; None: there is none.
 
         All other pools of the same function are ended.
@@ -230,7 +230,7 @@ class KeptForks:
                 pool, was, _ = one
                 if was.is_for(standing):
                     self._pools.remove(one)
-                    if found is None and was.is_still(standing) and pool.n_places >= n_places:
+                    if found is None and was.is_still(standing) and pool.n_most >= n_workers:
                         found = pool
                     else:
                         pool.end_resting()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._workers.messages.pipe_ends import close_if, what_is
 
 SIGKILL = 9
@@ -55,7 +55,7 @@ def die_with_parent(reading: int) -> None:
         fcntl.fcntl(own, fcntl.F_SETFL, fcntl.fcntl(own, fcntl.F_GETFL) | os.O_ASYNC)
         _held = own
     except (ImportError, AttributeError, OSError) as error:
-        let_through(error)
+        reraise_from_handler(error)
         return  # not Linux: workers look for the caller between chunks
 
 
@@ -72,5 +72,5 @@ def outlive_parent() -> None:
         if held >= 0:
             os.close(held)
     except OSError as error:
-        let_through(error)
+        reraise_from_handler(error)
         return  # an item has closed it

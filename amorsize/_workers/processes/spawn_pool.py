@@ -11,7 +11,7 @@ import sys
 
 from amorsize._function.ownership import is_own_module
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import let_through, no_interrupts
+from amorsize._host.signals import no_interrupts, reraise_from_handler
 from amorsize._workers import stream_calls, worker_numbers
 from amorsize._workers.messages import exception_pickling, framing, serialization
 from amorsize._workers.processes import warm_blocks
@@ -84,7 +84,7 @@ class SpawnPool(ProcessPoolBase):
         try:
             self._lent = Lent(whole)
         except OSError as error:  # the system has no such memory, or limits files
-            let_through(error)
+            reraise_from_handler(error)
             return None
         return serialization.dumps((self._surroundings, None, self._lent.location))
 

@@ -10,7 +10,7 @@ from struct import Struct
 
 from amorsize._host import import_hooks, signals
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._workers import first_items, nesting, stream_calls, worker_numbers
 from amorsize._workers.carried_state import caller_state
 from amorsize._workers.messages import exception_pickling, framing, serialization
@@ -236,7 +236,7 @@ def _folder() -> str | None:
     try:
         return os.getcwd()
     except OSError as error:  # it was removed
-        let_through(error)
+        reraise_from_handler(error)
         return None
 
 

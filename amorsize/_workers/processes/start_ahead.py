@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from amorsize._host.signals import let_through, no_interrupts
+from amorsize._host.signals import no_interrupts, reraise_from_handler
 from amorsize._workers.processes.library_threads import thread_variables
 from amorsize._workers.processes.warm_pool import WarmWorker, pool
 
@@ -22,6 +22,6 @@ def start_ahead(n_workers: int) -> int:
             try:
                 pool.put(WarmWorker(environ, 1))
             except OSError as error:
-                let_through(error)
+                reraise_from_handler(error)
                 return n_started
     return n_workers

@@ -7,7 +7,7 @@ import os
 import sys
 
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import blocked, let_through, no_interrupts
+from amorsize._host.signals import blocked, no_interrupts, reraise_from_handler
 from amorsize._workers.messages import framing
 from amorsize._workers.messages.shared_memory import SharedBlock, memory_file
 from amorsize._workers.processes.child_process import Child
@@ -94,7 +94,7 @@ class WarmWorker(WorkerHandle):
                 if not self.reader.feed(self.read_fd):
                     break
             except OSError as error:
-                let_through(error)
+                reraise_from_handler(error)
                 break
             self.n_ends -= sum(kind == framing.FREE for kind, _ in self.reader.frames())
         return not self.n_ends
@@ -281,5 +281,5 @@ def _shared_memory() -> tuple[int, SharedBlock | None]:
     except OSError as error:
         if descriptor >= 0:
             os.close(descriptor)
-        let_through(error)
+        reraise_from_handler(error)
         return -1, None  # without it, the death of a worker names no item

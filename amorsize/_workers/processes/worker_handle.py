@@ -6,7 +6,7 @@ import os
 import select
 
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import let_through, raised_by_handler
+from amorsize._host.signals import raised_by_handler, reraise_from_handler
 from amorsize._workers.messages import exception_pickling, framing, serialization, transport
 from amorsize._workers.messages.pipe_ends import close_if, what_is
 from amorsize._workers.messages.shared_memory import SharedBlock
@@ -211,7 +211,7 @@ def widen(descriptor: int) -> None:
 
         fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     except (ImportError, AttributeError, OSError) as error:
-        let_through(error)
+        reraise_from_handler(error)
         return  # the default of 64 KiB works as well, in more turns
 
 

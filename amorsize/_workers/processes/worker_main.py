@@ -11,7 +11,7 @@ from time import process_time
 
 from amorsize._function import sizeof
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._workers import diverted_output, first_items, subprocess_time, worker_numbers
 from amorsize._workers.chunk import no_clock, run_chunk
 from amorsize._workers.messages import exception_pickling, framing, serialization, transport
@@ -338,4 +338,4 @@ def flush_streams() -> None:
             if stream is not None:
                 stream.flush()
         except (OSError, ValueError) as error:
-            let_through(error)  # else closed or broken, as for prints of items
+            reraise_from_handler(error)  # else closed or broken, as for prints of items

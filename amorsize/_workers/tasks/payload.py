@@ -15,7 +15,7 @@ from amorsize._function.needs import import_effects
 from amorsize._function.needs.dependencies import needs_of
 from amorsize._function.ownership import MAIN
 from amorsize._function.shareable_values import is_shareable
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._workers.carried_state import caller_state
 from amorsize._workers.messages import serialization
 from amorsize._workers.protocol import Task
@@ -159,7 +159,7 @@ class Payload:
             try:
                 data, parts = serialization.dumps_apart(items)
             except Exception as error:
-                let_through(error)
+                reraise_from_handler(error)
                 data, parts = b"__main__", []
             if not names_main(data):  # another process does not find it under that name
                 return data, parts
@@ -171,13 +171,13 @@ class Payload:
         try:
             return self._dumped(by_value, parts)
         except Exception as error:
-            let_through(error)
+            reraise_from_handler(error)
             self._needs.leave_what_cannot_travel(lambda one: why_not_pickled(one, by_value) is None)
             self._refuse_what_is_shared()
         try:
             return self._dumped(by_value, parts)
         except Exception as error:
-            let_through(error)
+            reraise_from_handler(error)
             part = unpicklable_part(self._parts(), by_value) or f"{type(error).__name__}: {error}"
             raise SerializationError(
                 f"{self.name} cannot be sent to a worker process: {part}. Create it inside the "
@@ -204,7 +204,7 @@ class Payload:
             "generators": task.generators and tuple(map(as_sent, task.generators)),
             "keep_errors": task.keep_errors,
             "single": task.single,
-            "in_turn": task.in_turn,
+            "one_chunk_at_a_time": task.one_chunk_at_a_time,
             "setup": task.setup,
             "teardown": task.teardown,
             "most_bytes": task.most_bytes,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._workers.messages.shared_memory import PAGE_BYTES, in_pages, memory_file
 from amorsize.errors import SerializationError
 
@@ -145,7 +145,7 @@ class Borrowed:
         try:
             found = self._has_copies()
         except OSError as error:  # no /proc, or no page map
-            let_through(error)
+            reraise_from_handler(error)
             return False
         self._n_faults = getrusage(RUSAGE_SELF).ru_minflt
         return found

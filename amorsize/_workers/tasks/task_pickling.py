@@ -11,7 +11,7 @@ from amorsize._function.callables import FUNCTION, METHOD, MODULE, is_made_at_ru
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.needs import stdlib_wrappers
 from amorsize._function.ownership import MAIN, is_ours
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._workers.carried_state import caller_state
 from amorsize._workers.messages import serialization
 from amorsize._workers.messages.code_pickle import is_found
@@ -110,7 +110,7 @@ def dumped_by_name(
         pickler = by_name(buffer, serialization.PROTOCOL, buffer_callback=_aside(parts))
         pickler.dump(CallOnLoad(load, (*content, [])))
     except Exception as error:  # cloudpickle can do more
-        let_through(error)
+        reraise_from_handler(error)
         return None
     data = buffer.getvalue()
     return None if names_main(data) else data  # other processes have another module of that name
@@ -285,7 +285,7 @@ def why_not_pickled(value: Any, by_value: frozenset[str]) -> str | None:
     try:
         dumped_with_code(unpacked, (value,), by_value)
     except Exception as error:
-        let_through(error)
+        reraise_from_handler(error)
         return f"{type(error).__name__}: {error}"
     return None
 

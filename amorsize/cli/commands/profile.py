@@ -9,7 +9,7 @@ from typing import Any
 
 from amorsize import cache
 from amorsize._host import resources
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize._profiles import exchange
 from amorsize.cli.command import Answer, Command, FailureError
 from amorsize.cli.commands.cache import (
@@ -87,7 +87,7 @@ def _export(asked: argparse.Namespace) -> Answer:
     except FileExistsError:
         raise FailureError(f"{asked.file} exists, and is not overwritten. Name another.") from None
     except OSError as error:
-        let_through(error)
+        reraise_from_handler(error)
         raise FailureError(f"{asked.file} cannot be written: {error.strerror}.") from None
     return Answer(
         document={"n_exported": len(sound), "file": os.path.abspath(asked.file)},
@@ -102,7 +102,7 @@ def _import(asked: argparse.Namespace) -> Answer:
     except exchange.FileError as error:
         raise FailureError(f"{asked.file}: {error}.") from None
     except (OSError, ValueError) as error:
-        let_through(error)
+        reraise_from_handler(error)
         reason = getattr(error, "strerror", None) or error
         raise FailureError(f"{asked.file} cannot be read: {reason}.") from None
     if asked.name:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.cli import numbers
 from amorsize.cli.command import Answer, Command, FailureError, Table
 from amorsize.cli.text import clean
@@ -17,7 +17,7 @@ def _simulate(asked: argparse.Namespace) -> Answer:
     try:
         world = simulate.load(asked.trace)
     except OSError as error:
-        let_through(error)
+        reraise_from_handler(error)
         raise FailureError(f"{asked.trace} cannot be read: {error.strerror}.") from None
     forecasts = simulate.forecast(world, asked.cores or sorted({world.n_cores, *_USUAL_CORES}))
     document = {

@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Any
 
-from amorsize._host.signals import let_through
+from amorsize._host.signals import reraise_from_handler
 from amorsize.cli import data, target
 from amorsize.cli.command import INTERRUPTED, Answer, Argument, Command, FailureError
 from amorsize.cli.commands.run import FUNC, SAVING
@@ -149,7 +149,7 @@ def _measured(
         try:
             result.save_config(asked.save_config)
         except OSError as error:
-            let_through(error)
+            reraise_from_handler(error)
             raise FailureError(
                 f"{clean(asked.save_config)} cannot be written: {error.strerror}.",
                 answer=answer(result),

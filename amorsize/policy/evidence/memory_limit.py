@@ -24,24 +24,24 @@ class MemoryLimit:
         self._held_bytes: dict[int, int] = {}  # by each worker, as it told last
         self._most_bytes = 0  # by which any worker has grown
 
-    def see(self, event: MemoryGrown, *, alive: Set[int], n_places: int) -> tuple[str, str] | None:
+    def see(self, event: MemoryGrown, *, alive: Set[int], n_most: int) -> tuple[str, str] | None:
         """Take in how a worker has grown; gives the decision with its reason, if it is new.
 
         Args:
             event: What it has taken.
             alive: The workers there are.
-            n_places: So many are wanted at most.
+            n_most: So many are wanted at most.
         """
         self._held_bytes[event.worker] = event.held_bytes
         self._most_bytes = max(self._most_bytes, event.peak_bytes)
         held_bytes = sum(n for worker, n in self._held_bytes.items() if worker in alive)
         room_bytes = ROOM_SHARE * (event.available_bytes + held_bytes)
         n_room = max(1, int(room_bytes / max(1, self._most_bytes)))
-        was, self.n_limit = self.n_limit, n_room if n_room < n_places else None
+        was, self.n_limit = self.n_limit, n_room if n_room < n_most else None
         if self.n_limit == was:
             return None
         why = (
             f"one has grown by {self._most_bytes >> 20} MiB, and {event.available_bytes >> 20} MiB "
             "are free"
         )
-        return f"{min(n_room, n_places)} at once fit into memory", why
+        return f"{min(n_room, n_most)} at once fit into memory", why

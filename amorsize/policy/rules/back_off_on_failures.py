@@ -28,7 +28,9 @@ def see(state: State, event: Report) -> None:
     share = failures.together(event)
     if share is None:
         return
-    n_now = state.waiters.n_wanted if state.costs.waits else state.limits.n_most or state.n_places
+    n_now = (
+        state.waiters.n_wanted if state.costs.waits else state.limits.n_most or state.n_most_jobs
+    )
     n_now = min(n_now, failures.n_limit or n_now, state.workers.n_alive)
     is_free = state.exploration.trial is None and state.profile.followed is None
     is_open = state.request.backend == "auto" and is_free

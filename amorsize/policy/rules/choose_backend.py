@@ -139,7 +139,7 @@ def _n_beside_watching(state: State, status: Status) -> int:
         return 1
     n = n_bet(state, status.now_s, state.costs.item_s or 0.0, state.left_s(status))
     n_items = status.n_left + state.workers.n_in_flight - 1
-    return max(1, min(n, n_items, state.n_places - 1, state.limits.n_most or state.n_places))
+    return max(1, min(n, n_items, state.n_most_jobs - 1, state.limits.n_most or state.n_most_jobs))
 
 
 def n_bet(state: State, now_s: float, item_s: float, left_s: float) -> int:
@@ -182,7 +182,7 @@ def _worker_beside_second_item(state: State, status: Status) -> Action | None:
     if not state.is_host_inspected:
         return InspectHost() if bet_s >= INSPECTION_S else None
     worker_cost = worker_costs.of_processes(state.host)
-    pays = state.n_places > 1 and worker_cost.pays(state.left_s(status), 1, 0.0)
+    pays = state.n_most_jobs > 1 and worker_cost.pays(state.left_s(status), 1, 0.0)
     if not pays or bet_s < worker_cost.first_s:
         return None
     return look_up(state, status) or _start_worker_early(state)
@@ -248,7 +248,7 @@ def _could_pay(state: State, status: Status) -> bool:
         return undisturbed_left_s > LEAST_LEFT_S + state.request.to_load_s
     worker_cost = state.worker_cost()
     likely_s = scale.left_at_latest_s(state, status)
-    n_most = min(state.n_places, worker_cost.n_affordable(likely_s), status.n_left)
+    n_most = min(state.n_most_jobs, worker_cost.n_affordable(likely_s), status.n_left)
     if not worker_cost.pays(likely_s, max(1, n_most), scale.sure_warmup_s(state)):
         return False
     if left_s < DOUBTS * scale.doubtful_warmup_s(state):

@@ -65,7 +65,7 @@ def may_queue_more(state: State, pool: Pool, n_items: int, n_ready: int, n_left:
     """Whether a worker may have a chunk in advance, which no other worker could begin sooner."""
     n_others = pool.n_alive - len(pool.ready) + (0 if state.costs.waits else n_ready)
     if state.costs.waits:  # those that are still to be started could begin it at once
-        n_others = max(n_others, state.n_places - n_ready)
+        n_others = max(n_others, state.n_most_jobs - n_ready)
     return n_left > n_others * n_items and _is_deep(state, n_items, n_ready, n_left)
 
 
@@ -97,7 +97,7 @@ def chunk_for(state: State, status: Status, worker: WorkerState, n_ready: int) -
     n_items, time_budget_s = chunk_sizing.chunk_of(
         n_left=state.n_left(status),
         item_s=costs.item_s,
-        n_workers=max(n_ready, min(state.n_places, state.limits.n_most or state.n_places)),
+        n_workers=max(n_ready, min(state.n_most_jobs, state.limits.n_most or state.n_most_jobs)),
         dispatch_s=worker_cost.dispatch_s,
         overhead_s=worker_cost.overhead_s,
         n_largest=max(costs.n_largest, 0 if costs.n_reports else costs.n_inline),

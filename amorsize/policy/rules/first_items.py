@@ -101,7 +101,7 @@ def _n_before_first(state: State, status: Status) -> int:
         or state.host.fork_reason is not None
     ):
         return 0
-    n_most = state.n_places - 1
+    n_most = state.n_most_jobs - 1
     if status.n_left > FEW_PER_CORE * state.host.n_cores:
         n_most //= 2
     n = min(n_most, _n_bet(state, status), status.n_left - 1 + state.workers.n_in_flight)
@@ -160,7 +160,7 @@ def _wait_for_first(state: State, status: Status, n_first: int) -> Action | None
     With many more cores than the bet allowed workers, the caller's own help is small.
     """
     workers = state.workers
-    n_possible = min(state.n_places, status.n_left + workers.n_in_flight) - 1 if n_first else 0
+    n_possible = min(state.n_most_jobs, status.n_left + workers.n_in_flight) - 1 if n_first else 0
     if n_first >= n_possible or state.costs.item_s is not None or workers.early_sent_s is None:
         return None
     if not _may_wait_for_first(state):

@@ -29,7 +29,7 @@ def grow(state: State, status: Status, pool: Pool) -> Action | None:
         return None  # forking from the dispatcher thread beside the caller's item would not be safe
     # A worker of a route that was left may still be at its last chunk.
     n_there = pool.n_alive + state.workers.n_busy_beside(pool)
-    if n_there >= state.n_places or pool.has_idle:
+    if n_there >= state.n_most_jobs or pool.has_idle:
         return None
     n_wanted = _n_wanted(state, status)
     if not state.is_backend_fixed and n_wanted:
@@ -82,7 +82,7 @@ def _n_wanted(state: State, status: Status) -> int:
     left_s, worker_cost = state.left_s(status), state.worker_cost()
     if not state.workers.n_started:
         left_s = left_at_latest_s(state, status)
-    n = min(state.n_places, int(min(1e6, worker_costs.SPARE * max_dispatchable)) + 2)
+    n = min(state.n_most_jobs, int(min(1e6, worker_costs.SPARE * max_dispatchable)) + 2)
     n = min(n, worker_cost.n_affordable(left_s, sure_warmup_s(state)))
     if status.all_read:
         n = min(n, status.n_left + state.workers.n_in_flight)
@@ -114,7 +114,7 @@ def doubtful_warmup_s(state: State) -> float:
 
 def _n_trusted(state: State, status: Status) -> int:
     """How many cores to bet on: few until a worker or the caller has shown that they are free."""
-    n = state.n_places
+    n = state.n_most_jobs
     if doubtful_warmup_s(state) > state.worker_cost().first_s:
         n = min(n, COLD_WORKERS)
     if not state.cores.verified:
@@ -124,7 +124,7 @@ def _n_trusted(state: State, status: Status) -> int:
         spent_s = status.now_s  # all that is known: what is left is not, if that was a warm-up
         n = min(n, max(1, int(worker_costs.bet_s(spent_s, 0.0) / state.worker_cost().start_s)))
     if not state.costs.n_reports and state.host.n_cores > 1 and not state.has_proven_pool:
-        n = min(n, state.n_places - 1)  # the caller still computes on one
+        n = min(n, state.n_most_jobs - 1)  # the caller still computes on one
     return n
 
 
@@ -160,7 +160,9 @@ def workers_only(state: State, status: Status) -> Action:
 def _n_of_workers_only(state: State, status: Status, pool: Pool) -> int:
     """How many workers to start if the caller runs no items: at least one, at any cost."""
     assert state.route is not None
-    n = min(state.n_places, status.n_left + pool.n_alive, state.limits.n_most or state.n_places)
+    n = min(
+        state.n_most_jobs, status.n_left + pool.n_alive, state.limits.n_most or state.n_most_jobs
+    )
     if state.request.n_jobs is not None:
         return n
     if state.costs.item_s is not None and not state.costs.waits:
