@@ -12,6 +12,7 @@ from amorsize._function.callables import (
 )
 from amorsize._function.flow import value_flow
 from amorsize._function.flow.made_instances import Copied, Made
+from amorsize._function.flow.name_lookup import ends_of
 from amorsize._function.object_contents import CONTEXT_VARIABLE, is_container
 from amorsize._function.ownership import is_own_class
 from amorsize._function.plain_values import PLAIN
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _STANDS_FOR = {"dataclasses._HAS_DEFAULT_FACTORY_CLASS"}
 #: Types of objects that threads may share, and in which a change lasts.
 _SETTINGS = {CONTEXT_VARIABLE, "logging.Logger", "logging.RootLogger"}
+#: The type of what each thread has of its own.
+_LOCAL = "_thread._local"
 #: Types of callables that have nothing that could change.
 _CODE: Any = (FUNCTION, METHOD, type(len), type, type(str.upper))
 _SLOT: Any = type(FUNCTION.__closure__)
@@ -50,6 +53,11 @@ SUBCLASS = f"{SET_BY} making a subclass"
 def sets_attribute(step: str) -> bool:
     """Whether the change is that an attribute is set, no matter by which code."""
     return step.startswith(SET_BY) or (step[:1] == "." and not step.endswith("()"))
+
+
+def is_kept_by_thread(root: Any, steps: tuple[str, ...]) -> bool:
+    """Whether it lies in what each thread has of its own: that may be made once, not changed."""
+    return bool(steps) and any(type_name(end) == _LOCAL for end, _ in ends_of(root, steps[:-1]))
 
 
 class Change(Value):

@@ -22,7 +22,7 @@ from amorsize._function.bound_arguments import (
 from amorsize._function.bytecode import CLOSURE, GLOBAL
 from amorsize._function.callable_walk import opened
 from amorsize._function.callables import FUNCTION, METHOD, MISSING, member, own, raw
-from amorsize._function.changes.change import BY, SET_BY, Change, sets_attribute
+from amorsize._function.changes.change import BY, SET_BY, Change, is_kept_by_thread, sets_attribute
 from amorsize._function.changes.library_targets import changed_by_library, changed_by_use
 from amorsize._function.changes.possible_callees import (
     changed_by_unknown,
@@ -301,7 +301,8 @@ class Reader:
             name=name if space in (GLOBAL, CLOSURE) else "",
             steps=(*steps, step) if step else steps,
             ends=ends,
-            is_of_thread=is_given and any(nearest is _OF_THREAD for _, nearest in ends),
+            is_of_thread=(is_given and any(nearest is _OF_THREAD for _, nearest in ends))
+            or is_kept_by_thread(root, steps),
         )
 
     def _given(self, func: FunctionType, bound: Bound, target: Store) -> list[End]:

@@ -12,7 +12,7 @@ from amorsize._function.callables import (
     raw,
     type_name,
 )
-from amorsize._function.object_contents import CONTEXT_VARIABLE, is_container
+from amorsize._function.object_contents import CONTEXT_VARIABLE, is_container, is_standard_stream
 from amorsize._function.ownership import is_own_class
 
 TYPE_CHECKING = False
@@ -231,6 +231,16 @@ def changes_bound(prepared: Any) -> bool:
     called = raw(prepared.func)
     is_known = bool(prepared.args) and is_container(prepared.args[0])
     return is_known and changes_first(called, own_name(called, ""))
+
+
+def changes_owner(method: Any) -> bool:
+    """Whether a bound method changes the table or buffer that it is of, or writes to its file."""
+    owner, name = own(method, "__self__"), method.__name__
+    if name in CHANGING and is_container(owner):
+        return True
+    if type(method) is METHOD or is_standard_stream(owner):
+        return False
+    return changes_holder(owner, name, ()) or (name in WRITING and hasattr(owner, "fileno"))
 
 
 def _library_of(called: Any) -> str:

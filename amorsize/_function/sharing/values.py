@@ -19,7 +19,7 @@ from amorsize._function.callables import (
     raw,
     type_name,
 )
-from amorsize._function.library.changes import CHANGING, changes_bound
+from amorsize._function.library.changes import changes_bound, changes_owner
 from amorsize._function.library.network_packages import NETWORK
 from amorsize._function.object_contents import (
     MAX_DEPTH,
@@ -243,7 +243,7 @@ class Values:
             else:
                 self.judge(func, "method")
         of = f" of {method.__name__}" if type(method) is not METHOD else ""
-        if label and of and method.__name__ in CHANGING and is_container(owner):
+        if label and changes_owner(method):
             self.findings.stores["", f"{label}()"] = None
         return self.judge(owner, f"self{of} in {label}" if label else f"self{of}")
 
@@ -281,6 +281,8 @@ class Values:
             if kind is FUNCTION or kind is METHOD or isinstance(part, type) or is_partial(part):
                 if is_own or self.owns(part):
                     self.judge(part, inner)
+            elif is_own and issubclass(kind, BUILTINS) and changes_owner(part):
+                self._judge_method(part, inner)  # its holder may call it
             else:
                 self.look_at_part(part, kind, inner, depth, is_own)
 
