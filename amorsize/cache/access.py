@@ -111,26 +111,27 @@ def attempt(
     ambient = sys.exception()  # what the caller is handling is no cause of ours
     notes: list[str] = []
     folder = ""
+
+    def done() -> _T:
+        if (store := _opened(folder, creating)) is None:
+            return otherwise
+        store.allow(patience_s)
+        return act(store)
+
     try:
         folder = location.folder()
-        for may_mend in (True, False):
-            try:
-                store = _opened(folder, creating)
-                if store is None:
-                    break
-                store.allow(patience_s)
-                return act(store)
-            except Exception as error:
-                is_damaged = may_mend and (
-                    sqlite_errors.means_damage(error, ambient, folder)
-                    or (not keeps_damaged and sqlite_errors.lacks_room(error, ambient))
-                )
-                if raised_by_handler(error) or not is_damaged:
-                    raise
-                aside = _moved_aside(folder, is_kept=keeps_damaged)
-                if aside and keeps_damaged:
-                    why = sqlite_errors.in_words(error, ambient)
-                    notes.append(f"{why}; it was moved to {aside!r} and a new one is begun")
+        try:
+            return done()
+        except Exception as error:
+            is_damaged = sqlite_errors.means_damage(error, ambient, folder)
+            lacks_room = not keeps_damaged and sqlite_errors.lacks_room(error, ambient)
+            if raised_by_handler(error) or not (is_damaged or lacks_room):
+                raise
+            aside = _moved_aside(folder, is_kept=keeps_damaged)
+            if aside and keeps_damaged:
+                why = sqlite_errors.in_words(error, ambient)
+                notes.append(f"{why}; it was moved to {aside!r} and a new one is begun")
+        return done()
     except Exception as error:
         if raised_by_handler(error):
             raise

@@ -119,22 +119,9 @@ class Callees:
         if self._is_sorted:
             return
         self._is_sorted = True
-        for cls in self._classes:
-            if self._owns.class_(cls):
-                for name, held in tuple(vars(cls).items()):
-                    func = opened(held)
-                    if func is not held and type(held) not in _METHODS:
-                        self._attributes.add(name)
-                        if type(func) is FUNCTION:
-                            self._getters.setdefault(name, []).append(func)
-                    elif self._owns.class_(type(held)) and hasattr(type(held), "__get__"):
-                        self._attributes.add(name)
-                        getter = opened(member(type(held), "__get__"))
-                        if type(getter) is FUNCTION:
-                            self._getters.setdefault(name, []).append(getter)
-                    elif type(func) is FUNCTION and self._owns.function(func):
-                        self._by_name.setdefault(name, {})[func] = None
-                        self._methods |= {} if type(held) is staticmethod else {func: None}
+        for cls in filter(self._owns.class_, self._classes):
+            for name, held in tuple(vars(cls).items()):
+                self._sort_member(name, held)
         self._functions = dict.fromkeys(self._read)
         self._attributes.update(*(stored_attributes(one.__code__) for one in self._read))
         for func in self._read:
@@ -144,6 +131,21 @@ class Callees:
                 if is_method:
                     self._methods[made] = None
                     self._by_name.setdefault(code.co_name, {})[made] = None
+
+    def _sort_member(self, name: str, held: Any) -> None:
+        """Index a member of a class: as what reading an attribute runs, or as a method."""
+        func = opened(held)
+        is_property = func is not held and type(held) not in _METHODS
+        is_descriptor = self._owns.class_(type(held)) and hasattr(type(held), "__get__")
+        if is_property or is_descriptor:
+            self._attributes.add(name)
+            getter = func if is_property else opened(member(type(held), "__get__"))
+            if type(getter) is FUNCTION:
+                self._getters.setdefault(name, []).append(getter)
+        elif type(func) is FUNCTION and self._owns.function(func):
+            self._by_name.setdefault(name, {})[func] = None
+            if type(held) is not staticmethod:
+                self._methods[func] = None
 
 
 def _fields_of(cls: type) -> tuple[str, ...]:
