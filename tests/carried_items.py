@@ -129,6 +129,15 @@ def tenant(_):
     return TENANT.get()
 
 
+def lines_of_tracebacks(_):
+    import traceback
+
+    try:
+        return 1 / 0
+    except ZeroDivisionError:
+        return traceback.format_exc().count("\n")
+
+
 def switch_interval(_):
     return round(sys.getswitchinterval(), 4)
 

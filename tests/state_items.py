@@ -453,3 +453,26 @@ def by_attribute_of_enum(k):
 
 def by_members(_):
     return [member.name for member in Kind]
+
+
+def by_blocked_module(_):
+    try:
+        import colorsys
+    except ImportError:
+        return "blocked"
+    return colorsys.__name__
+
+
+def by_made_up_module(k):
+    try:
+        import made_up_by_test
+    except ImportError:
+        return "none"
+    return made_up_by_test.FACTOR * k
+
+
+def by_name_of_encoding(k):
+    try:
+        return f"ä{k}".encode("Text-of-Test")
+    except LookupError:
+        return "none"

@@ -215,7 +215,18 @@ def mime_type_put():
         mimetypes._db.types_map[True].update(before)
 
 
+@contextlib.contextmanager
+def tracebacks_cut():
+    """Until the attribute is gone again."""
+    sys.tracebacklimit = 0
+    try:
+        yield
+    finally:
+        del sys.tracebacklimit
+
+
 CASES = {
+    "lines of tracebacks": (carried_items.lines_of_tracebacks, tracebacks_cut),
     "switch interval": (
         carried_items.switch_interval,
         lambda: put(sys.getswitchinterval, sys.setswitchinterval, 0.02),

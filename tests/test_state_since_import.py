@@ -3,13 +3,16 @@
 import builtins
 import codecs
 import datetime
+import encodings.aliases
 import functools
 import gc
+import importlib.machinery
 import json
 import numbers
 import os
 import re
 import string
+import sys
 from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
 from datetime import timedelta
@@ -370,6 +373,30 @@ def add_member(patch):
     patch.setattr(items.Kind, "_member_names_", [*items.Kind._member_names_, "LATE"])
 
 
+def block(patch):
+    patch.setitem(sys.modules, "colorsys", None)
+
+
+class Maker:
+    """Finds and loads a module that no file has."""
+
+    def find_spec(self, name, *_):
+        found = importlib.machinery.ModuleSpec(name, self)
+        return found if name == "made_up_by_test" else None
+
+    def create_module(self, _):
+        return None
+
+    def exec_module(self, module):
+        module.FACTOR = 5
+
+
+def make_up(patch):
+    patch.setattr(sys, "meta_path", [*sys.meta_path, Maker()])
+    patch.delitem(sys.modules, "made_up_by_test", raising=False)
+    importlib.import_module("made_up_by_test")
+
+
 def register_handler(_):
     codecs.register_error("of a test", lambda error: ("?", error.end))
 
@@ -390,6 +417,8 @@ STAY = [
     (items.by_library_function, replace_library_function, "json:dumps"),
     (items.by_library_class, change_library_class, "json:JSONEncoder"),
     (items.by_members, add_member, "Kind"),
+    (items.by_blocked_module, block, "imports colorsys"),
+    (items.by_made_up_module, make_up, "imports made_up_by_test"),
     (items.by_hash, nothing, "hash"),
     (items.by_order_of_a_set, nothing, "set"),
     (items.by_error_handler, register_handler, "error handler 'of a test'"),
@@ -411,6 +440,15 @@ def test_where_all_items_go_to_workers_it_is_an_error(function, change, reason, 
         change(patch)
         with pytest.raises(SerializationError, match=reason):
             tuned_map(function, range(3), backend="process", n_jobs=1)
+
+
+def test_another_name_for_an_encoding_is_known_in_workers(monkeypatch):
+    """Python keeps what it has found under a name, so that there is no way back."""
+    monkeypatch.setitem(encodings.aliases.aliases, "text_of_test", "latin_1")
+
+    answers_of(items.by_name_of_encoding, "an alias")
+
+    assert items.by_name_of_encoding(1) == "ä1".encode("latin_1")
 
 
 def test_workers_agree_with_one_another_on_the_hash_of_text():

@@ -69,6 +69,12 @@ class State:
                 if value is not MISSING:
                     self._note(":".join(place), value, DEPTH, is_made=place in made)
 
+    def add_entries(self, place: str, entries: dict[str, Any]) -> None:
+        """Note entries of a table, beside those that were noted."""
+        if entries:
+            _, known = self.settings.get(place, (ENTRIES, {}))
+            self.settings[place] = ENTRIES, known | entries
+
     def _note(self, place: str, value: Any, depth: int, *, is_made: bool) -> None:
         if type(value) in SCALARS:
             if not is_made:

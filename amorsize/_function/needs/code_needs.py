@@ -140,6 +140,7 @@ class CodeNeeds:
             self._needs.reasons.append(
                 f"{func.__qualname__} uses {what}, registered in this process"
             )
+        self._needs.state.add_entries("encodings.aliases:aliases", codec_registry.aliases(func))
 
     def _all_plain(self, home: str) -> None:
         """The code may name anything in its module, so everything that is surely data is sent."""
@@ -202,12 +203,22 @@ class CodeNeeds:
             return
         package = func.__globals__.get("__package__")
         for full_name in (name, f"{package}.{name}"):
-            module = sys.modules.get(full_name)
-            if module is not None:
+            module = sys.modules.get(full_name, MISSING)
+            if self._is_only_here(module):
+                self._needs.reasons.append(
+                    f"{func.__qualname__} imports {name}, which the program blocks or makes up"
+                )
+            elif module is not MISSING:
                 self._judge_alias(full_name, module)
                 if is_module(module):
                     self._needs.note_version(module)
                     self._members_of(module, full_name, bytecode.names(func.__code__))
+
+    def _is_only_here(self, module: Any) -> bool:
+        """Whether an import is kept from finding a module, or the program's own loader made it."""
+        loader = type(getattr(getattr(module, "__spec__", None), "loader", None))
+        home = loader.__module__
+        return module is None or home in MAIN or self._needs.owns.module(home)
 
     def _members_of(self, module: Any, name: str, names: Iterable[str]) -> None:
         for owner, attribute, value in callable_walk.members_named(module, names):

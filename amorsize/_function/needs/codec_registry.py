@@ -38,6 +38,20 @@ def registered(func: Any) -> str | None:
     return None
 
 
+def aliases(func: Any) -> dict[str, str]:
+    """The further names of encodings that a function names, with what they stand for."""
+    known = getattr(sys.modules.get("encodings.aliases"), "aliases", {})
+    if _USERS.isdisjoint(func.__code__.co_names):
+        return {}
+    names = (_encoding_name(text) for text in bytecode.texts(func.__code__))
+    return {name: known[name] for name in names if name in known}
+
+
+def _encoding_name(text: str) -> str:
+    """As the table of further names has it."""
+    return text.lower().replace(" ", "_").replace("-", "_")
+
+
 def _is_handler(text: str) -> bool:
     try:
         codecs.lookup_error(text)
@@ -49,7 +63,7 @@ def _is_handler(text: str) -> bool:
 def _is_foreign(text: str) -> bool:
     """Whether an encoding is found that the standard library does not know."""
     cache = getattr(sys.modules.get("encodings"), "_cache", {})
-    name = text.lower().replace(" ", "_").replace("-", "_")
+    name = _encoding_name(text)
     if cache.get(name, cache.get(text, cache)) is not None:  # not asked for yet, or found
         return False
     try:

@@ -165,6 +165,17 @@ def _again(take: Callable[[Any, Any], None], module: Any, value: Any) -> Callabl
     return lambda: take(module, value)
 
 
+def _read_traceback_limit(sys: Any) -> Any:
+    return getattr(sys, "tracebacklimit", None)
+
+
+def _set_traceback_limit(sys: Any, value: Any) -> None:
+    if value is not None:
+        sys.tracebacklimit = value
+    elif hasattr(sys, "tracebacklimit"):
+        del sys.tracebacklimit
+
+
 def _read_tracing(tracemalloc: Any) -> Any:
     return tracemalloc.get_traceback_limit() if tracemalloc.is_tracing() else 0
 
@@ -260,6 +271,7 @@ ENTRIES = (
     entry("writing of bytecode", "sys", of("dont_write_bytecode")),
     entry("flags of dlopen", "sys", by("getdlopenflags", "setdlopenflags")),
     entry("origins of coroutines", "sys", by(*_ORIGINS)),
+    entry("lines of tracebacks", "sys", (_read_traceback_limit, _set_traceback_limit)),
     entry("options of warnings", "sys", of("warnoptions")),
     entry("tracing of memory", "tracemalloc", (_read_tracing, _set_tracing)),
     entry("reports of crashes", "faulthandler", (_read_crashes, _set_crashes)),
