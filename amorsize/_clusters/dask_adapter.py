@@ -7,7 +7,6 @@ to run again when a process dies, which it would otherwise do up to three times 
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from time import thread_time
 
 from amorsize._clusters import dask_worker
@@ -154,7 +153,7 @@ class DaskAdapter:
                 pure=False,
                 **self._options,
             )
-            result = await self._result_of(future, one.process)
+            result = await one.result(self._client, self._watch.is_reachable(one.process))
             if result == dask_worker.MOVED:
                 raise ProcessReplaced(f"{one.process.address} is another process by now")
         except BaseException as error:  # it is told, whatever it is
@@ -163,16 +162,6 @@ class DaskAdapter:
             self._client.loop.call_later(RELEASE_S, future.release)
         self._loop_s = (self._loop_s[0], thread_time())
         one.tell(result, failure)
-
-    async def _result_of(self, future: Any, process: Process) -> Any:
-        """Ask the worker itself where it can be reached: the scheduler would have to ask it too."""
-        await future._state.wait()
-        if future.status == "finished" and self._watch.is_reachable(process):
-            get_data: Any = sys.modules["distributed.worker"].get_data_from_worker
-            with suppress(Exception):  # `gather` finds out what it means
-                got = await get_data(self._client.rpc, [future.key], process.address)
-                return got["data"][future.key]
-        return await self._client.gather(future, asynchronous=True)
 
     async def _sent(self, argument: Any, one: _Submission) -> Any:
         """Large memory goes straight to the worker where it can be reached."""
@@ -326,6 +315,18 @@ class _Submission:
         self.future: Any = None
         self.sent: list[Any] = []  # items that went ahead of it
         self.is_cancelled = False
+
+    async def result(self, client: Any, is_reachable: bool) -> Any:
+        """What it gave: from its worker itself if it can be reached, as the scheduler asks too."""
+        await self.future._state.wait()
+        if self.future.status == "finished" and is_reachable:
+            get_data: Any = sys.modules["distributed.worker"].get_data_from_worker
+            try:
+                got = await get_data(client.rpc, [self.future.key], self.process.address)
+                return got["data"][self.future.key]
+            except Exception:  # the scheduler finds out what it means
+                pass
+        return await client.gather(self.future, asynchronous=True)
 
     async def withdraw(self, client: Any) -> None:
         """Have the scheduler forget it, if it was sent."""
