@@ -74,6 +74,8 @@ JUMPS_ON = JUMPS_KEEPING | {op_number("FOR_ITER")}
 JUMPS_ON |= {
     op for name, op in opmap.items() if name.startswith(("POP_JUMP_FORWARD", "POP_JUMP_IF"))
 }
+#: Those that jump back.
+JUMPS_BACK = frozenset(op for name, op in opmap.items() if "JUMP_BACKWARD" in name and op < 256)
 #: How many places lie between FOR_ITER and the body of its loop.
 FOR_ITER_CACHES = int(sys.hexversion >= 0x30C0000)
 #: Up to Python 3.11, a loop that ends takes its iterator off the stack.

@@ -267,7 +267,10 @@ def _as_name(value: Any) -> str:
 
 def _normal(name: str) -> str:
     """One of the names of a file, so that others of it are the same."""
-    return posixpath.normpath(name) if "/" in name else name
+    if "/" not in name:
+        return name
+    path = posixpath.normpath(name)
+    return path[1:] if path[:2] == "//" else path
 
 
 _STEPS: dict[str, Callable[..., Any]] = {

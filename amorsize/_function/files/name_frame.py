@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from amorsize._function.bound_arguments import all_arguments, rest_arguments
-from amorsize._function.bytecode import CLOSURE, CODE, cells_of
+from amorsize._function.bytecode import (
+    CLOSURE,
+    CODE,
+    FREE_STORES,
+    cells_of,
+    instructions,
+    nested,
+)
 from amorsize._function.callable_walk import resolved
 from amorsize._function.callables import CELL, FUNCTION, MISSING, cells, defaults
+from amorsize._function.files.changed_parts import changed_at
 from amorsize._function.files.name_parts import UNKNOWN, Part, argument, constant, merged
+from amorsize._function.kept_by_code import kept_by_code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FunctionType
+    from types import CodeType, FunctionType
     from typing import Any
 
     from amorsize._function.bound_arguments import Bound
+    from amorsize._function.files.item_paths import Path
 
     # Gives what a call gives: of what is called, its arguments by place, and those by name.
     Call = Callable[[Part, list[Part], dict[str, Part]], Part]
@@ -39,6 +49,7 @@ class NameFrame:
         gives: What the function returns, as far as it can be told.
         yields: What it gives one after another.
         is_text: Whether it adds a text to the item.
+        changed: The ways to what it changes of the item.
         at_times: Whether the next operation is one that some ways through the code leave out.
     """
 
@@ -59,6 +70,8 @@ class NameFrame:
         self.gives: Part | None = None
         self.yields: Part | None = None
         self.is_text = self.at_times = False
+        self.changed: list[Path] = []
+        self._set_inside: set[int] = set()  # the variables that functions inside it set
         self.variables: dict[int, Part] = {}
         self._of_item = of_item
         self._set_arguments(bound, given)
@@ -89,6 +102,9 @@ class NameFrame:
         """A function that the code makes; it is only looked at, and never called."""
         if type(code) is not CODE:
             return UNKNOWN
+        set_inside = {one for one in code.co_freevars if one in _set_in(code)}
+        names = (*_own_names(self.code), *self.code.co_freevars)
+        self._set_inside |= {at for at, name in enumerate(names) if name in set_inside}
         made = FUNCTION(
             code, self._func.__globals__, closure=tuple(CELL() for _ in code.co_freevars)
         )
@@ -103,6 +119,11 @@ class NameFrame:
         """So many of the topmost values, taken away."""
         return [self.take() for _ in range(n_parts)][::-1]
 
+    def changes(self, holder: Part, step: str, key: Any, *, is_set: bool = False) -> None:
+        """Note that an element or attribute is set, or taken away."""
+        if holder.way is not None:
+            self.changed.append(changed_at(holder.way, step, key, is_set=is_set))
+
     def added(self) -> Part:
         """What is added to others, taken off the top."""
         value = self.take()
@@ -110,9 +131,21 @@ class NameFrame:
 
     def variable(self, at: int) -> Part:
         """What is known of a variable."""
-        return self.variables.get(at, UNKNOWN)
+        return UNKNOWN if at in self._set_inside else self.variables.get(at, UNKNOWN)
 
     def outside(self, space: str, name: str) -> Part:
         """What a name stands for that the function does not set."""
         value = resolved(self._func, self._closure, space, name)
         return UNKNOWN if value is MISSING else constant(value).replace(label=name)
+
+
+def _own_names(code: CodeType) -> tuple[str, ...]:
+    return (*code.co_varnames, *(one for one in code.co_cellvars if one not in code.co_varnames))
+
+
+@kept_by_code
+def _set_in(code: CodeType) -> frozenset[str]:
+    """The variables of the function outside that a function sets, as `nonlocal` allows."""
+    cells = cells_of(code)
+    found = {cells[arg] for op, arg in instructions(code.co_code) if op in FREE_STORES}
+    return frozenset(found.union(*map(_set_in, nested(code))))

@@ -23,6 +23,7 @@ from amorsize._function.files.name_parts import (
     part_of,
     together,
 )
+from amorsize._function.files.name_stores import STORES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -335,6 +336,7 @@ _OPERATIONS: dict[str, Callable[[NameFrame, int], None]] = {
     "SET_FUNCTION_ATTRIBUTE": _set_function_attribute,
     **dict.fromkeys(("LIST_APPEND", "SET_ADD"), _append),
     "MAP_ADD": _map_add,
+    **STORES,
     "BEFORE_WITH": _before_with,
     "COPY": _copy,
     "SWAP": _swap,

@@ -6,6 +6,7 @@ from opcode import opname
 
 from amorsize._function.bytecode import (
     JUMPS_AWAY,
+    JUMPS_BACK,
     JUMPS_KEEPING,
     JUMPS_ON,
     LOOP_LEAVES_NOTHING,
@@ -13,7 +14,7 @@ from amorsize._function.bytecode import (
 )
 from amorsize._function.files.name_frame import NULL
 from amorsize._function.files.name_operations import run
-from amorsize._function.files.name_parts import Part, one_of
+from amorsize._function.files.name_parts import UNKNOWN, Part, is_same, one_of
 from amorsize._function.files.passed_over import passed_over
 
 TYPE_CHECKING = False
@@ -28,15 +29,40 @@ _WHERE_TRUE = ("IF_TRUE", "IF_TRUE_OR_POP")
 
 
 def read_names(frame: NameFrame) -> None:
-    """Follow a function from top to bottom, with what two ways bring to a place put together."""
+    """Follow a function from top to bottom, with what two ways bring to a place put together.
+
+    What a loop sets is not followed at its later turns: `while name: ...; name = name[:-1]`.
+    """
+    first = dict(frame.variables)
+    set_again = _read(frame, {})
+    if any(set_again.values()):
+        frame.variables, frame.stack = first, []
+        _read(frame, set_again)
+
+
+def _read(frame: NameFrame, set_again: dict[int, set[int]]) -> dict[int, set[int]]:
+    """Follow a function; gives the variables that loops set anew, by the places where these begin.
+
+    Args:
+        frame: The function's.
+        set_again: The same, if they are known: they are taken for unknown from there on.
+    """
     landings: Landings = {}
-    left_out = passed_over(frame.code)
+    left_out, steps = passed_over(frame.code), list(placed(frame.code.co_code))
+    heads = {end - 2 * arg: dict(frame.variables) for _, end, op, arg in steps if op in JUMPS_BACK}
+    found: dict[int, set[int]] = {}
     is_behind_jump = False
-    for start, end, op, arg in placed(frame.code.co_code):
+    for start, end, op, arg in steps:
         if start in landings:
             stack, variables = landings.pop(start)
             frame.variables = _any_of(frame.variables, variables)
             frame.stack = list(stack) if is_behind_jump else _either(frame.stack, stack)
+        if start in heads:
+            frame.variables |= dict.fromkeys(set_again.get(start, ()), UNKNOWN)
+            heads[start] = dict(frame.variables)
+        if op in JUMPS_BACK:
+            head = heads[end - 2 * arg]
+            found.setdefault(end - 2 * arg, set()).update(_set_anew(head, frame.variables))
         name = opname[op]
         before = list(frame.stack) if op in JUMPS_ON else []
         frame.at_times = start in left_out
@@ -51,6 +77,12 @@ def read_names(frame: NameFrame) -> None:
             _jump(frame, landings, end + 2 * arg, stack)
         if is_behind_jump:
             frame.stack.clear()
+    return found
+
+
+def _set_anew(before: dict[int, Part], after: dict[int, Part]) -> set[int]:
+    """The variables that are others than before."""
+    return {at for at, one in before.items() if at in after and not is_same(one, after[at])}
 
 
 def _jump(frame: NameFrame, landings: Landings, target: int, stack: list[Part]) -> None:

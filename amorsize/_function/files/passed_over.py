@@ -5,7 +5,7 @@ Names that are made of what was added may be the same for items that differ in w
 
 from __future__ import annotations
 
-from amorsize._function.bytecode import JUMPS_ON, op_number, op_numbers, placed
+from amorsize._function.bytecode import JUMPS_BACK, JUMPS_ON, op_number, op_numbers, placed
 from amorsize._function.kept_by_code import kept_by_code
 
 TYPE_CHECKING = False
@@ -15,12 +15,6 @@ if TYPE_CHECKING:
 _FOR_ITER, _YIELD = op_number("FOR_ITER"), op_number("YIELD_VALUE")
 _ADDS = frozenset((_YIELD, *op_numbers("LIST_APPEND", "SET_ADD", "MAP_ADD")))
 _RETURNS = frozenset(op_numbers("RETURN_VALUE", "RETURN_CONST"))
-_JUMPS_BACK = frozenset(
-    (
-        *op_numbers("JUMP_BACKWARD", "POP_JUMP_BACKWARD_IF_TRUE", "POP_JUMP_BACKWARD_IF_FALSE"),
-        *op_numbers("POP_JUMP_BACKWARD_IF_NONE", "POP_JUMP_BACKWARD_IF_NOT_NONE"),
-    )
-)
 
 
 @kept_by_code
@@ -33,9 +27,9 @@ def passed_over(code: CodeType) -> frozenset[int]:
     loops = [(start, end + 2 * arg) for start, end, op, arg in steps if op == _FOR_ITER]
     returns = [start for start, _, op, _ in steps if op in _RETURNS]
     jumps = [
-        (start, end + (-2 if op in _JUMPS_BACK else 2) * arg)
+        (start, end + (-2 if op in JUMPS_BACK else 2) * arg)
         for start, end, op, arg in steps
-        if op in _JUMPS_BACK or (op in JUMPS_ON and op != _FOR_ITER)
+        if op in JUMPS_BACK or (op in JUMPS_ON and op != _FOR_ITER)
     ]
     found = set()
     for place, op in adding:

@@ -18,6 +18,7 @@ from amorsize._function.callables import (
     public_name_of,
     raw,
 )
+from amorsize._function.files.changed_parts import changed_by_call, is_changed
 from amorsize._function.files.changing_programs import files_of_programs
 from amorsize._function.files.file_manners import as_used
 from amorsize._function.files.item_paths import AS_NAME, ASKED, ATTRIBUTE, EITHER, ELEMENT, PERHAPS
@@ -127,6 +128,8 @@ def shared_names(
         writes |= reader.writes or any(use in (CHANGES, ADDS) for use, _ in reader.found)
         for use, part in reader.found:
             what: Any = shared_by(part, is_text=is_text)
+            if type(what) is tuple and any(is_changed(way, reader.changed) for way in what):
+                what = f"{', '.join(map(spelled, what))}, which the code changes"
             if func is root:
                 what = what or (part.known if use == LISTENS else _fixed_path(part))
             elif type(what) is tuple:
@@ -184,6 +187,7 @@ class _Uses:
     Attributes:
         found: What is done, with the name of the file.
         is_text: Whether the code treats the item as a text.
+        changed: The ways to what is changed of the item.
         reached: Functions of which the arguments are known.
         writes: Whether it makes files whose names nothing else has.
         n_left: How many calls may still be followed.
@@ -192,6 +196,7 @@ class _Uses:
     def __init__(self, owns: Owns, by_sql: tuple[str, ...], n_left: int) -> None:
         self.n_left = n_left
         self.found: list[tuple[str, Part]] = []
+        self.changed: list[Path] = []
         self.is_text = self.writes = False
         self.reached: set[FunctionType] = set()
         self._owns, self._by_sql = owns, by_sql
@@ -217,6 +222,7 @@ class _Uses:
         frame = NameFrame(func, bound, given, self._called, of_item=of_item)
         read_names(frame)
         self.is_text |= frame.is_text
+        self.changed += frame.changed
         noted = self.found[n_before:]
         self.found[n_before:] = [
             (used, part) for use, part in noted for used in as_used(use, func.__code__)
@@ -238,6 +244,7 @@ class _Uses:
             of_whole = passed[0]
         self.is_text |= of_whole is not None and is_argument(of_whole)
         self._note(called, name, passed, named)
+        self.changed += changed_by_call(called, name, passed)
         if isinstance(called.known, type) and is_own_class(called.known):
             return self._made(called.known, passed, named)
         if (found := gone_through(called, name, passed)) is not None:
