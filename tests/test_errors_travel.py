@@ -376,6 +376,7 @@ def test_a_traceback_from_a_worker_can_be_walked_by_those_who_look_at_instructio
     """
 
     def item(x):
+        """It does not fail at its first line."""
         raise LookupError(x)
 
     with pytest.raises(LookupError) as caught:
@@ -388,7 +389,20 @@ def test_a_traceback_from_a_worker_can_be_walked_by_those_who_look_at_instructio
         assert at // 2 < len(list(code.co_positions()))
         is_gone = traceback.tb_frame.f_back is None and at == 0
         assert traceback.tb_frame.f_lineno == traceback.tb_lineno or not is_gone
+        last = code
         traceback = traceback.tb_next
+    assert last.co_firstlineno == item.__code__.co_firstlineno
+
+
+@pytest.mark.parametrize("begins", [3, 300, 70_000])
+@pytest.mark.parametrize("after", [-2, 0, 1, 31, 32, 5000])
+def test_a_frame_from_a_worker_has_its_line_wherever_its_function_begins(begins, after):
+    """Lines in a code object are steps from the first one, of any size."""
+    made = tracebacks.made_of([("shop.py", begins + after, "parse", begins)])
+
+    assert made.tb_frame.f_lineno == made.tb_lineno == begins + after
+    assert made.tb_frame.f_code.co_firstlineno == begins
+    assert {place[2:] for place in made.tb_frame.f_code.co_positions()} == {(None, None)}
 
 
 class Gone(OSError):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
-    Place = tuple[str, int, str]  # file, line, name of the function
+    Place = tuple[str, int, str, int]  # file, line, name of the function, where that begins
 
 #: Frames kept at each end of a traceback: an endless recursion repeats one a thousand times.
 MOST_PLACES = 64
@@ -23,7 +23,8 @@ def places_of(traceback: TracebackType | None) -> list[Place]:
     places = []
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        places.append((code.co_filename, traceback.tb_lineno or code.co_firstlineno, code.co_name))
+        begins = code.co_firstlineno
+        places.append((code.co_filename, traceback.tb_lineno or begins, code.co_name, begins))
         traceback = traceback.tb_next
     if len(places) > 2 * MOST_PLACES:
         places[MOST_PLACES:-MOST_PLACES] = []
@@ -36,28 +37,36 @@ def made_of(places: list[Place]) -> TracebackType | None:
     from types import TracebackType as Made
 
     made: TracebackType | None = None
-    without_columns = _in_one_line(len(_frame.__code__.co_code) // 2)
-    for filename, line, name in reversed(places):
+    n_units = len(_frame.__code__.co_code) // 2
+    for filename, line, name, begins in reversed(places):
         code = _frame.__code__.replace(
             co_filename=filename,
             co_name=name,
             co_qualname=name,
-            co_firstlineno=line,
-            co_linetable=without_columns,
+            co_firstlineno=begins,
+            co_linetable=_all_in_line(line - begins, n_units),
         )
         never_run = FunctionType(code, {"__name__": name, "__file__": filename})()
         made = Made(made, never_run.gi_frame, 0, line)
     return made
 
 
-def _in_one_line(n_units: int) -> bytes:
-    """A table of places without columns, all in the first line: a traceback shows the whole line.
+def _all_in_line(offset: int, n_units: int) -> bytes:
+    """A table of places that are all so many lines after the first one, without columns.
 
-    Entries of kind 13, each for up to eight units of code, with a step of 0 lines (CPython,
-    Objects/locations.md). The frame itself then knows its line, which IPython asks it for.
+    A traceback then shows the whole line; IPython asks the frame itself for it, and its code for
+    the first. Entries of kind 13, each for up to eight units of code, followed by its step from
+    the entry before in chunks of six bits (CPython, Objects/locations.md).
     """
-    entries = (bytes((0xE8 | min(8, n_units - at) - 1, 0)) for at in range(0, n_units, 8))
-    return b"".join(entries)
+    table, step = bytearray(), -offset << 1 | 1 if offset < 0 else offset << 1
+    for at in range(0, n_units, 8):
+        table.append(0xE8 | min(8, n_units - at) - 1)
+        while step > 0x3F:
+            table.append(0x40 | step & 0x3F)
+            step >>= 6
+        table.append(step)
+        step = 0
+    return bytes(table)
 
 
 def give(error: BaseException, **values: Any) -> None:
