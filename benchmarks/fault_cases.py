@@ -178,6 +178,8 @@ CASES = [
     # around a map
     Case("own-threads", "items ask a client that starts threads", around.asks_its_threads,
          options=AUTO),
+    Case("threads-beside", "who takes the results asks a client that starts threads",
+         items.double, streams=True, takes=around.asks_threads_beside),
     Case("waits-for-all", "an item waits for all children", around.waits_for_all_children,
          options=AUTO),
     Case("takes-numbers", "an item closes descriptors and opens its own, which get the numbers",
@@ -194,6 +196,8 @@ CASES = [
          around.begins_slowly, "TimeUpError", before=around.limit_by_alarm, is_bad_items=False),
     Case("no-thread", "no thread can be started", items.double, options=AUTO,
          before=around.no_thread_more),
+    Case("no-process", "neither a process nor a thread can be started; neither asked for",
+         items.double, options=AUTO, before=around.no_process_more),
     Case("no-descriptor", "no descriptor is left to the caller", items.double, options=AUTO,
          before=around.no_descriptor_more),
     Case("many-files", "items wait with four files each, 80 may be open", around.opens_files,
@@ -225,6 +229,8 @@ CASES = [
          takes=partners.tells_the_data),
     Case("cut-line", "a line of what earlier runs have learned is cut", items.double, options=AUTO,
          before=partners.learns_beside_a_cut_line, remembers=True),
+    Case("cannot-keep", "nothing can be written where what is learned is kept", items.double,
+         options=AUTO, before=partners.cannot_keep_what_it_learns, remembers=True),
 ]  # fmt: skip
 BY_NAME = {case.name: case for case in CASES}
 

@@ -2,10 +2,12 @@
 
 import atexit
 import multiprocessing
+import os
 import socket
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -120,3 +122,15 @@ def learns_beside_a_cut_line(_: Any, mapped: Any) -> None:
     for name in ("one", "two"):
         if not any(f"slow_double_of_{name}" in entry for entry in known):
             raise NothingLearnedError(f"slow_double_of_{name}")
+
+
+def cannot_keep_what_it_learns(_: Any, mapped: Any) -> None:
+    """A folder that not even root may change; it is told once, and costs no result."""
+    os.environ["AMORSIZE_HOME"] = "/sys/amorsize"
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        for function in (slow_double_of_one, slow_double_of_two):
+            list(mapped(function, list(range(60))))
+    witness("; ".join(str(one.message) for one in told))
+    if len(told) != 1 or "AMORSIZE_HOME" not in str(told[0].message):
+        raise NothingLearnedError

@@ -1,5 +1,6 @@
 """More items of `benchmarks.faults`: hangs, shortages and leaks that come about around a map."""
 
+import errno
 import gc
 import os
 import resource
@@ -9,6 +10,7 @@ import tempfile
 import threading
 import time
 import weakref
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -32,6 +34,11 @@ def asks_its_threads(x: int) -> int:
         witness("starts threads")
         _pool.append(ThreadPoolExecutor(2))
     return _pool[0].submit(double, x).result()
+
+
+def asks_threads_beside(results: Iterator[Any]) -> list[Any]:
+    """Who takes the results has a client as well, which starts its threads with the first one."""
+    return [asks_its_threads(result) // 2 for result in results]
 
 
 def waits_for_all_children(x: int) -> int:
@@ -128,6 +135,20 @@ def begins_slowly(x: int) -> int:
         witness("computing")
     time.sleep(30e-3)
     return 2 * x
+
+
+def no_process_more(function: Any, mapped: Any) -> None:
+    """As a control group with `pids.max` refuses it, which counts threads, too."""
+    import _posixsubprocess
+    import subprocess
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    no_thread_more(function, mapped)
+    witness("no process more")
+    os.fork = _posixsubprocess.fork_exec = refuse  # type: ignore[assignment]
+    subprocess._fork_exec = refuse  # type: ignore[attr-defined]
 
 
 def no_thread_more(_: Any, __: Any) -> None:
