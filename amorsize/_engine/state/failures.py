@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from amorsize._host import shortage
 from amorsize._workers.chunk import INDEX, KEPT
 
@@ -110,10 +112,13 @@ class Failures:
 
         n_done, source = len(error.__dict__["_amorsize_partial"]), self._call.source
         of_all = f" of {source.n_read}" if source.all_read else ""
+        by_name = (
+            "sys.last_value" if hasattr(sys, "ps1") else "error"
+        )  # nobody catches it at a prompt
         add_note(
             error,
             f"{self._call.name}: {n_done}{of_all} items were done. "
-            "amorsize.partial_results(error) has their results, by index.",
+            f"amorsize.partial_results({by_name}) has their results, by index.",
         )
 
     def _attach_partial(self, error: BaseException) -> None:
