@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from amorsize._function.bytecode import GLOBAL
-from amorsize._function.callables import FUNCTION, METHOD, raw, type_name
+from amorsize._function.callables import (
+    FUNCTION,
+    METHOD,
+    MISSING,
+    is_made_at_run_time,
+    raw,
+    type_name,
+)
 from amorsize._function.changes.change import BY, SET_BY, SUBCLASS
 from amorsize._function.flow.flow_reader import flow_of
 from amorsize._function.flow.name_lookup import callees_of, ends_of, root_of
@@ -50,6 +57,7 @@ def changed_by_library(func: FunctionType, bound: Bound, call: Call) -> Iterator
     by_name = dict(zip(named, passed[len(passed) - len(named) :], strict=True))
     yield from _into_buffers(func, bound, call, by_name.get("file"))
     yield from _registered(func, bound, call)
+    yield from _changed_by_itself(func, bound, callee)
     name = (step[0] if step else callee[1]).lstrip(".")
     written = [by_name[one] for one in TO if one in by_name]
     changed = [*written, *(part for one in written for part in flow.held(one) or ())]
@@ -93,6 +101,19 @@ def _into_buffers(func: FunctionType, bound: Bound, call: Call, file: Symbol) ->
         ends = ends_of(root_of(func, bound, space, root)[1], steps)
         if any(changes_holder(end, name, func.__code__.co_names) for end, _ in ends):
             yield (space, root, steps), f", by {name or callee[1]}()"
+
+
+def _changed_by_itself(func: FunctionType, bound: Bound, callee: Store) -> Iterator[Target]:
+    """The object of the standard library that is called, or whose method is."""
+    space, root, steps = callee
+    method = steps[-1] if steps else ".__call__"
+    ends = ends_of(root_of(func, bound, space, root)[1], steps[:-1]) if method[0] == "." else []
+    kinds = {type(end) for end, _ in ends if end is not MISSING}
+    for kind in filter(is_made_at_run_time, kinds):
+        from amorsize._function.changes.library_objects import changes_itself
+
+        if changes_itself(kind, method[1:]):
+            yield (space, root, steps[:-1]), f"{BY} {method[1:]}()"
 
 
 def _registered(func: FunctionType, bound: Bound, call: Call) -> Iterator[Target]:
