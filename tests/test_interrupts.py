@@ -251,8 +251,11 @@ def test_an_interrupt_after_the_last_item_loses_nothing(backend, part, place, mo
     assert "amorsize.partial_results(error)" in caught.value.__notes__[-1]
 
 
-def test_an_interrupt_inside_an_item_tells_what_was_done_before():
-    """Those items' results are kept."""
+@pytest.mark.parametrize("name", ["error", "sys.last_value"])
+def test_an_interrupt_inside_an_item_tells_what_was_done_before(name, monkeypatch):
+    """Those items' results are kept. At a prompt, Python keeps the error that nobody has caught."""
+    if name != "error":
+        monkeypatch.setattr(sys, "ps1", ">>> ", raising=False)
 
     def item(x):
         if x == 70:
@@ -264,6 +267,7 @@ def test_an_interrupt_inside_an_item_tells_what_was_done_before():
 
     assert amorsize.partial_results(caught.value) == {x: x for x in range(70)}
     assert "item: 70 of 100 items were done" in caught.value.__notes__[-1]
+    assert f"amorsize.partial_results({name}) has" in caught.value.__notes__[-1]
 
 
 CAUGHT = """

@@ -112,9 +112,8 @@ class Failures:
 
         n_done, source = len(error.__dict__["_amorsize_partial"]), self._call.source
         of_all = f" of {source.n_read}" if source.all_read else ""
-        by_name = (
-            "sys.last_value" if hasattr(sys, "ps1") else "error"
-        )  # nobody catches it at a prompt
+        at_prompt = hasattr(sys, "ps1")  # where nobody catches it
+        by_name = "sys.last_value" if at_prompt else "error"
         add_note(
             error,
             f"{self._call.name}: {n_done}{of_all} items were done. "
