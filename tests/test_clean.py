@@ -671,7 +671,7 @@ def test_what_the_callers_thread_keeps_stays_there():
     OF_THREAD.user = "somebody"
     tuned = autotune(computes(lambda i: (OF_THREAD.user, i)))
 
-    assert tuned(range(200)) == [("somebody", i) for i in range(200)]
+    assert tuned(range(100)) == [("somebody", i) for i in range(100)]
     assert "in global OF_THREAD" in str(tuned.explain())
 
 
@@ -682,5 +682,5 @@ def test_numbers_of_descriptors_stay_there():
     """In a new interpreter the number is another file's, or nobody's."""
     tuned = autotune(computes(lambda i: os.pread(DESCRIPTOR, 1, i)))
 
-    assert b"".join(tuned(range(200))) == os.pread(DESCRIPTOR, 200, 0)
+    assert b"".join(tuned(range(100))) == os.pread(DESCRIPTOR, 100, 0)
     assert "descriptors have other numbers" in str(tuned.explain())

@@ -36,10 +36,10 @@ def test_lines_come_in_the_order_of_items(run_script, body, way):
     """As in the loop, whichever worker was done first; nothing is lost or mixed."""
     ran = run_script(
         f"{BURN}\nfrom amorsize import tuned_map\ndef f(i):\n    {body}\n"
-        f"tuned_map(f, range(120), {way})\n"
+        f"tuned_map(f, range(80), {way})\n"
     )
 
-    assert ran.stdout.split("\n") == [*(f"item {i}" for i in range(120)), ""]
+    assert ran.stdout.split("\n") == [*(f"item {i}" for i in range(80)), ""]
 
 
 def test_lines_of_a_stream_come_before_its_results(run_script):

@@ -44,13 +44,13 @@ def test_a_function_is_told(backend):
         compute(2e-3)
         return index
 
-    assert tuned_map(work, range(300), backend=backend, progress=tell) == list(range(300))
+    assert tuned_map(work, range(200), backend=backend, progress=tell) == list(range(200))
 
     assert threads == {threading.get_ident()}
     assert all(type(one) is Progress and one.name == "work" for one in told)
     assert [one.n_done for one in told] == sorted(one.n_done for one in told)
     assert [one.is_over for one in told] == [*([False] * (len(told) - 1)), True]
-    assert (told[-1].n_done, told[-1].n_items, told[-1].done_share) == (300, 300, 1.0)
+    assert (told[-1].n_done, told[-1].n_items, told[-1].done_share) == (200, 200, 1.0)
     assert len(told) > 1
     with pytest.raises(AttributeError):
         told[-1].n_done = 0
