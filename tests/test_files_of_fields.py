@@ -407,15 +407,6 @@ def test_looking_at_a_part_adds_no_key():
     assert not row
 
 
-def by_property(order):
-    save(order.file_name, "")
-
-
-def test_what_a_property_gives_is_not_known():
-    """It would run the program's code, so its items stay in turn."""
-    assert shared(by_property, OTHER_ORDERS)
-
-
 def test_no_code_of_the_items_class_runs():
     class Row(dict):
         def __getitem__(self, key):

@@ -3,6 +3,7 @@
 `row["name"] = row["name"].lower()` may come before `open(row["name"], "w")`.
 """
 
+import contextlib
 import dataclasses
 import random
 from pathlib import Path
@@ -205,3 +206,32 @@ def test_a_name_of_what_is_changed_is_not_told(func, same):
 @pytest.mark.parametrize(("func", "items"), OTHERS, ids=[one.__name__ for one, _ in OTHERS])
 def test_what_else_is_changed_does_not_matter(func, items):
     assert not reason(func, items)
+
+
+def unless_it_is_missing(row):
+    name = "none"
+    try:  # noqa: SIM105
+        name = row["id"]
+    except KeyError:
+        pass
+    save(f"{name}.txt")
+
+
+def with_errors_suppressed(row):
+    name = "none"
+    with contextlib.suppress(KeyError):
+        name = row["id"]
+    save(f"{name}.txt")
+
+
+def or_a_number(row):
+    try:
+        number = int(row["n"])
+    except (KeyError, ValueError):
+        number = 0
+    save(Path("out") / str(number))
+
+
+@pytest.mark.parametrize("func", [unless_it_is_missing, with_errors_suppressed, or_a_number])
+def test_what_is_set_where_nothing_raises_may_be_something_else(func):
+    assert reason(func, [{}, {"n": "x"}])

@@ -214,6 +214,26 @@ def placed(code: bytes) -> Iterator[tuple[int, int, int, int]]:
         yield begun[0], len(code), begun[1], begun[2]
 
 
+@kept_by_code
+def handlers(code: CodeType) -> list[tuple[int, int, int]]:
+    """Where code goes on if an operation raises between two places: `(start, end, target)`."""
+    found, numbers = [], _numbers(code.co_exceptiontable)
+    for start in numbers:
+        length, target, _ = next(numbers), next(numbers), next(numbers)
+        found.append((2 * start, 2 * (start + length), 2 * target))
+    return found
+
+
+def _numbers(table: bytes) -> Iterator[int]:
+    """The numbers of a table of exceptions, each in bytes of six bits."""
+    number = 0
+    for byte in table:
+        number = number << 6 | byte & 0x3F
+        if not byte & 0x40:
+            yield number
+            number = 0
+
+
 def _collect_loads(code: CodeType, free: frozenset[str], found: dict[Load, None]) -> None:
     units = code.co_code
     ops = units[::2]

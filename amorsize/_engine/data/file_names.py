@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from amorsize._function.files import own_members
 from amorsize._function.files.item_paths import (
     ARGUMENT,
     EITHER,
-    ELEMENT,
     MADE,
     PERHAPS,
     keys_of,
@@ -34,6 +34,7 @@ class FileNames:
     """
 
     def __init__(self, named_by: Iterable[tuple[Path, ...]], *, star: bool) -> None:
+        own_members.forget()
         self._star = star
         self._names: list[tuple[tuple[Path, ...], dict[Any, int]]] = [
             (ways, {}) for ways in named_by if star or not any(map(_is_of_others, ways))
@@ -78,13 +79,13 @@ class FileNames:
 
     def _way(self, way: Path) -> Path:
         """The way from an item on."""
+        if self._star:
+            return own_members.as_elements(way)
         head, *rest = way
         if head[0] in (MADE, EITHER):
             n_before = 2 if head[0] == MADE else 1
             return ((*head[:n_before], *map(self._way, head[n_before:])), *rest)
-        if head[0] not in (ARGUMENT, PERHAPS):
-            return way
-        return ((ELEMENT, head[1]), *rest) if self._star else tuple(rest)
+        return tuple(rest) if head[0] in (ARGUMENT, PERHAPS) else way
 
     def drop(self, before: int) -> None:
         """Forget items that are done, as far as there are many."""

@@ -17,6 +17,7 @@ from amorsize._function.files.item_values import (
     is_trusted,
     method_of,
 )
+from amorsize._function.ownership import is_own_class
 from amorsize._function.plain_values import PLAIN
 
 TYPE_CHECKING = False
@@ -56,8 +57,10 @@ _TABLES = {"pandas.Series", "pandas.core.series.Series"}
 _PLAINLY = {dict, list, tuple, str}
 #: So many values of one item are looked at, at most, for one name.
 MOST_VALUES = 10_000
+#: What follows the code of the program's classes, by what it tells: `own_members` says it.
+own_code: dict[str, Callable[..., Any]] = {}
 #: What an item lacks: the function raises there, before it names a file.
-_LACKS = (LookupError, AttributeError, TypeError, ValueError)
+LACKS = (LookupError, AttributeError, TypeError, ValueError)
 
 
 def keys_of(value: Any, ways: Iterable[Path]) -> Iterator[tuple[Any, ...]]:
@@ -93,7 +96,7 @@ def texts_at(values: Sequence[Any], way: Path) -> list[str] | None:
                 return None
             step = _STEPS[kind]
             found = [step(one, *rest) for one in found]
-    except (UnknownPartError, *_LACKS):
+    except (UnknownPartError, *LACKS):
         return None
     kinds = set(map(type, found))
     if kinds == {str}:
@@ -137,7 +140,23 @@ def _either(value: Any, way: Path, rest: list[Path]) -> Iterator[tuple[Any, ...]
 def _made(value: Any, function: Any, *ways: Path) -> list[Any]:
     from itertools import product
 
-    return [called(function, one) for one in product(*(values_at(value, way) for way in ways))]
+    return [_result(function, one) for one in product(*(values_at(value, way) for way in ways))]
+
+
+def _result(function: Any, values: tuple[Any, ...]) -> Any:
+    return _own("result", function, values) if _is_own(values[0]) else called(function, values)
+
+
+def _is_own(value: Any) -> bool:
+    """Whether it is an object of a class of the program's."""
+    return type(value) not in PLAIN and is_own_class(type(value))
+
+
+def _own(what: str, *of: Any) -> Any:
+    """What the code of the program's classes tells, if that is followed."""
+    if what not in own_code:
+        raise UnknownPartError
+    return own_code[what](*of)
 
 
 def _made_once(value: Any, function: Any, *ways: Path) -> Any:
@@ -148,11 +167,13 @@ def _made_once(value: Any, function: Any, *ways: Path) -> Any:
 
 
 def _any_of(value: Any, *ways: Path) -> list[Any]:
-    return [end for way in ways for end in values_at(value, way)]
-
-
-def _given(_: Any, held: Any) -> Any:
-    return held.value
+    found: list[Any] = []
+    for way in ways:
+        try:
+            found += values_at(value, way)
+        except LACKS:  # the code may catch that, and take another way
+            continue
+    return found
 
 
 def _after(value: Any, step: Step) -> Iterable[Any]:
@@ -163,7 +184,7 @@ def _after(value: Any, step: Step) -> Iterable[Any]:
         if step[0] == MADE:
             return _made(value, *step[1:])
         return (_STEPS[step[0]](value, *step[1:]),)
-    except _LACKS:
+    except LACKS:
         return ()
 
 
@@ -218,6 +239,8 @@ def _attribute(value: Any, name: str) -> Any:
         return kept[f"_{name}_"]
     if held is not MISSING and not hasattr(type(held), "__get__"):
         return held
+    if type(held) is property or type_name(held) == "functools.cached_property":
+        return _own("given", held.fget if type(held) is property else held.func, (value,))
     if held is MISSING and type(member(kind, "__getattr__")) is not FUNCTION:
         raise AttributeError(name)
     raise UnknownPartError
@@ -231,9 +254,10 @@ def _called(value: Any, name: str, *arguments: Any) -> Any:
 
 def _formatted(value: Any, spec: str) -> str:
     if type(value) not in PLAIN and not is_trusted(value):
-        if spec:
+        text = _own("text", value) if _is_own(value) else None
+        if spec and text is None:
             raise UnknownPartError
-        return str(_key(value))
+        return str(_key(value)) if text is None else format(text, spec)
     return format(value, spec)
 
 
@@ -284,7 +308,7 @@ _STEPS: dict[str, Callable[..., Any]] = {
     FORMATTED: _formatted,
     PARSED: _parsed,
     MADE: _made_once,
-    GIVEN: _given,
+    GIVEN: lambda _, held: held.value,
     AS_NAME: _as_name,
 }
 #: Steps that may lead to several values.

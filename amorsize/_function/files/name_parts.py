@@ -131,7 +131,7 @@ def part_of(part: Part, *step: Any) -> Part:
 
 def made(known: Known, *parts: Part, kind: str = "") -> Part | None:
     """What a known function gives; None: it is not told what it is given."""
-    ways = [_exact(one) for one in parts]
+    ways = [exact_way(one) for one in parts]
     if None in ways:
         return None
     if not any(one.way is not None for one in parts):
@@ -149,7 +149,7 @@ def _of_constants(known: Known, values: list[Any], kind: str) -> Part | None:
     return given.replace(kind=given.kind or kind)
 
 
-def _exact(part: Part) -> Path | None:
+def exact_way(part: Part) -> Path | None:
     """How a value can be found for each item; None: it is not told."""
     if part.way is not None or part.tags or part.known is MISSING:
         return part.way
@@ -223,7 +223,7 @@ def one_of(one: Part, other: Part) -> Part:
             return held.replace(decides=False)  # as long as a name is not set, there is no file
     if other.decides and (exact := made(FIRST_TRUE, other, one)) is not None:
         return exact.replace(kind=kind, label=one.label)
-    ways = _exact(one), _exact(other)
+    ways = exact_way(one), exact_way(other)
     if None not in ways:
         return _at((EITHER, *ways)).replace(kind=kind, label=one.label)
     if one.tags == other.tags or UNIQUE in one.tags & other.tags:

@@ -10,6 +10,7 @@ from amorsize._function.bytecode import (
     JUMPS_KEEPING,
     JUMPS_ON,
     LOOP_LEAVES_NOTHING,
+    handlers,
     placed,
 )
 from amorsize._function.files.name_frame import NULL
@@ -50,6 +51,8 @@ def _read(frame: NameFrame, set_again: dict[int, set[int]]) -> dict[int, set[int
     landings: Landings = {}
     left_out, steps = passed_over(frame.code), list(placed(frame.code.co_code))
     heads = {end - 2 * arg: dict(frame.variables) for _, end, op, arg in steps if op in JUMPS_BACK}
+    caught = handlers(frame.code)
+    begun = {first for first, _, _ in caught}
     found: dict[int, set[int]] = {}
     is_behind_jump = False
     for start, end, op, arg in steps:
@@ -60,6 +63,10 @@ def _read(frame: NameFrame, set_again: dict[int, set[int]]) -> dict[int, set[int
         if start in heads:
             frame.variables |= dict.fromkeys(set_again.get(start, ()), UNKNOWN)
             heads[start] = dict(frame.variables)
+        if caught and (opname[op].startswith("STORE_") or start in begun):
+            for first, behind, target in caught:
+                if first <= start < behind:  # what is set here may not be, where this raises
+                    _jump(frame, landings, target, [])
         if op in JUMPS_BACK:
             head = heads[end - 2 * arg]
             found.setdefault(end - 2 * arg, set()).update(_set_anew(head, frame.variables))

@@ -120,7 +120,7 @@ def shared_names(
             continue  # no item gets there, unless one of the others calls it
         if func in reached or (func is not root and not _may_run(func, root, named)):
             continue
-        reader = _Uses(owns, by_sql, n_left)
+        reader = Uses(owns, by_sql, n_left)
         reader.follow(func, bound, {}, _MOST_DEEP)
         n_left = reader.n_left
         reached |= reader.reached if func is root and n_left >= 0 else set()
@@ -181,7 +181,7 @@ def _first(func: FunctionType) -> str:
     return next(iter(func.__code__.co_varnames), "")
 
 
-class _Uses:
+class Uses:
     """Collects what a function and its helpers do to files.
 
     Attributes:
