@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from amorsize._function.bound_arguments import rest_arguments
-from amorsize._function.callables import MISSING
-from amorsize._function.files.item_paths import ATTRIBUTE, ELEMENT, FORMATTED
+from amorsize._function.bound_arguments import all_arguments, rest_arguments
+from amorsize._function.callables import FUNCTION, MISSING, defaults
+from amorsize._function.files.item_paths import ASKED, ATTRIBUTE, ELEMENT, FORMATTED
 from amorsize._function.files.name_frame import NULL, UNPACKED
 from amorsize._function.files.name_parts import (
     EMPTY,
+    SPELLED,
     TEXT,
     UNKNOWN,
     Part,
@@ -21,6 +22,7 @@ from amorsize._function.files.name_parts import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from amorsize._function.files.name_frame import NameFrame
 
@@ -64,9 +66,27 @@ def _called_with(frame: NameFrame, called: Part, passed: Part, named: Part) -> P
     """What a call gives whose arguments are unpacked; they are not all known."""
     known = [constant(one) for one in passed.known] if type(passed.known) is tuple else None
     by_place = list(passed.parts) or known
-    if by_place is None or (named is not NULL and named.label not in rest_arguments(frame.code)):
+    if by_place is None:
+        return frame.hand_on(called, [UNPACKED], {})
+    fields = _passed_by_name(called.known, named, len(by_place))
+    if fields is None and named is not NULL and named.label not in rest_arguments(frame.code):
         by_place = [UNPACKED]
-    return frame.hand_on(called, by_place, {})
+    return frame.hand_on(called, by_place, fields or {})
+
+
+def _passed_by_name(function: Any, row: Part, n_by_place: int) -> dict[str, Part] | None:
+    """What a row that is unpacked passes to a function; None: it is not told which arguments."""
+    if type(function) is not FUNCTION or row.way is None or rest_arguments(function.__code__):
+        return None
+    usual = dict(defaults(function))
+    if not all(type(one) in SPELLED for one in usual.values()):
+        return None
+    return {
+        name: part_of(row, ASKED, name, usual[name])
+        if name in usual
+        else part_of(row, ELEMENT, name)
+        for name in all_arguments(function.__code__)[n_by_place:]
+    }
 
 
 def _pieces(template: str, row: Part) -> list[Part]:
