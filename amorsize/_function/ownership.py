@@ -39,9 +39,22 @@ MAIN = ("__main__", "__mp_main__")
 def is_own_function(func: FunctionType) -> bool:
     """Whether this function was written in the project. Generated code belongs to its module."""
     filename = func.__code__.co_filename
+    if _is_guarded(func):
+        return False
     if filename.startswith("<") and not filename.startswith("<frozen"):
         return is_own_module(func.__module__)
     return is_own_file(filename)
+
+
+def _is_guarded(func: FunctionType) -> bool:
+    """Whether it is a `__repr__` by attrs, which puts the object into a set of attrs for its time.
+
+    It may call functions of the program for the texts of single attributes.
+    """
+    code = func.__code__
+    if code.co_name != "__repr__" or not code.co_filename.startswith("<attrs generated"):
+        return False
+    return not any(name.endswith("_repr") for name in code.co_names)
 
 
 def is_own_class(cls: type) -> bool:
@@ -114,7 +127,9 @@ class Owns:
         return isinstance(value, type) and self.class_(value)
 
     def function(self, func: FunctionType) -> bool:
-        return is_own_function(func) or self._is_of_package(func.__globals__.get("__name__"))
+        if is_own_function(func):
+            return True
+        return not _is_guarded(func) and self._is_of_package(func.__globals__.get("__name__"))
 
     def class_(self, cls: type) -> bool:
         return Owns.module(self, cls.__module__)
