@@ -11,10 +11,11 @@ import subprocess
 import sys
 import time
 import weakref
+from pathlib import Path
 from time import sleep
 
 import pytest
-from conftest import another_thread, children
+from conftest import another_thread, children, read
 
 import amorsize
 from amorsize import autotune, tuned_map
@@ -691,6 +692,25 @@ class TestEnds:
         until(lambda: not waiting())
 
         assert mapped(scaled) == [scaled(x) for x in range(20)]
+
+    @pytest.mark.parametrize("start", ["fork", "clean"])
+    def test_a_program_that_waits_for_any_child_meets_its_own(self, waiting, monkeypatch, start):
+        """Workers that have ended are collected before the program forks."""
+        monkeypatch.setenv("AMORSIZE_START", start)
+        mapped(scaled)
+        pids = waiting()
+        assert pids
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: all(" Z " in read(Path(f"/proc/{pid}/stat")) for pid in pids))
+
+        pid = os.fork()
+        if not pid:
+            os._exit(7)
+
+        assert os.wait() == (pid, 7 << 8)
+        with pytest.raises(ChildProcessError):
+            os.wait()
 
     @pytest.mark.parametrize("start", ["fork", "clean"])
     def test_a_program_that_closes_all_descriptors_keeps_its_own_files(self, told, start):

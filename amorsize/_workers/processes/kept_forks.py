@@ -193,7 +193,7 @@ class KeptForks:
             import atexit
 
             atexit.register(shutdown)
-            os.register_at_fork(after_in_child=self.forget_in_fork)
+            os.register_at_fork(before=self.collect_ended, after_in_child=self.forget_in_fork)
 
     def keep(self, pool: ForkPool, standing: Standing) -> None:
         """Have the workers of a pool wait for the next call, if there is room for them."""
@@ -243,6 +243,15 @@ class KeptForks:
             if now_s > one[2] or not one[0].has_waiting():
                 self._pools.remove(one)
                 one[0].end_resting()
+
+    def collect_ended(self) -> None:
+        """Before a fork: a program that forks may wait for any child, and means its own."""
+        if self._pools and self._lock.acquire(blocking=False):  # else they are being looked at
+            try:
+                with no_interrupts():
+                    self._end_late()
+            finally:
+                self._lock.release()
 
     def shutdown(self) -> None:
         """End all that wait."""

@@ -138,12 +138,21 @@ class WarmPool:
             import atexit
 
             atexit.register(self.shutdown)
-            os.register_at_fork(after_in_child=self.forget_in_fork)
+            os.register_at_fork(before=self.collect_ended, after_in_child=self.forget_in_fork)
 
     @property
     def n_warm(self) -> int:
         """How many workers wait for a next call; asked often, so without the lock."""
         return sum(not one.process.ended_by(0.0) for one in tuple(self._idle))
+
+    def collect_ended(self) -> None:
+        """Before a fork: a program that forks may wait for any child, and means its own."""
+        if self._idle and self._lock.acquire(blocking=False):  # else they are being looked at
+            try:
+                with no_interrupts():
+                    self._collect_ended()
+            finally:
+                self._lock.release()
 
     def _collect_ended(self) -> None:
         """Remove workers that have quit after a long idle time, or were killed."""
