@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 
 #: Each class that was sent, by its id; and those in which its members are looked up, with the
 #: names that each had.
-_sent: dict[int, tuple[ref[type], list[tuple[Any, frozenset[str]]]]] = {}
+_sent: dict[int, tuple[ref[type], list[tuple[ref[type], frozenset[str]]]]] = {}
 
 
 def note(cls: type) -> None:
     """Before a class is sent: forget under which number workers have it if they have more."""
     metaclass: Any = type(cls)
     asked = (*cls.__mro__, *metaclass.__mro__)
-    now = [(one, frozenset(vars(one))) for one in asked if is_made_at_run_time(one)]
+    now = [(ref(one), frozenset(vars(one))) for one in asked if is_made_at_run_time(one)]
     key = id(cls)  # some have no hash
     _, before = _sent.get(key, (None, now))
     _sent[key] = ref(cls, lambda _: _sent.pop(key, None)), now
     is_as_before = len(before) == len(now) and all(
-        one is other and names <= more
+        one() is other() and names <= more
         for (one, names), (other, more) in zip(before, now, strict=True)
     )
     if not is_as_before:
