@@ -476,3 +476,43 @@ def by_name_of_encoding(k):
         return f"ä{k}".encode("Text-of-Test")
     except LookupError:
         return "none"
+
+
+class Node:
+    """Ends at a node that stands for none."""
+
+    def __init__(self, value, left=None, right=None):
+        self.value, self.left, self.right = value, left or NONE, right or NONE
+
+
+NONE = Node.__new__(Node)
+NONE.value, NONE.left, NONE.right = 0, NONE, NONE
+TREE = Node(5, Node(3), Node(8))
+UNSET = object()
+CHOSEN = {"level": UNSET, "root": TREE}
+OWNED = {TREE: "a tree"}
+
+
+def summed(node):
+    return 0 if node is NONE else node.value + summed(node.left) + summed(node.right)
+
+
+def by_tree(k):
+    return summed(TREE) * k
+
+
+def by_marked_table(_):
+    return CHOSEN["level"] is UNSET, CHOSEN["root"] is TREE
+
+
+def by_owner(_):
+    return OWNED.get(TREE)
+
+
+@functools.cache
+def root():
+    return TREE
+
+
+def by_cached_root(_):
+    return root() is TREE

@@ -442,6 +442,16 @@ def test_where_all_items_go_to_workers_it_is_an_error(function, change, reason, 
             tuned_map(function, range(3), backend="process", n_jobs=1)
 
 
+def test_what_lies_in_several_places_is_one_object_in_workers(monkeypatch):
+    """Each place would have a copy: a tree would not end, and nothing be found by its owner."""
+    items.root()
+    for function in (items.by_tree, items.by_marked_table, items.by_owner, items.by_cached_root):
+        answers_of(function, function.__name__)
+    monkeypatch.setattr(items.TREE, "value", 50)
+    assert answers_of(items.by_tree, "changed since") == [61, 122, 183]
+    assert answers_of(items.by_global, "sent by its name") == [1, 2, 3]
+
+
 def test_another_name_for_an_encoding_is_known_in_workers(monkeypatch):
     """Python keeps what it has found under a name, so that there is no way back."""
     monkeypatch.setitem(encodings.aliases.aliases, "text_of_test", "latin_1")

@@ -24,7 +24,7 @@ from amorsize._function.purity.pure_reach import compares_identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import CodeType, FunctionType
     from typing import Any
 
@@ -110,19 +110,24 @@ class Known:
                 self.objects[id(one)] = one
 
 
-def is_itself_alone(one: Any) -> bool:
-    """Whether no other object is equal to it, so that a copy is another one."""
+def is_itself_alone(one: Any, is_own: Callable[[type], bool] = is_own_class) -> bool:
+    """Whether no other object is equal to it, so that a copy is another one.
+
+    Args:
+        one: The object.
+        is_own: Whether a class is the project's.
+    """
     kind = type(one)
     if kind is object:
         return True
     if kind is float or kind is complex:
         return bool(one != one)
     has_own_equality = callables.member(kind, "__eq__") is not callables.member(object, "__eq__")
-    is_alone = not has_own_equality and not isinstance(one, _CODE) and is_own_class(kind)
+    is_alone = not has_own_equality and not isinstance(one, _CODE) and is_own(kind)
     return is_alone and not _is_member(one)
 
 
-def inside(one: Any) -> Iterable[Any]:
+def inside(one: Any, is_own: Callable[[type], bool] = is_own_class) -> Iterable[Any]:
     """What a container, an object of the project or a weak reference holds."""
     if isinstance(one, ReferenceType):
         return (one(),)
@@ -131,7 +136,7 @@ def inside(one: Any) -> Iterable[Any]:
     if isinstance(one, CONTAINERS):
         return tuple(one)
     kind = type(one)
-    is_followed = kind.__module__ in _HOLDERS or (is_own_class(kind) and not _is_member(one))
+    is_followed = kind.__module__ in _HOLDERS or (is_own(kind) and not _is_member(one))
     return get_referents(one) if is_followed else ()
 
 

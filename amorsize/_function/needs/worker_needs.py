@@ -16,7 +16,7 @@ from amorsize._function.ownership import MAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from types import FunctionType
     from typing import Any
 
@@ -92,6 +92,13 @@ class Needs:
         found = {place.partition(":")[0] for place in places}
         own = (one for one in found if self.owns.module(one) and is_importable(one))
         return frozenset(self.modules).union(own)
+
+    @property
+    def values(self) -> Iterator[Any]:
+        """What is sent for the places of modules, and what caches have kept."""
+        yield from self.settings.values()
+        for _, entries in self.caches.values():
+            yield from (result for _, _, result in entries)
 
     def leave_what_cannot_travel(self, can_travel: Callable[[Any], bool]) -> None:
         """Move the globals that cannot be pickled to `stays`."""

@@ -13,6 +13,7 @@ import os
 from amorsize._function import callables, references
 from amorsize._function.needs import import_effects
 from amorsize._function.needs.dependencies import needs_of
+from amorsize._function.needs.shared_objects import is_any_shared
 from amorsize._function.ownership import MAIN
 from amorsize._function.shareable_values import is_shareable
 from amorsize._host.signals import reraise_from_handler
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
 LARGE_BYTES = 1_000_000
 #: With this much data, code is sent instead of imported: each worker would make the data once more.
 MUCH_BYTES = 8 << 20
+
+#: Why the caller has to run items whose code cannot be sent.
+SHARED = "objects that lie in several places of what it reaches would be copied for each place"
 
 _warned: set[str] = set()
 
@@ -98,10 +102,15 @@ class Payload:
         return self._apart
 
     def _first_packed(self, parts: list[memoryview]) -> bytes:
-        """Pickle code by name, unless importing it would repeat an effect or much work."""
+        """Pickle code by name, unless importing it would repeat an effect or much work.
+
+        Or unless objects lie in several places: sent with the code, each is one object for all.
+        """
         again = next(
             filter(None, map(import_effects.what_it_does, sorted(self._needs.homes))), None
         )
+        if again is None and is_any_shared(self._needs.values, self._needs.owns.class_):
+            again = SHARED
         if again is None and self.array_bytes + self.other_bytes < MUCH_BYTES:
             return self._packed(frozenset(), parts)
         self._by_value = self._needs.homes

@@ -30,6 +30,8 @@ class Changed(Exception):  # noqa: N818 - says what has happened
 
 #: What was replaced for the current call: owner, name, old value.
 _replaced: list[tuple[Any, str, Any]] = []
+#: Modules that hold nothing but classes of the current call.
+_made_up: list[str] = []
 
 
 def tidied() -> None:
@@ -41,6 +43,8 @@ def tidied() -> None:
             setattr(owner, name, old)
         elif name in vars(owner):
             delattr(owner, name)
+    while _made_up:  # a later call may import them
+        sys.modules.pop(_made_up.pop(), None)
 
 
 class Same(Value):
@@ -173,6 +177,7 @@ def _install(code: list[tuple[type, str, bool]]) -> None:
         owner: Any = sys.modules.get(cls.__module__)
         if owner is None:
             owner = sys.modules[cls.__module__] = MODULE(cls.__module__)
+            _made_up.append(cls.__module__)
         *path, name = qualname.split(".")
         if "<locals>" in path:
             continue

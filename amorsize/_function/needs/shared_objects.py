@@ -1,0 +1,49 @@
+"""Finds objects that lie in several places of what a worker is sent.
+
+A worker that imports the code is sent what lies at each place. Where an object is known by being
+that very one, its copies in several places would be different ones.
+"""
+
+from __future__ import annotations
+
+from amorsize._function.callable_walk import CONTAINERS
+from amorsize._function.callables import FUNCTION, METHOD, MODULE
+from amorsize._function.needs.known_objects import ALONE, inside, is_itself_alone
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+#: The most objects that are looked at.
+MOST = 20_000
+_CODE = (FUNCTION, METHOD, MODULE, type(len), type)
+
+
+def is_any_shared(roots: Iterable[Any], is_own: Callable[[type], bool]) -> bool:
+    """Whether some object that equals itself alone is held twice, or is a bare mark in a table.
+
+    A mark (`object()`) that stands alone at a place is not sent: each worker has its own.
+
+    Args:
+        roots: What is sent.
+        is_own: Whether a class is the project's.
+    """
+    met: set[int] = set()
+    kept: list[Any] = []  # so that ids stay theirs
+    ahead = list(roots)
+    while ahead and len(kept) < MOST:
+        one = ahead.pop()
+        kind = type(one)
+        if kind in ALONE or isinstance(one, _CODE):
+            continue
+        if kind is object:
+            return True
+        if id(one) in met:
+            if kind not in CONTAINERS and is_itself_alone(one, is_own):
+                return True
+            continue
+        met.add(id(one))
+        kept.append(one)
+        ahead += inside(one, is_own)
+    return False
