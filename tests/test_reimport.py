@@ -20,6 +20,10 @@ WITH_EFFECTS = {
     "is there at the end": "import atexit\natexit.register(len, '')",
     "opens a database": "import sqlite3\nbase = sqlite3.connect(':memory:')",
     "calls what writes": "def note():\n    with open('n', 'a') as out: out.write('x')\nnote()",
+    "after a program": "import tempfile\nif __name__ == '__main__':\n    pass\n"
+    "f = tempfile.mkdtemp(dir='.')",
+    "unless it is a program": "import tempfile\nif __name__ == '__main__':\n    pass\nelse:\n"
+    "    f = tempfile.mkdtemp(dir='.')",
     "maps": "from amorsize import tuned_map\nfound = tuned_map(len, ['a'])",
     "maps by a name": "from amorsize import autotune\n@autotune\ndef f(x): return x\ng = f([1])",
 }
@@ -30,6 +34,8 @@ WITHOUT = {
     "@amorsize.autotune\ndef b(x): return x",
     "a table": "def squares(n):\n    return [k * k for k in range(n)]\nTABLE = squares(9)",
     "a logger": "import logging\nlog = logging.getLogger(__name__)",
+    "a program besides": "import sys, tempfile\ndef main():\n    open('n', 'w').write('x')\n"
+    "if __name__ == '__main__':\n    main()\n    sys.stdout.writelines([])\nX = 1",
     "settings": "import os\nHOME = os.environ.get('HOME', '.')\nPATH = os.path.join(HOME, 'a')",
 }
 

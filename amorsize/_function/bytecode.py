@@ -125,6 +125,12 @@ def _names_keyword(code: CodeType) -> bool:
     return any(isinstance(one, tuple) and "exist_ok" in one for one in code.co_consts)
 
 
+def used_names(code: CodeType) -> list[str]:
+    """The names that operations of the code itself use, in order."""
+    steps = instructions(code.co_code)
+    return [code.co_names[arg >> NAME_SHIFTS[op]] for op, arg in steps if op in NAME_SHIFTS]
+
+
 def stored_attributes(code: CodeType) -> set[str]:
     """The names of all attributes that the code and its nested code assign, on any object."""
     found = {code.co_names[arg] for op, arg in instructions(code.co_code) if op in ATTR_STORES}

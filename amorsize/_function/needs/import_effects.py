@@ -11,6 +11,7 @@ import sys
 
 from amorsize._function import bytecode, callable_walk, callables, ownership
 from amorsize._function.callables import FUNCTION, MISSING, is_module
+from amorsize._function.needs.program_part import without_program
 from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
@@ -66,17 +67,21 @@ def _found(name: str, module: Any, spec: Any) -> str | None:
         return None
     if not isinstance(code, _CODE):
         return None
-    loads = _top_level_loads(code)
-    called = [_what_lasts(module, what, attributes) for what, attributes in loads]
-    called += [f".{one}" for one in code.co_names if one in _METHODS]
+    alone = _top_level(code)
+    called = [_what_lasts(module, what, attributes) for what, attributes in _loads(alone)]
+    called += [f".{one}" for one in bytecode.used_names(alone) if one in _METHODS]
     first = next(filter(None, called), None)
     return None if first is None else f"importing {name} once more would call {first}"
 
 
-def _top_level_loads(code: CodeType) -> list[tuple[str, tuple[str, ...]]]:
-    """The names that the top level itself loads, without those in its functions and classes."""
-    alone = code.replace(co_consts=tuple(None if type(c) is _CODE else c for c in code.co_consts))
-    found = bytecode.loads(alone)
+def _top_level(code: CodeType) -> CodeType:
+    """What an import itself runs, without the functions and classes that are defined there."""
+    constants = tuple(None if type(one) is _CODE else one for one in code.co_consts)
+    return code.replace(co_consts=constants, co_code=without_program(code))
+
+
+def _loads(code: CodeType) -> list[tuple[str, tuple[str, ...]]]:
+    found = bytecode.loads(code)
     return [(name, attributes) for space, name, attributes in found if space == bytecode.GLOBAL]
 
 
