@@ -28,6 +28,7 @@ from amorsize._function.files.name_comprehensions import gone_through
 from amorsize._function.files.name_frame import UNPACKED, NameFrame
 from amorsize._function.files.name_parts import (
     FILE,
+    LISTED,
     PATH,
     UNKNOWN,
     Part,
@@ -44,6 +45,7 @@ from amorsize._function.files.name_uses import (
     uses_by_mode,
     uses_of_path,
 )
+from amorsize._function.files.names_of_others import is_listed, listings, read_of_others
 from amorsize._function.files.shared_files import (
     METHODS_OF_PATHS,
     MOST_HELPERS,
@@ -80,8 +82,7 @@ _GIVES_LATER = 0x20 | 0x80 | 0x200
 _MOST_PLACES = 4
 #: How deep calls of helpers are followed for the names that they are passed.
 _MOST_DEEP = 2 * MOST_HELPERS
-#: The most calls of helpers that are followed, at 0.1 to 1 ms each. Where helpers call one another,
-#: as the rules of a parser do, there are millions of ways through them.
+#: The most calls of helpers that are followed, at 0.1 to 1 ms each: some have millions of ways.
 _MOST_FOLLOWED = 200
 
 
@@ -126,7 +127,7 @@ def shared_names(
         reached |= reader.reached if func is root and n_left >= 0 else set()
         is_text = reader.is_text or func.__annotations__.get(_first(func)) in (str, "str")
         writes |= reader.writes or any(use in (CHANGES, ADDS) for use, _ in reader.found)
-        for use, part in reader.found:
+        for use, part in [one for one in reader.found if one[0] in found]:
             what: Any = shared_by(part, is_text=is_text)
             if type(what) is tuple and any(is_changed(way, reader.changed) for way in what):
                 what = f"{', '.join(map(spelled, what))}, which the code changes"
@@ -138,6 +139,9 @@ def shared_names(
                 found[use][what] = None
             if use == CHANGES and func is root and type(what) is tuple and part.way is not None:
                 whole.setdefault(spelled(part.way), (*part.way, (AS_NAME,)))
+        if func is root:
+            whole |= {spelled(one): (*one, (AS_NAME,)) for one in read_of_others(reader.found)}
+            found[CHANGES] |= {LISTED[-1]: None} if is_listed(reader.found) else {}
     ports = found.pop(LISTENS)
     one_of_them = [(((EITHER, *whole.values()),),)] if len(whole) > 1 else []
     all_found = [*found[CHANGES], *ports, *(one for one in found[ADDS] if one in found[LOOKS])]
@@ -316,7 +320,7 @@ class Uses:
                 self.found.append((ADDS if is_adding else CHANGES, saved))
         uses = uses_of(name, at, uses_by_mode, self._by_sql)
         self.found += [(use, part) for use, part in uses if part.kind != FILE]
-        self.found += files_of_programs(name, at)
+        self.found += [*listings(called, name, at(0, "path")), *files_of_programs(name, at)]
         if name in LISTENING or (owner is not None and method == BINDS):
             self.found += listens(at(0, "address"))
 
