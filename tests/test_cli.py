@@ -525,3 +525,20 @@ def test_a_cache_that_cannot_be_used_is_not_said_to_be_empty(
     )
     assert (said.returncode, said.stderr) == (1, f"amorsize: {why}\n")
     assert json.loads(said.stdout) == {"error": why}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(("clear",), ("list",), ("stats",), ("prune", "--older-than", "0s")),
+        *(("export", "new.json"), ("clear", "--yes"), ("clear", "--older-than", "0s")),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_name_is_no_name(words, in_process, three_functions):
+    """It is that of a variable that a script has not set, and not a word for all functions."""
+    said = in_process("cache", *words, "")
+
+    assert said.returncode == 1
+    assert said.stderr.startswith("amorsize: nothing is remembered of ''.")
+    assert len(names_left()) == 3

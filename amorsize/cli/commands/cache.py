@@ -29,7 +29,7 @@ def _list(asked: argparse.Namespace) -> Answer:
     here = resources.host_fingerprint()
     document = {"home": str(cache.home()), "n_damaged": n_damaged, "profiles": records}
     blocks: list[str | Table] = []
-    if not records and (asked.name or asked.older_than is not None):
+    if not records and (asked.name is not None or asked.older_than is not None):
         blocks.append("Nothing of that sort is remembered.")
     elif records:
         header = ("function", "runs best with", "per item", "learned", "on")
@@ -88,7 +88,7 @@ def found(pattern: str) -> list[Record]:
 
 def chosen(asked: argparse.Namespace) -> list[Record]:
     """The records that a command was asked about: by a name or pattern, by age, or all."""
-    return older(found(asked.name) if asked.name else all_records(), asked.older_than)
+    return older(found(asked.name) if asked.name is not None else all_records(), asked.older_than)
 
 
 def older(records: Sequence[Record], than_s: float | None) -> list[Record]:

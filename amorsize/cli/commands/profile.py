@@ -32,7 +32,7 @@ from amorsize.report import counted
 def _prune(asked: argparse.Namespace) -> Answer:
     if asked.older_than is None:
         raise FailureError("say how old: `amorsize cache prune --older-than 30d`.", status=2)
-    records = found(asked.name) if asked.name else all_records()
+    records = found(asked.name) if asked.name is not None else all_records()
     old = older(records, asked.older_than)
     n_removed = cache.forget(*(str(record["stored_as"]) for record in old)) if old else 0
     return Answer(
@@ -105,7 +105,7 @@ def _import(asked: argparse.Namespace) -> Answer:
         reraise_from_handler(error)
         reason = getattr(error, "strerror", None) or error
         raise FailureError(f"{asked.file} cannot be read: {reason}.") from None
-    if asked.name:
+    if asked.name is not None:
         records = named(records, asked.name)
         if not records:
             raise FailureError(f"{asked.file} holds nothing of {clean(asked.name)!r}.")
