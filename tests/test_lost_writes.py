@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("beside_a_thread")
 
 
 def compute():
-    until = time.thread_time() + 5e-3
+    until = time.thread_time() + 3e-3
     while time.thread_time() < until:
         pass
 

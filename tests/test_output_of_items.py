@@ -16,6 +16,7 @@ if beside: threading.Thread(target=threading.Event().wait, daemon=True).start()
 OUT, ERR, write = sys.stdout, sys.stderr, sys.stdout.write
 
 def take(x):
+    if way == "loop": return  # which prints in order whatever items take
     if work == "wait": time.sleep(0.002 if x % 3 else 0.005)
     end = time.process_time() + (0.0 if work == "wait" else 0.002 if x % 3 else 0.004)
     while time.process_time() < end: pass

@@ -147,7 +147,7 @@ import json, sys
 from amorsize._host import resources
 from amorsize import tuned_map
 def spin(n): return sum(range(30_000 + n % 7))  # a call of under 0.4 s is not written down
-tuned_map(spin, range(4_000), chunksize=int(sys.argv[1]))
+tuned_map(spin, range(2_400), chunksize=int(sys.argv[1]))
 print(json.dumps(resources.costs_as_dict()))
 """
 
@@ -156,9 +156,9 @@ def test_a_new_process_starts_from_what_was_seen(run_script, tmp_path):
     """Costs are kept beside the function's profile; the second call's own few chunks tell none."""
     for n in range(12):  # as above, and each time nothing is known
         home = {"AMORSIZE_HOME": str(tmp_path / str(n))}
-        first = json.loads(run_script(SCRIPT, "50", environ=home).stdout)
+        first = json.loads(run_script(SCRIPT, "30", environ=home).stdout)
         if "dispatch_s" in first:
             break
-    second = json.loads(run_script(SCRIPT, "1000", environ=home).stdout)
+    second = json.loads(run_script(SCRIPT, "600", environ=home).stdout)
 
     assert first["dispatch_s"] == second["dispatch_s"]

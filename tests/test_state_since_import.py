@@ -489,8 +489,8 @@ def named(x):
     return hash(f"name {x}"), os.getpid()
 
 if __name__ == "__main__":
-    found = named(range(400))
-    assert [one[0] for one in found] == [hash(f"name {x}") for x in range(400)]
+    found = named(range(200))
+    assert [one[0] for one in found] == [hash(f"name {x}") for x in range(200)]
     print("hash" in str(named.explain()), len({one[1] for one in found}) > 1)
 """
 
