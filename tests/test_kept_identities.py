@@ -1,5 +1,7 @@
 """Objects that a function knows by their identity are not sent to workers as copies."""
 
+import importlib
+
 import pytest
 
 from amorsize._function.needs.kept_identities import KeptIdentities
@@ -226,3 +228,23 @@ def test_shared_objects_are_found_inside_items(func, item):
 def test_objects_of_the_items_alone_may_be_sent(func, item):
     """So may those that the function has too, if it compares nothing."""
     assert shared_by(func, item) is None
+
+
+def test_installed_classes_count_as_the_projects_where_their_package_is_mapped(
+    tmp_path, monkeypatch
+):
+    """An owner that is looked up in a table of the package would be a copy in a worker."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    (folder / "owners_installed.py").write_text(
+        "class Owner:\n    pass\n\n"
+        "ANN, BOB = Owner(), Owner()\nRIGHTS = {ANN: 'all'}\n\n"
+        "def rights_of(owner):\n    return RIGHTS.get(owner)\n"
+    )
+    monkeypatch.syspath_prepend(folder)
+    module = importlib.import_module("owners_installed")
+
+    kept = KeptIdentities((module.rights_of,))
+
+    assert kept.first_in([{"owner": module.ANN}]) is module.ANN
+    assert kept.first_in([module.BOB]) is None

@@ -46,13 +46,13 @@ class KeptIdentities:
             return None
         skipped = ALONE - known.kinds
         for item in items:
-            for part in _parts_of(item, skipped):
+            for part in _parts_of(item, skipped, known.owns.class_):
                 if known.is_known(part):
                     return part
         return None
 
 
-def _parts_of(item: Any, skipped: frozenset[type]) -> Iterator[Any]:
+def _parts_of(item: Any, skipped: frozenset[type], is_own: Callable[[type], bool]) -> Iterator[Any]:
     """The item and what it holds, without values of some types."""
     level, n_left = [item], MOST_PARTS
     for _ in range(DEEPEST):
@@ -60,7 +60,7 @@ def _parts_of(item: Any, skipped: frozenset[type]) -> Iterator[Any]:
         for one in level[:n_left]:
             if type(one) not in skipped:
                 yield one
-                found = tuple(islice(inside(one), n_left))
+                found = tuple(islice(inside(one, is_own), n_left))
                 below += () if skipped.issuperset(map(type, found)) else found
         n_left -= len(level)
         if n_left <= 0:

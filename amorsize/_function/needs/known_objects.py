@@ -18,7 +18,7 @@ from amorsize._function.callable_walk import CONTAINERS, end_of, reads
 from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.needs.dependencies import needs_of
-from amorsize._function.ownership import is_own_class, is_own_function, is_own_module
+from amorsize._function.ownership import Owns
 from amorsize._function.plain_values import PLAIN
 from amorsize._function.purity.pure_reach import compares_identity
 
@@ -53,22 +53,26 @@ class Known:
 
     Attributes:
         objects: By their ids.
+        owns: What is the project's own, wherever its packages are installed.
         numbers: Those that may be ids or hashes of other objects; None: the code does not ask.
         kinds: The types of the objects.
     """
 
     def __init__(self, functions: tuple[Any, ...]) -> None:
         self.objects: dict[int, Any] = {}
+        self.owns = Owns([one for one in functions if one is not None])
         met = needs_of(functions).walk.met
         code = [one for one in met if type(one) is FUNCTION]
-        self.numbers: set[int] | None = set() if any(map(_asks_for_numbers, code)) else None
+        own = [one for one in code if self.owns.function(one)]
+        self.numbers: set[int] | None = set() if any(map(_asks_for_numbers, own)) else None
         self._has_compared = any(_compares(one.__code__) for one in code)
-        self._has_identity = any(map(_asks_who, code))
+        self._has_identity = any(_compares_identity(one.__code__) for one in own)
         ahead = [one for one in met if not isinstance(one, _CODE)]
         for one in code:
-            ahead += _named(one)
-            if _asks_who(one):
-                self._note(_named(one))
+            named = _named(one, self.owns)
+            ahead += named
+            if self.owns.function(one) and _compares_identity(one.__code__):
+                self._note(named)
         self._search(ahead)
         self.kinds = frozenset(map(type, self.objects.values()))
 
@@ -91,18 +95,21 @@ class Known:
             if id(one) in seen or isinstance(one, _CODE):
                 continue
             seen[id(one)] = one
-            if self._has_identity or (self._has_compared and is_itself_alone(one)):
+            if self._has_identity or (self._has_compared and self._is_itself_alone(one)):
                 self._note((one,))
             if isinstance(one, dict | set | frozenset):
-                self._note(filter(is_itself_alone, _keys(one)))
-            ahead += islice(inside(one), MOST_REACHED)
+                self._note(filter(self._is_itself_alone, _keys(one)))
+            ahead += islice(inside(one, self.owns.class_), MOST_REACHED)
 
     def _see_plain(self, one: Any) -> None:
         if type(one) is int:
             if self.numbers is not None:
                 self.numbers.add(one)
-        elif self._has_compared and is_itself_alone(one):
+        elif self._has_compared and self._is_itself_alone(one):
             self._note((one,))
+
+    def _is_itself_alone(self, one: Any) -> bool:
+        return is_itself_alone(one, self.owns.class_)
 
     def _note(self, found: Iterable[Any]) -> None:
         for one in found:
@@ -110,7 +117,7 @@ class Known:
                 self.objects[id(one)] = one
 
 
-def is_itself_alone(one: Any, is_own: Callable[[type], bool] = is_own_class) -> bool:
+def is_itself_alone(one: Any, is_own: Callable[[type], bool]) -> bool:
     """Whether no other object is equal to it, so that a copy is another one.
 
     Args:
@@ -127,7 +134,7 @@ def is_itself_alone(one: Any, is_own: Callable[[type], bool] = is_own_class) -> 
     return is_alone and not _is_member(one)
 
 
-def inside(one: Any, is_own: Callable[[type], bool] = is_own_class) -> Iterable[Any]:
+def inside(one: Any, is_own: Callable[[type], bool]) -> Iterable[Any]:
     """What a container, an object of the project or a weak reference holds."""
     if isinstance(one, ReferenceType):
         return (one(),)
@@ -167,23 +174,18 @@ def _is_member(one: Any) -> bool:
     return enum is not None and isinstance(one, enum.Enum)
 
 
-def _named(func: FunctionType) -> list[Any]:
+def _named(func: FunctionType, owns: Owns) -> list[Any]:
     """The values that a function's code names, and its defaults."""
     found = [*(func.__defaults__ or ()), *(func.__kwdefaults__ or {}).values()]
     for _, _, value, attributes in reads(func):
-        end = end_of(value, attributes, is_own_module)[0]
+        end = end_of(value, attributes, owns.module)[0]
         found += (one for one in (value, end) if one is not MISSING)
     return found
 
 
-def _asks_who(func: FunctionType) -> bool:
-    """Whether the project's code asks if something is this very object."""
-    return is_own_function(func) and _compares_identity(func.__code__)
-
-
 def _asks_for_numbers(func: FunctionType) -> bool:
     found = vars(builtins)
-    return is_own_function(func) and any(
+    return any(
         value is one and found.get(name) is one
         for _, name, value, _ in reads(func)
         for one in _NUMBERING
