@@ -165,15 +165,28 @@ def test_workers_that_each_warm_up_are_tried_two_at_a_time():
     assert play(world).makespan_s < 1.05 * play(world, Serial()).makespan_s
 
 
-def test_items_that_keep_getting_costlier_did_so_before_for_no_pool():
-    """A trend in the data has passed for crowding: with fewer workers it goes on."""
+def test_items_that_keep_getting_costlier_do_so_for_no_pool():
+    """A trend in the data is no crowding: with fewer workers it would go on."""
     world = simulate.world("trend up", 256, 25_000)
 
     outcome = play(world)
 
-    assert "n_jobs counted anew" in [note.what for note in outcome.policy.notes]
     assert limit_of(outcome) is None
-    assert outcome.makespan_s < 2.0 * simulate.oracle(world).makespan_s
+    assert outcome.makespan_s < 1.5 * simulate.oracle(world).makespan_s
+
+
+def test_items_that_get_costlier_with_the_workers_left_have_them_counted_anew():
+    """Other items may crowd each other less; these do so as much, and are limited again."""
+    costs_s = (*STEADY[:1500], *(3 * cost_s for cost_s in STEADY[:1500]))
+    slowdown = Thrashing(4, speed=0.3)
+
+    outcome = play(
+        World(costs_s=costs_s, n_cores=8, slowdown=slowdown, thread_reason="not looked at")
+    )
+
+    assert "n_jobs counted anew" in [note.what for note in outcome.policy.notes]
+    assert limit_of(outcome) == 4
+    assert outcome.makespan_s < 1.1 * sum(costs_s) / 4
 
 
 @pytest.mark.parametrize(("name", "n_cores"), [("memory for half", 32), ("retrograde", 256)])
