@@ -709,8 +709,18 @@ class TestDask:
             try:
                 with pytest.raises(WorkersUnavailable, match="has not answered for 3 s"):
                     given += stream
+                with pytest.raises(WorkersUnavailable, match="has not answered for 3 s"):
+                    tuned_map(engine_items.noted_slowly, items(9), executor=client)
             finally:
                 found.scheduler.send_signal(signal.SIGCONT)
+
+    def test_a_closed_cluster_is_told(self):
+        from distributed import LocalCluster
+
+        with LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster:
+            pass
+        with pytest.raises(WorkersUnavailable, match="the Dask cluster cannot be used: .*closed"):
+            tuned_map(abs, range(9), executor=cluster)
 
     def test_a_client_for_coroutines_is_refused(self, dask_client):
         from distributed import Client

@@ -249,7 +249,9 @@ class DaskAdapter:
         return f"dask at {self._address.rpartition(':')[0]}"
 
     def dashboard(self) -> str | None:
-        """The scheduler's own page, where it has one."""
+        """The scheduler's own page, where it has one; asking one that is gone takes for ever."""
+        if not self._watch.has_answered:
+            return None
         link = getattr(self._client, "dashboard_link", None)
         return link if isinstance(link, str) else None
 

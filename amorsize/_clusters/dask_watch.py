@@ -39,6 +39,7 @@ class Watch:
         self.processes: tuple[Process, ...] = ()
         self._reachable: set[str] = set()  # identities
         self._answered_s = 0.0
+        self.has_answered = False
         self._is_on = False
         self._first_look = allocate_lock()
         self._first_look.acquire()
@@ -88,7 +89,7 @@ class Watch:
         import asyncio
 
         n_threads = await self._client.scheduler.ncores()
-        self._answered_s = perf_counter()
+        self._answered_s, self.has_answered = perf_counter(), True
         if self._only is not None or self._resources:
             n_threads = await self._usable(n_threads)
         known = {one.address: one for one in self.processes}

@@ -147,6 +147,8 @@ def _connected(to: Any, described: str) -> Any:
             f"{described} does not answer within {CONNECT_S:g} s: {error}. Is it running, and "
             "can it be reached from here?"
         ) from error
+    except RuntimeError as error:  # a cluster that was closed
+        raise WorkersUnavailable(f"{described} cannot be used: {error}") from error
 
 
 def _ray(given: dict[str, Any], address: str | None = None) -> ClusterAdapter:

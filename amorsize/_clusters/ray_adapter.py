@@ -67,7 +67,7 @@ class RayAdapter:
         of_client = () if client is None else (client.ClientObjectRef,)
         self.reference_types = frozenset((ray.ObjectRef, *of_client))
         if not ray.is_initialized():
-            ray.init(address, log_to_driver=False)
+            ray.init(address)  # which shows what items print, as it does by itself
         where = getattr(ray.get_runtime_context(), "gcs_address", None)
         self.described = f"the Ray cluster at {where}" if where else self.described
         options = {"num_cpus": 1, **(given or {})}
