@@ -31,6 +31,9 @@ GROUP = 8
 #: Failed tests that are run once more, alone; with more of them something is wrong anyway.
 MOST_REPEATED = 5
 
+#: What test modules call the number of the process in which they were imported.
+NOTED_PIDS = ("CALLER", "HOME", "PID")
+
 #: Seconds in which a test process cleans up after it was interrupted.
 TO_CLEAN_UP_S = 10.0
 
@@ -109,11 +112,13 @@ def run_in_forks(session: pytest.Session, claims: Path, n_processes: int) -> int
         The worst status of all; 0 in each of the processes, which goes on to tell its own.
     """
     sys.stdout.flush()
+    collector = os.getpid()
     running: dict[Forked, IO[str]] = {}
     for _ in range(n_processes):
         output = tempfile.TemporaryFile("w+")  # noqa: SIM115
         if not (pid := os.fork()):
             write_to(output, session.config)
+            note_own_pid(collector)
             for one in (*running.values(), output):
                 one.close()
             run_taken(session, claims)
@@ -127,6 +132,14 @@ def run_in_forks(session: pytest.Session, claims: Path, n_processes: int) -> int
         end(started)
         for output in running.values():
             output.close()
+
+
+def note_own_pid(collector: int) -> None:
+    """Put this process in the place of the one that has imported the test modules."""
+    for module in tuple(sys.modules.values()):
+        for name in NOTED_PIDS:
+            if getattr(module, "__dict__", {}).get(name) == collector:
+                setattr(module, name, os.getpid())
 
 
 def end(started: list[Forked]) -> None:
