@@ -1,4 +1,4 @@
-"""Says where the items of a call may run, by the state of the process."""
+"""Gives the reasons against threads or processes that lie in the state of the program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds out where the items of a call may run."""
+"""Tells the policy what workers cost on this host, or why none may run the items of a call."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from amorsize._engine.placement.placement import Judge
     from amorsize._engine.starting.fork_retention import ForkRetention
     from amorsize._engine.starting.remote import RemoteWorkers
     from amorsize._engine.state.call import Call, Recorder
     from amorsize._engine.state.confinement import Confinement
     from amorsize._function.files.item_paths import Path
+    from amorsize._function.sharing.findings import Objects
     from amorsize._workers.tasks.payload import Payload
     from amorsize.policy.request import Request
     from amorsize.policy.worker_costs import Host
@@ -137,20 +139,7 @@ class HostInspection:
         judge = placement.Judge(
             self._call.task.function, self._call.options, memory_store.owner_of(self._call.func)
         )
-        verdict = judge.read(examined(self.next_items(), self._call.source))
-        if verdict.thread_reason is not None and verdict.process_reason is None:
-            verdict = verdict.replace(process_reason=self._why_start_none())
-        is_open = verdict.thread_reason is None or verdict.process_reason is None
-        n_watched, once_more = 0, verdict.must_watch and is_open and self._call.caller_may_run_items
-        while once_more and n_watched < placement.MOST_WATCHED and self._call.work.n_left:
-            n_watched += 1
-            once_more = judge.watch(
-                lambda: self._run_inline(1, float("inf")),
-                self.next_items()[:1],
-                inside=verdict.thread_reason is None or bool(judge.reach.alters),
-            )
-            if self._call.work.n_left:
-                verdict = judge.read(examined(self.next_items(), self._call.source))
+        verdict = self._read_and_watched(judge)
         if self._call.work.stop is not None and judge.reach.seeds and not judge.reach.reseeds:
             verdict = verdict.replace(process_reason=verdict.process_reason or WHY_SEEDS)
         if judge.reach.named_by and (why := self._why_files_in_turn(judge.reach.named_by)):
@@ -163,16 +152,46 @@ class HostInspection:
         self._why_only_forks = judge.why_not_new_interpreters
         self._call.may_repeat = not (judge.reach.touches or judge.reach.unread)
         if self._call.caller_may_run_items:
-            self._call.task.watch = Watch(
-                handles=judge.objects.handles,
-                mutables=judge.objects.mutables,
-                # The consumer of a stream runs beside its items, and may have made a change itself.
-                in_threads=not self._call.is_stream and not self._call.options.thread_safe,
-                beside_program=self._call.is_stream
-                or not self._call.source.all_read
-                or callable(self._call.options.progress),
-            )
+            self._call.task.watch = self._watch_of_workers(judge.objects)
         return verdict
+
+    def _read_and_watched(self, judge: Judge) -> Verdict:
+        """What reading the function says, and then watching items as long as that is open."""
+        from amorsize._engine.placement.placement import MOST_WATCHED
+
+        call = self._call
+        verdict = judge.read(examined(self.next_items(), call.source))
+        if verdict.thread_reason is not None and verdict.process_reason is None:
+            verdict = verdict.replace(process_reason=self._why_start_none())
+        is_open = verdict.thread_reason is None or verdict.process_reason is None
+        if not (verdict.must_watch and is_open and call.caller_may_run_items):
+            return verdict
+        for _ in range(MOST_WATCHED):
+            if not call.work.n_left:
+                break
+            once_more = judge.watch(
+                lambda: self._run_inline(1, float("inf")),
+                self.next_items()[:1],
+                inside=verdict.thread_reason is None or bool(judge.reach.alters),
+            )
+            if call.work.n_left:
+                verdict = judge.read(examined(self.next_items(), call.source))
+            if not once_more:
+                break
+        return verdict
+
+    def _watch_of_workers(self, objects: Objects) -> Watch:
+        """How workers watch their first items."""
+        call = self._call
+        return Watch(
+            handles=objects.handles,
+            mutables=objects.mutables,
+            # The consumer of a stream runs beside its items, and may have made a change itself.
+            in_threads=not call.is_stream and not call.options.thread_safe,
+            beside_program=call.is_stream
+            or not call.source.all_read
+            or callable(call.options.progress),
+        )
 
     def _why_files_in_turn(self, named_by: tuple[tuple[Path, ...], ...]) -> str:
         """Why items have to run in turn, by the files that they change; "": they need not."""

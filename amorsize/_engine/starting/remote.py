@@ -1,4 +1,4 @@
-"""Runs the items of a call on the workers of an executor or a cluster."""
+"""Looks after the workers that a call was given: those of an executor or a cluster."""
 
 from __future__ import annotations
 
