@@ -12,6 +12,7 @@ from amorsize._engine.options import call_checks, call_options
 from amorsize._engine.options.call_checks import SURELY_DATA
 from amorsize._engine.state.call import Invocation
 from amorsize._host.clocks import perf_counter
+from amorsize._host.shortage import has_frames, loop
 from amorsize._profiles import memory_store
 from amorsize._profiles.memory_store import drifts_of as drifts_of
 from amorsize._profiles.memory_store import forget as forget
@@ -45,6 +46,8 @@ def run(
         short = _run_short(func, iterables, item_kwargs)
         if short is not None:
             return short
+        if not has_frames():
+            return list(loop(func, iterables, item_kwargs, strict=options.strict))
     made = Invocation(
         func=func, iterables=iterables, item_kwargs=item_kwargs, options=options, name=name
     )

@@ -69,6 +69,10 @@ def _is_there(path: str) -> bool:
 
 #: One file of Python and one of amorsize; none if they are frozen or in an archive.
 _CODE = tuple(path for path in (os.__file__, __file__) if _is_there(path))
+#: With fewer frames left up to the recursion limit, a call is the plain loop, which takes two.
+FRAMES = 150
+#: The folder of Python's own modules; empty if they are found in another way.
+_LIBRARY = os.path.dirname(os.__file__) if os.path.dirname(os.__file__) in sys.path else ""
 
 
 def n_files_left() -> int:
@@ -106,9 +110,15 @@ def limit() -> int:
 
 def why_unreadable() -> str | None:
     """Why no further module can be loaded; None: they can. Takes 3 us."""
+    if _is_library_hidden():
+        return "the folder of Python's own modules is no longer in sys.path"
     if all(map(_is_there, _CODE)):
         return None
     return "this process can no longer read the modules that it has yet to load"
+
+
+def _is_library_hidden() -> bool:
+    return bool(_LIBRARY) and _LIBRARY not in sys.path
 
 
 def n_readable_left() -> int:
@@ -173,7 +183,9 @@ def _is_space_limited() -> bool:
 def no_workers(why: str, error: BaseException) -> WorkersUnavailable:
     """The error for items that only workers may run, if their modules cannot be loaded."""
     remedy = f"Raise the limit (ulimit -{'v' if _is_lack_of_memory(error) else 'n'})"
-    if why_unreadable():
+    if _is_library_hidden():
+        remedy = f"Put {_LIBRARY} back there"
+    elif why_unreadable():
         remedy = f"Let this user run {sys.executable} and read its modules"
     return WorkersUnavailable(
         f"what workers need cannot be loaded: {why} ({error}). {remedy}, or use backend='serial'."
@@ -217,6 +229,15 @@ def loaded(name: str) -> Any:
         if is_lack(error):
             return None
         raise
+
+
+def has_frames() -> bool:
+    """Whether calls may be `FRAMES` deeper in one another. Takes 1 us where few are by now."""
+    try:
+        sys._getframe(sys.getrecursionlimit() - FRAMES)
+    except ValueError:  # there are not so many yet
+        return True
+    return False
 
 
 def loop(
