@@ -3,15 +3,19 @@
 import _thread
 import importlib.util
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, another_thread
 
-from amorsize import autotune
+from amorsize import autotune, tuned_map
+from amorsize._engine.costs import spawn_costs
 from amorsize._host import shortage
+from amorsize.errors import WorkersUnavailable
 
 #: What starts a thread, by its name there: from Python 3.13 on `threading` has another one.
 STARTERS = [
@@ -97,7 +101,7 @@ GROUP = (
     """
 import os, sys, time
 from pathlib import Path
-from amorsize import autotune
+from amorsize import autotune, tuned_map
 
 PIDS = Path(sys.argv[1])
 
@@ -145,7 +149,7 @@ SCARCE = (
     f"{ITEMS}"
     """
 import os, random, resource, sys, time
-from amorsize import autotune
+from amorsize import autotune, tuned_map
 
 
 class Refused(Exception): pass
@@ -255,7 +259,7 @@ shutil.copytree(Path(sys.argv[1]) / "amorsize", own / "amorsize")
 own.parent.chmod(0o700)
 sys.path.insert(0, str(own))
 import amorsize
-from amorsize import autotune
+from amorsize import autotune, tuned_map
 assert Path(amorsize.__file__).is_relative_to(own)
 
 def moved_away(): own.rename(own.parent / "older")
@@ -306,7 +310,7 @@ def test_code_that_cannot_be_read_any_more_is_not_needed(how, run_script):
 
 HOLDS = """
 import os, resource, socket, sys, tempfile, time
-from amorsize import autotune
+from amorsize import autotune, tuned_map
 
 def nulls(i): return [open(os.devnull) for _ in range(4)]
 def pipes(i): return [os.fdopen(one) for one in os.pipe()] + [open(os.devnull)]
@@ -336,7 +340,7 @@ def test_threads_leave_half_of_the_files_that_items_open_some_of(limit, run_scri
 
 TIGHT = """
 import os, resource, sys, time
-from amorsize import autotune
+from amorsize import autotune, tuned_map
 
 def buffers(i): kept = bytearray(6 << 20); time.sleep(5e-3); return len(kept)
 def texts(i): time.sleep(5e-3); return len([str(one) for one in range(20_000)])
@@ -373,3 +377,44 @@ def test_threads_leave_memory_to_what_the_items_need_of_it(limit, rooms, run_scr
 def test_what_is_loaded_late_is_there():
     """A name of another day would end every call that has to load it."""
     assert [name for name in shortage.LATE if importlib.util.find_spec(name) is None] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("frozen", True, "this program is frozen: its executable is no Python interpreter"),
+        ("executable", None, "the path of the Python interpreter is not known"),
+        ("executable", "", "the path of the Python interpreter is not known"),
+    ],
+)
+def test_a_program_is_never_started_for_an_interpreter(name, value, why, monkeypatch):
+    """Its executable is the program itself: each worker would be one more of it."""
+    monkeypatch.setattr(sys, name, value, raising=False)
+    monkeypatch.setattr(subprocess, "Popen", None)
+    with another_thread():
+        with pytest.raises(WorkersUnavailable, match=why):
+            tuned_map(abs, [-1, -2], backend="process")
+        assert tuned_map(abs, [-1, -2]) == [1, 2]
+
+
+def computes_long(index):
+    until_s = time.process_time() + 15e-3
+    while time.process_time() < until_s:
+        pass
+    return index
+
+
+def test_what_is_no_interpreter_is_started_three_times_at_most(tmp_path, monkeypatch):
+    """As in a program that embeds Python and does not say so."""
+    program, started = tmp_path / "program", tmp_path / "started"
+    program.write_text(f"#!/bin/sh\necho >> {started}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    with another_thread():
+        with pytest.raises(WorkersUnavailable, match="ended one after the other"):
+            tuned_map(abs, [-1, -2] * 9, backend="process", n_jobs=1)
+        assert len(started.read_text().splitlines()) == 3
+        monkeypatch.setattr(spawn_costs, "why_not_start", lambda *_: None)
+        monkeypatch.setattr(spawn_costs, "interpreter_s", lambda: 1e-3)
+        assert tuned_map(computes_long, range(12)) == list(range(12))
+    assert len(started.read_text().splitlines()) > 3

@@ -7,7 +7,7 @@ import sys
 from amorsize._function import callables
 from amorsize._workers import protocol
 from amorsize._workers.messages import serialization
-from amorsize.errors import SerializationError
+from amorsize.errors import SerializationError, WorkersUnavailable
 from amorsize.policy.events import (
     Died,
     MemoryGrown,
@@ -59,6 +59,7 @@ class PoolEvents:
                 self._losses.delivered()
                 self._done(event, now_s)
             case protocol.WorkerReady():
+                self._losses.was_ready = True
                 if self._meter is not None:
                     self._meter.ready(event.worker)
                 self._recorder.tell(Ready(worker=event.worker, now_s=now_s))
@@ -88,6 +89,10 @@ class PoolEvents:
         n_before = self._work.n_repeated
         try:
             self._losses.lost(lost)
+        except WorkersUnavailable as error:
+            if self._losses.was_ready or not self._call.caller_may_run_items:
+                raise  # else no item has begun in a worker
+            self._recorder.tell(WorkersLimited(n_workers=0, why=str(error)))
         finally:
             n_items = max(0, self._work.n_repeated - n_before)
             self._recorder.note_worker(lost.worker, "died", now_s, n_items=n_items, why=lost.how)

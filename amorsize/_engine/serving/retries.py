@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: The most workers that may end in a row outside of items, for which no item is to blame. On a busy
 #: host, several may be killed before their first item. This many starts take 2 s at most.
 MOST_DEATHS = 30
+#: The same of workers that end by themselves, where none was ever ready: what is started for them
+#: is no Python, or not one that can be used.
+MOST_ENDS = 2
 #: If less than this share of usable memory is free, it was likely the kernel that killed.
 SHORT_SHARE = 0.03
 
@@ -54,6 +57,8 @@ class WorkerDeaths:
         self.standstill = Standstill()
         self._starvation = Starvation()
         self._n_in_a_row = 0
+        #: Whether any worker has begun to serve.
+        self.was_ready = False
 
     @classmethod
     def note_kills(cls) -> None:
@@ -106,7 +111,8 @@ class WorkerDeaths:
                 self.read_apart(suspect_item, beyond)
             else:
                 self._suspect(suspect_item, beyond, lost.how)
-        if self._n_in_a_row > MOST_DEATHS:
+        ends_by_itself = not self.was_ready and lost.how.startswith("exit code ")
+        if self._n_in_a_row > (MOST_ENDS if ends_by_itself else MOST_DEATHS):
             raise WorkersUnavailable(
                 f"{self._n_in_a_row} worker processes of {self._name} ended one after the "
                 f"other without a result, the last by {lost.how}. Run backend='serial' to see "

@@ -147,8 +147,10 @@ class Starter:
                 self._call.task.function,
                 [*self._call.work.results.in_order[:1], *self._inspection.next_items()[:1]],
             )
-        elif not self._call.caller_may_run_items:
-            self._warn_of_new_interpreters()
+        else:
+            self._refuse_without_interpreter()
+            if not self._call.caller_may_run_items:
+                self._warn_of_new_interpreters()
         if self._call.fork_reason is not None and start_method.uses_loky():
             executor = "the executor that runs worker processes on this platform"
             call_options.refuse_unkept(options, "executor", executor)
@@ -187,6 +189,17 @@ class Starter:
             tuner.note(told, "kept since a call before")
             pool.reopen(self._call.task, retention.keep)
         return pool
+
+    def _refuse_without_interpreter(self) -> None:
+        """Refuse to start what is no interpreter, but this program once more."""
+        from amorsize._workers.processes import start_method
+
+        why = start_method.why_no_processes()
+        if why is not None and not start_method.uses_loky():
+            raise WorkersUnavailable(
+                f"{self._call.name} cannot have worker processes: this program cannot be forked "
+                f"({self._call.fork_reason}), and {why}. Use backend='auto' or 'thread'."
+            )
 
     def _warn_of_new_interpreters(self) -> None:
         """Warn of what new interpreters lack if the user has asked for processes."""
