@@ -53,6 +53,8 @@ _SWITCHING = frozenset(("set", "clear"))
 _SETS = {"signal.signal", "decimal.setcontext"}
 #: Folders that list open files by the numbers of their descriptors.
 _PATHS_BY_NUMBER = ("/proc/self/fd", "/dev/fd")
+#: What a library keeps to find it sooner, the same wherever it looks: which function is for a type.
+_FILLED_ALIKE = {"functools.dispatch_cache"}
 #: Builtins by which code finds any function of its module.
 _FINDS_ANY = {"globals", "exec", "eval"}
 #: Attributes by which a frame leads to everything that its code names.
@@ -134,8 +136,8 @@ class Code:
                 self._see_library_state(func, name)
             if callable(value):
                 self._judge_library_call(value, rest)
-            else:
-                self._values.look_at_part(value, type(value), f"{func.__module__}.{name}", 0, False)
+            elif (label := f"{func.__module__}.{name}") not in _FILLED_ALIKE:
+                self._values.look_at_part(value, type(value), label, 0, False)
 
     def _see_library_state(self, func: FunctionType, name: str) -> None:
         """Note globals of a library that one item may set and another read."""
