@@ -2,7 +2,7 @@
 
 After a fork, the caller copies each page of memory that it writes to. From one start to the next,
 with all that is decided and sent in between, these are some 500 pages, which take a millisecond.
-Between forks in a row there are 33.
+Between forks in a row there are some 110; a bare fork takes 30.
 """
 
 from __future__ import annotations
