@@ -14,7 +14,7 @@ from conftest import ROOT, another_thread
 
 from amorsize import autotune, tuned_map
 from amorsize._engine.costs import spawn_costs
-from amorsize._host import shortage
+from amorsize._host import cost_probe, shortage
 from amorsize.errors import WorkersUnavailable
 
 #: What starts a thread, by its name there: from Python 3.13 on `threading` has another one.
@@ -395,6 +395,8 @@ def test_a_program_is_never_started_for_an_interpreter(name, value, why, monkeyp
         with pytest.raises(WorkersUnavailable, match=why):
             tuned_map(abs, [-1, -2], backend="process")
         assert tuned_map(abs, [-1, -2]) == [1, 2]
+    monkeypatch.setattr(subprocess, "run", None)
+    assert cost_probe._clean_start_cost_s() == {}
 
 
 def computes_long(index):

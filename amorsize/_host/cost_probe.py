@@ -150,7 +150,7 @@ def _thread_costs_s() -> dict[str, float]:
 
 def _clean_start_cost_s() -> dict[str, float]:
     """Time new interpreters. One that exceeds the time limit counts as the limit."""
-    if not sys.executable:  # embedded
+    if not sys.executable or getattr(sys, "frozen", False):  # it is embedded, or part of a program
         return {}
     starts_s: list[float] = []
     while sum(starts_s) < _CLEAN_START_LIMIT_S / 2 and len(starts_s) < 3:
