@@ -516,3 +516,22 @@ def root():
 
 def by_cached_root(_):
     return root() is TREE
+
+
+class Limit:
+    """A descriptor."""
+
+    most = 3
+
+    def __get__(self, owner, kind):
+        return self.most
+
+
+class Limited:
+    """Asks its descriptor."""
+
+    limit = Limit()
+
+
+def by_descriptor(k):
+    return Limited().limit * k

@@ -205,6 +205,10 @@ def set_start(patch):
     patch.setitem(items.found.__kwdefaults__, "start", 100)
 
 
+def set_of_descriptor(patch):
+    patch.setattr(items.Limit, "most", 8)
+
+
 def set_closed_over(patch):
     (cell,) = items.multiply.__closure__
     patch.setattr(cell, "cell_contents", 9)
@@ -226,6 +230,7 @@ FOLLOWED = [
     (items.by_marked_defaults, set_number_of_order),
     (items.by_marked_defaults, set_start),
     (items.by_made_function, set_closed_over),
+    (items.by_descriptor, set_of_descriptor),
     (items.by_class_of_class, set_of_metaclass),
     (items.by_class_of_class, set_over_metaclass),
     (items.by_attribute_of_enum, set_of_enum),

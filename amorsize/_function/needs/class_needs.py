@@ -49,6 +49,8 @@ class ClassNeeds:
                     self._needs.digests[f"{home}:{cls.__qualname__}.{name}"] = digest_of(value)
             elif home is not None and not name.startswith("__") and self._is_kept(cls, value):
                 self._needs.settings[f"{home}:{cls.__qualname__}.{name}"] = value
+            elif self._needs.owns.class_(type(value)):
+                self._needs.lead_to((value,))  # a descriptor, whose class may have been changed
         if isinstance(getattr(cls, "__members__", None), _MAPPING_VIEW):
             self._members(cls, None if home is None else f"{home}:{cls.__qualname__}")
 
