@@ -535,3 +535,7 @@ class Limited:
 
 def by_descriptor(k):
     return Limited().limit * k
+
+
+def chosen_level():
+    return UNSET

@@ -2,6 +2,7 @@
 
 import builtins
 import codecs
+import dataclasses
 import datetime
 import encodings.aliases
 import functools
@@ -25,6 +26,7 @@ import state_items_fakes
 from staying import kept_in_the_caller
 
 from amorsize import tuned_map
+from amorsize._workers.tasks import marks
 from amorsize.errors import SerializationError
 
 
@@ -509,3 +511,22 @@ def test_a_seed_that_is_fixed_keeps_nothing_in_the_caller(run_script):
     assert run_script(MAPPED, "0.002", environ=environ).stdout == "True False\n"
     environ["PYTHONHASHSEED"] = "7"
     assert run_script(MAPPED, "0.02", environ=environ).stdout == "False True\n"
+
+
+def test_a_mark_that_a_script_takes_from_a_module_is_that_modules_in_workers():
+    """A copy in the script's globals would be no mark of what the module's functions give."""
+    mark = items.UNSET
+
+    def is_unset(_):
+        return items.chosen_level() is mark, dataclasses.field().default is dataclasses.MISSING
+
+    assert tuned_map(is_unset, range(2), backend="process", n_jobs=1) == [(True, True)] * 2
+
+
+def test_marks_are_found_where_they_stand():
+    """Not in modules whose code is sent, and nothing that has state or its own equality."""
+    assert marks.place_of(items.UNSET, ()) == "state_items:UNSET"
+    assert marks.place_of(items.UNSET, {"state_items"}) is None
+    assert marks.place_of(dataclasses.MISSING, ()).endswith(":MISSING")
+    for other in (object(), items.TREE, items.Kind.A, items.Point(1), [], items, items.found):
+        assert marks.place_of(other, ()) is None

@@ -15,7 +15,7 @@ from amorsize._host.signals import reraise_from_handler
 from amorsize._workers.carried_state import caller_state
 from amorsize._workers.messages import serialization
 from amorsize._workers.messages.code_pickle import is_found
-from amorsize._workers.tasks import sent_classes
+from amorsize._workers.tasks import marks, sent_classes
 from amorsize._workers.tasks.task_unpickling import found_at, here, imported, unpacked, var_at
 
 TYPE_CHECKING = False
@@ -121,7 +121,7 @@ def _by_name() -> Any:
 
     class ByName(serialization.pickle().Pickler):  # type: ignore[misc]
         def reducer_override(self, obj: Any) -> Any:
-            if (there := _found_there(obj)) is not None:
+            if (there := _found_there(obj, frozenset())) is not None:
                 return there
             if type(obj) is not FUNCTION or is_ours(obj.__module__):
                 return NotImplemented
@@ -132,13 +132,14 @@ def _by_name() -> Any:
     return ByName
 
 
-def _found_there(obj: Any) -> Any:
+def _found_there(obj: Any, by_value: frozenset[str]) -> Any:
     """How to send what a worker finds in its place; None: it is no such thing."""
     if _is_hidden(obj):
         return bound, (obj.__func__, obj.__self__)
     if type(obj).__name__ in GENERATOR_TYPES and (place := _place_of(obj)) is not None:
         return found_at, (place,)
-    return None
+    place = marks.place_of(obj, by_value)
+    return None if place is None else (marks.mark_at, (place, type(obj)))
 
 
 def names_main(data: bytes) -> bool:
@@ -227,7 +228,7 @@ def _with_code() -> Any:
                 return _reduced_code(obj)
             if _has_a_name(obj):
                 return NotImplemented
-            if (there := _found_there(obj)) is not None:
+            if (there := _found_there(obj, self.by_value)) is not None:
                 return there
             if id(obj) in self.left:
                 return here, (self.left[id(obj)], callables.type_name(obj))

@@ -310,7 +310,7 @@ def _filled(old: Any, new: Any) -> bool:
     if type(old) is not kind:
         return False
     base = next((one for one in (dict, set, list, bytearray) if issubclass(kind, one)), object)
-    if _own_bytes(kind) != _own_bytes(base):
+    if own_bytes(kind) != own_bytes(base):
         return False  # it has more than elements and attributes, such as `__slots__`
     if isinstance(old, dict | set):
         old.clear()
@@ -323,7 +323,7 @@ def _filled(old: Any, new: Any) -> bool:
     return True  # an object without state keeps its identity
 
 
-def _own_bytes(kind: type) -> tuple[int, int]:
+def own_bytes(kind: type) -> tuple[int, int]:
     """The size of an instance without attributes and weak references."""
     pointer = tuple.__itemsize__
     n_pointers = (kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0)  # else stored outside
