@@ -1,4 +1,4 @@
-"""Objects that hold methods of tables and files call them; threads keep what is only theirs."""
+"""Objects call methods that they hold, of whatever kind; threads keep what is only theirs."""
 
 import collections
 import functools
@@ -30,11 +30,32 @@ class Writer:
         self.write = LINES.write
 
 
+class Tally:
+    """Methods that are no plain functions of its class."""
+
+    n = 0
+
+    def add(self, step, x):
+        self.n += step
+        return x
+
+    add_two = functools.partialmethod(add, 2)
+
+    @functools.singledispatchmethod
+    def note(self, value):
+        return value
+
+    @note.register
+    def _(self, value: int):
+        self.last = value
+
+
 class Hook:
     done = SEEN.append
 
 
 APPENDING, COUNTING = Subject(SEEN.append), Subject(COUNTED.update)
+TALLY, DISPATCHING = Tally(), Tally()
 PREPARED, WRITER = Subject(functools.partial(SEEN.extend, [1])), Writer()
 ASKING = Subject({"a": 1}.get, "abc".find, sys.stdout.write, len)
 
@@ -71,6 +92,8 @@ CHANGING = {
     "observer that few items tell": in_another_branch,
     "method of a library's class": lambda x: COUNTING.tell([x]),
     "partial": lambda x: PREPARED.observers[0](x),
+    "partial method": lambda x: TALLY.add_two(x) if x > 40 else x,
+    "dispatching method": lambda x: DISPATCHING.note(x) if x > 40 else x,
     "attribute": lambda x: WRITER.write(str(x)),
     "attribute of a class": lambda x: Hook.done(x),
     "count of a thread": counts,

@@ -9,7 +9,9 @@ from amorsize._function.callables import (
     defaults,
     is_partial,
     member,
+    plain,
     raw,
+    type_name,
 )
 
 TYPE_CHECKING = False
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Flags of code that takes any number of arguments, by their place and by their name.
 _TAKES_REST, _TAKES_OTHERS = 0x4, 0x8
+#: Types of members of a class that have a function inside.
+_AROUND = {"functools.partialmethod", "functools.cached_property"}
 
 
 class Bound:
@@ -135,6 +139,15 @@ def implementations(func: Any) -> list[Any]:
     """The functions that a `singledispatch` chooses from; any other value as it is."""
     registry: Any = func.__dict__.get("registry") if type(func) is FUNCTION else None
     return [raw(one) for one in registry.values()] if type(registry) is _VIEW else [func]
+
+
+def methods_in(held: Any) -> list[Any]:
+    """The functions that run where code uses a member of a class."""
+    if type_name(held) == "functools.singledispatchmethod":
+        return implementations(held.dispatcher)
+    if isinstance(held, property):
+        return [raw(held.fget)]
+    return [raw(held.func) if type_name(held) in _AROUND else raw(plain(held))]
 
 
 def callables_in(value: Any, most: int) -> bool:

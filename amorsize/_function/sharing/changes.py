@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from amorsize._function import bytecode
-from amorsize._function.bound_arguments import Bound, first_argument, with_arguments
+from amorsize._function.bound_arguments import Bound, first_argument, methods_in, with_arguments
 from amorsize._function.callable_walk import layers
-from amorsize._function.callables import FUNCTION, member, raw, type_name
+from amorsize._function.callables import FUNCTION, member, type_name
 from amorsize._function.changes.mutations import Reader
 from amorsize._function.changes.possible_callees import Callees
 from amorsize._function.flow.flow_reader import flow_of
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _ANSWERING = {"__getattr__", "__getattribute__", "__get__", "__set__", "__delete__"}
 #: Beginnings of the names of methods that libraries find by what they visit or parse.
 _PREFIXES = ("visit_", "handle_", "do_")
-CACHED_PROPERTY = "functools.cached_property"
+_CACHED_PROPERTY = "functools.cached_property"
 #: Methods that run when code uses an object without naming them, in C or in a library.
 _UNNAMED = {
     f"__{name}__"
@@ -131,7 +131,7 @@ class Changes:
             hasattr(type(value), one) and changes_holder(value, one, ()) for one in self._called
         ):
             return True
-        if any(type_name(member(type(value), name)) == CACHED_PROPERTY for name in named):
+        if any(type_name(member(type(value), name)) == _CACHED_PROPERTY for name in named):
             return self.owns.class_(type(value))
         return any(
             first_argument(one) in self.reader.changed_arguments(one, Bound.to(one, value))
@@ -150,9 +150,10 @@ class Changes:
             if self.owns.class_(base):
                 for name, found in tuple(vars(base).items()):
                     if name in used or is_called_by_library(kind, name, self.owns):
-                        method = raw(found.fget if isinstance(found, property) else found)
-                        if type(method) is FUNCTION and self.owns.function(method):
-                            yield method
+                        of_all = isinstance(found, staticmethod | classmethod)
+                        for method in () if of_all else methods_in(found):
+                            if type(method) is FUNCTION and self.owns.function(method):
+                                yield method
 
 
 def _perhaps_changing(func: FunctionType) -> Iterator[str]:

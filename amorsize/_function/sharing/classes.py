@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 
 from amorsize._function import bytecode
-from amorsize._function.bound_arguments import Bound
+from amorsize._function.bound_arguments import Bound, methods_in
 from amorsize._function.callable_walk import MEMBER, held, opened
-from amorsize._function.callables import FUNCTION, MISSING, member, type_name
+from amorsize._function.callables import FUNCTION, MISSING, member
 from amorsize._function.flow.made_instances import Made
 from amorsize._function.object_contents import is_container, is_simple, parts
 from amorsize._function.sharing.calls import note_unreadable
-from amorsize._function.sharing.changes import CACHED_PROPERTY, is_called_by_library
+from amorsize._function.sharing.changes import is_called_by_library
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,16 +86,15 @@ class Classes:
         """Follow a member of a class if it is a function; returns the names in its code."""
         if self._owns.class_(type(found)) and hasattr(type(found), "__get__"):
             self._values.judge(found, f"class {cls.__name__}.{name}")
-        func = opened(found)
-        if type_name(func) == CACHED_PROPERTY:
-            func = func.func
-        if type(func) is not FUNCTION or not self._owns.function(func):
-            return {}
         takes_class = type(found) is classmethod or name in ("__new__", "__init_subclass__")
         owner: Any = cls
         if not takes_class:
             is_free = type(found) is staticmethod
             owner = MISSING if is_free else self._made.setdefault(cls, Made(cls))
         is_called = is_called_by_library(cls, name, self._owns)
-        self._values.lead_to(func, Bound.to(func, owner), "" if is_called else name)
-        return bytecode.names(func.__code__)
+        names: dict[str, None] = {}
+        for func in methods_in(found):
+            if type(func) is FUNCTION and self._owns.function(func):
+                self._values.lead_to(func, Bound.to(func, owner), "" if is_called else name)
+                names |= bytecode.names(func.__code__)
+        return names
