@@ -10,6 +10,7 @@ import functools
 import json
 import numbers
 import string
+import struct
 import threading
 import time
 
@@ -539,3 +540,10 @@ def by_descriptor(k):
 
 def chosen_level():
     return UNSET
+
+
+LAYOUT = struct.Struct("i")
+
+
+def by_layout(k):
+    return LAYOUT.size * k

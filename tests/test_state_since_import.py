@@ -13,6 +13,7 @@ import numbers
 import os
 import re
 import string
+import struct
 import sys
 from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
@@ -211,6 +212,10 @@ def set_of_descriptor(patch):
     patch.setattr(items.Limit, "most", 8)
 
 
+def set_layout(patch):
+    patch.setattr(items, "LAYOUT", struct.Struct("dd"))
+
+
 def set_closed_over(patch):
     (cell,) = items.multiply.__closure__
     patch.setattr(cell, "cell_contents", 9)
@@ -233,6 +238,7 @@ FOLLOWED = [
     (items.by_marked_defaults, set_start),
     (items.by_made_function, set_closed_over),
     (items.by_descriptor, set_of_descriptor),
+    (items.by_layout, set_layout),
     (items.by_class_of_class, set_of_metaclass),
     (items.by_class_of_class, set_over_metaclass),
     (items.by_attribute_of_enum, set_of_enum),

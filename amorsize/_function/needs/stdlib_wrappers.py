@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import types
 from contextvars import Context, ContextVar, copy_context
+from struct import Struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -215,4 +216,5 @@ _REDUCERS: dict[type, Callable[[Any], tuple[Any, ...]]] = {
     functools.singledispatchmethod: _reduced_method,
     types.MappingProxyType: _reduced_view,
     ContextVar: _reduced_var,
+    Struct: lambda layout: (Struct, (layout.format,)),
 }
