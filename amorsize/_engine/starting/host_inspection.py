@@ -142,7 +142,7 @@ class HostInspection:
         verdict = self._read_and_watched(judge)
         if self._call.work.stop is not None and judge.reach.seeds and not judge.reach.reseeds:
             verdict = verdict.replace(process_reason=verdict.process_reason or WHY_SEEDS)
-        if judge.reach.named_by and (why := self._why_files_in_turn(judge.reach.named_by)):
+        if judge.reach.named_by and (why := _why_files_in_turn(self._call, judge.reach.named_by)):
             verdict = verdict.replace(
                 thread_reason=verdict.thread_reason or why,
                 process_reason=verdict.process_reason or why,
@@ -152,7 +152,7 @@ class HostInspection:
         self._why_only_forks = judge.why_not_new_interpreters
         self._call.may_repeat = not (judge.reach.touches or judge.reach.unread)
         if self._call.caller_may_run_items:
-            self._call.task.watch = self._watch_of_workers(judge.objects)
+            self._call.task.watch = _watch_of_workers(self._call, judge.objects)
         return verdict
 
     def _read_and_watched(self, judge: Judge) -> Verdict:
@@ -179,30 +179,6 @@ class HostInspection:
             if not once_more:
                 break
         return verdict
-
-    def _watch_of_workers(self, objects: Objects) -> Watch:
-        """How workers watch their first items."""
-        call = self._call
-        return Watch(
-            handles=objects.handles,
-            mutables=objects.mutables,
-            # The consumer of a stream runs beside its items, and may have made a change itself.
-            in_threads=not call.is_stream and not call.options.thread_safe,
-            beside_program=call.is_stream
-            or not call.source.all_read
-            or callable(call.options.progress),
-        )
-
-    def _why_files_in_turn(self, named_by: tuple[tuple[Path, ...], ...]) -> str:
-        """Why items have to run in turn, by the files that they change; "": they need not."""
-        if not (self._call.caller_may_run_items or self._call.work.all_read):
-            return "it is not known whether items that are read later share a file"
-        from amorsize._engine.data.file_names import FileNames
-
-        work = self._call.work
-        work.names = FileNames(named_by, star=self._call.task.star)
-        work.look_at_names(work.results.n_in_order)
-        return "" if work.waits is None else work.waits[1]
 
     def _judge_pure(self) -> Verdict | None:
         """The verdict for code that is proven pure, without watching an item; None: it is not."""
@@ -338,3 +314,28 @@ def examined(next_items: list[Any], source: object) -> list[Any]:
     from amorsize._function.unlike_items import one_of_each
 
     return [*next_items, *one_of_each(source.sequences[0])]
+
+
+def _watch_of_workers(call: Call, objects: Objects) -> Watch:
+    """How workers watch their first items."""
+    return Watch(
+        handles=objects.handles,
+        mutables=objects.mutables,
+        # The consumer of a stream runs beside its items, and may have made a change itself.
+        in_threads=not call.is_stream and not call.options.thread_safe,
+        beside_program=call.is_stream
+        or not call.source.all_read
+        or callable(call.options.progress),
+    )
+
+
+def _why_files_in_turn(call: Call, named_by: tuple[tuple[Path, ...], ...]) -> str:
+    """Why items have to run in turn, by the files that they change; "": they need not."""
+    if not (call.caller_may_run_items or call.work.all_read):
+        return "it is not known whether items that are read later share a file"
+    from amorsize._engine.data.file_names import FileNames
+
+    work = call.work
+    work.names = FileNames(named_by, star=call.task.star)
+    work.look_at_names(work.results.n_in_order)
+    return "" if work.waits is None else work.waits[1]
