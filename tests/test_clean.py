@@ -20,7 +20,7 @@ import pytest
 import amorsize
 from amorsize import autotune, tuned_map
 from amorsize._engine.costs import missed_savings, spawn_costs
-from amorsize._engine.starting import host_inspection
+from amorsize._engine.starting import new_interpreters
 from amorsize._profiles.memory_store import last_trace
 from amorsize._workers.messages import framing
 from amorsize._workers.processes import spawned_main, start_ahead, worker_main
@@ -606,7 +606,7 @@ def test_explain_tells_how_many_interpreters_begin_for_later_calls(monkeypatch):
     monkeypatch.setattr(missed_savings, "missed_savings", Mock(recent_s=1e9))
     monkeypatch.setattr(spawn_costs, "starting_s", lambda _: 10.0)
 
-    monkeypatch.setattr(host_inspection.HostInspection, "_n_computing", lambda _: 4)
+    monkeypatch.setattr(new_interpreters.NewInterpreters, "_n_computing", lambda _: 4)
     tuned = autotune(computes(lambda i: -i))
     assert tuned(range(20)) == [-i for i in range(20)]
 

@@ -146,7 +146,7 @@ def test_the_first_items_tell_how_busy_the_host_is(run_delay_s, expected):
             )
         )
 
-    assert engine.action_runner.inspection.stretch() == expected
+    assert engine.action_runner.inspection.interpreters.stretch() == expected
 
 
 def test_what_there_is_no_room_for_is_not_sent(table, monkeypatch):

@@ -34,7 +34,10 @@ LATE = (
     *(f"amorsize._engine.costs.{name}" for name in ("spawn_costs", "pickling_cost", "overhead")),
     *(f"amorsize._engine.serving.{name}" for name in ("retries", "pool_events")),
     *(f"amorsize._engine.caller.{name}" for name in ("lockstep", "dispatcher_thread")),
-    *(f"amorsize._engine.starting.{name}" for name in ("host_inspection", "starting")),
+    *(
+        f"amorsize._engine.starting.{name}"
+        for name in ("host_inspection", "new_interpreters", "starting")
+    ),
     *("amorsize._engine.placement.placement", "amorsize._engine.data.output_order"),
     *("amorsize._engine.reporting.call_outcome", "amorsize._engine.costs.measuring"),
     "amorsize._engine.streaming",

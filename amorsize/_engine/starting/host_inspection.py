@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from amorsize._engine.placement.placement import Judge
     from amorsize._engine.starting.fork_retention import ForkRetention
+    from amorsize._engine.starting.new_interpreters import NewInterpreters
     from amorsize._engine.starting.remote import RemoteWorkers
     from amorsize._engine.state.call import Call, Recorder
     from amorsize._engine.state.confinement import Confinement
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
     from amorsize._workers.tasks.payload import Payload
     from amorsize.policy.request import Request
     from amorsize.policy.worker_costs import Host
-
-#: A slowdown by other programs counts as at most this factor, since it may not last.
-MOST_STRETCHED = 8.0
 
 
 class HostInspection:
@@ -48,13 +46,11 @@ class HostInspection:
         self._call, self._recorder, self._confinement = call, recorder, confinement
         self._remote = remote
         self._run_inline, self._check_open_files = run_inline, check_open_files
-        self._payload: Payload | None = None
+        self._interpreters: NewInterpreters | None = None
         #: Whether items use the network.
         self._connects = False
         #: The host, from the first inspection on.
         self._host: Host
-        #: Whether this call runs without new interpreters because they would start too slowly.
-        self._has_gone_without = False
         self._retention: ForkRetention | None = None
         #: Why no new interpreter could run items.
         self._why_only_forks: str | None = None
@@ -80,8 +76,8 @@ class HostInspection:
             host = host.replace(
                 process_start_s=spawn_costs.WAKE_S, process_ready_s=spawn_costs.WAKE_READY_S
             )
-        if self._payload is not None:
-            host = host.replace(load_s=host.load_s + spawn_costs.sending_s(self._payload))
+        if self._interpreters is not None:
+            host = host.replace(load_s=host.load_s + self._interpreters.sending_s())
         self._recorder.tell(HostInspected(host=host, request=request))
 
     def _find_shortage(self) -> None:
@@ -105,7 +101,7 @@ class HostInspection:
         )
         has_only_processes = request.thread_reason and not request.process_reason
         if self._call.fork_reason is not None and has_only_processes:
-            request = request.replace(n_jobs=self._interpreters_worth(request))
+            request = request.replace(n_jobs=self.interpreters.n_worth(request))
         if not request.may_inline and request.thread_reason and request.process_reason:
             request = request.replace(n_jobs=1)  # one thread, beside which no other item runs
         return request
@@ -190,7 +186,7 @@ class HostInspection:
 
         most_items = float("inf")
         if call.tuner.costs.item_s is not None:
-            most_items = most_to_ask(self._left_s)
+            most_items = most_to_ask(call.left_s())
         if not is_pure(call.func, (*source.sequences, [*call.item_kwargs.values()]), most_items):
             return None
         if (why := why_stay({})) is not None:
@@ -204,107 +200,37 @@ class HostInspection:
         return [self._call.work.item(first + place) for place in range(n_items)]
 
     def why_not_processes(self) -> str | None:
+        """Why no process may run items; None: some may."""
         if self._confinement.bound is not None:
             return self._confinement.bound
         if self._call.fork_reason is None:
             return None
-        if self._why_only_forks is not None:
-            return self._why_only_forks
-        from amorsize._workers.processes import start_method
-
-        if (why := start_method.why_no_processes()) is not None:
-            return why
-        if (why := self._why_not_worth_starting()) is not None:
-            return why
-        from amorsize._function.library import mocks
-
-        if (why := mocks.why_not_new_interpreters()) is not None:
-            return why
-        payload = self.payload()
-        return self._why_not_worth_sending(payload) or payload.why_not()
+        return self._why_only_forks or self.interpreters.why_none()
 
     def _why_start_none(self) -> str | None:
         """Why no new interpreter is worth starting, as known before items are watched."""
         if self._call.fork_reason is None or not self._call.caller_may_run_items:
             return None
-        if self._call.tuner.costs.first_unconfirmed_s is not None:
-            return None  # the first item may be far cheaper than the others
-        from amorsize._workers.processes import start_method
-
-        return start_method.why_no_processes() or self._why_not_worth_starting()
-
-    def _why_not_worth_starting(self) -> str | None:
-        """Why too little work is left to start new interpreters; None: enough is left."""
-        item_s = self._call.tuner.costs.item_s
-        if item_s is None or not self._can_finish_here:
-            return None
-        core_share = self._call.tuner.costs.undisturbed_s / item_s
-        left_s = core_share * self._left_s
-        n_workers = self._n_computing()
-        if self._call.tuner.costs.waits:
-            n_workers = spawn_costs.interpreters_worth(
-                left_s, self._call.tuner.request.n_jobs or sys.maxsize
-            )
-        why = spawn_costs.why_not_start(left_s, n_workers, core_share)
-        if why is not None and not self._has_gone_without:
-            self._has_gone_without = True
-            from amorsize._engine.starting.starting_ahead import (
-                start_if_worth,  # not for calls that fork
-            )
-
-            if n := start_if_worth(left_s, n_workers, self._n_computing()):
-                return f"{why}; {n} begin{'s' * (n == 1)} now for the calls to come"
-        return why
-
-    def _interpreters_worth(self, request: Request) -> int | None:
-        """How many new interpreters are worth starting, at most as many as were asked for."""
-        if self._call.tuner.costs.item_s is None or not self._can_finish_here:
-            return request.n_jobs
-        return spawn_costs.interpreters_worth(self._left_s, request.n_jobs or sys.maxsize)
-
-    def _why_not_worth_sending(self, payload: Payload) -> str | None:
-        """Why there is too much to send for the work left; None: there is not."""
-        if not (self._call.caller_may_run_items and spawn_costs.is_much(payload)):
-            return None
-        if self._call.tuner.costs.item_s is None and self._call.work.n_left:
-            self._run_inline(1, float("inf"))  # nothing is sent before the cost of an item is known
-        stretch, n_workers = self.stretch(), self._n_computing()
-        return spawn_costs.why_not_send(payload, self._left_s, n_workers, stretch)
+        return self.interpreters.why_start_none()
 
     @property
-    def _can_finish_here(self) -> bool:
-        """Whether the caller may run all items that are left, and knows how many they are."""
-        return self._call.caller_may_run_items and self._call.work.all_read
+    def interpreters(self) -> NewInterpreters:
+        """Tells whether new interpreters are worth starting; loaded where they are in question."""
+        if self._interpreters is None:
+            from amorsize._engine.starting.new_interpreters import NewInterpreters
 
-    @property
-    def _left_s(self) -> float:
-        """Seconds that one core would take for the items that are left."""
-        return self._call.tuner.left_s(self._call.status(caller_busy=False))
-
-    def _n_computing(self) -> int:
-        """How many workers at once would have a core of their own."""
-        return min(self._host.n_cores, self._call.tuner.request.n_jobs or sys.maxsize)
-
-    def stretch(self) -> float:
-        """How many times longer computing takes here than with a core of its own."""
-        here = [one for one in self._recorder.chunks.all if one.backend == "caller"]
-        wall_s, run_delay_s = sum(one.wall_s for one in here), sum(one.run_delay_s for one in here)
-        return wall_s / max(wall_s - run_delay_s, wall_s / MOST_STRETCHED) if wall_s else 1.0
+            self._interpreters = NewInterpreters(
+                self._call,
+                self._recorder,
+                host=lambda: self._host,
+                remote=self._remote,
+                run_inline=self._run_inline,
+            )
+        return self._interpreters
 
     def payload(self) -> Payload:
         """The task for workers that are not forked."""
-        if self._payload is None:
-            from amorsize._workers.tasks.payload import Payload
-
-            sample = (
-                self._call.work.item(self._call.work.results.n_in_order)
-                if self._call.work.n_left
-                else None
-            )
-            if self._remote is not None:
-                sample = self._remote.sample(sample)
-            self._payload = Payload(self._call.task, self._call.func, sample)
-        return self._payload
+        return self.interpreters.payload()
 
 
 def examined(next_items: list[Any], source: object) -> list[Any]:

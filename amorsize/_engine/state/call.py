@@ -112,6 +112,10 @@ class Call:
             caller_busy=caller_busy,
         )
 
+    def left_s(self) -> float:
+        """Seconds that one core would take for the items that are left."""
+        return self.tuner.left_s(self.status(caller_busy=False))
+
     def _function_here(self) -> Callable[[Any], Any]:
         """The function for items in the caller, with as few wrappers as possible."""
         if self.item_kwargs and self.task.seed is None and not self.task.star:

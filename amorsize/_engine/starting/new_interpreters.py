@@ -1,0 +1,132 @@
+"""Tells whether new interpreters are worth starting for the items of a call that are left."""
+
+from __future__ import annotations
+
+import sys
+
+from amorsize._engine.costs import spawn_costs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from amorsize._engine.starting.remote import RemoteWorkers
+    from amorsize._engine.state.call import Call, Recorder
+    from amorsize._workers.tasks.payload import Payload
+    from amorsize.policy.request import Request
+    from amorsize.policy.worker_costs import Host
+
+#: A slowdown by other programs counts as at most this factor, since it may not last.
+MOST_STRETCHED = 8.0
+
+
+class NewInterpreters:
+    """Weighs, for one call, what new interpreters cost against the work that is left."""
+
+    def __init__(
+        self,
+        call: Call,
+        recorder: Recorder,
+        *,
+        host: Callable[[], Host],
+        remote: RemoteWorkers | None,
+        run_inline: Callable[[int, float], None],
+    ) -> None:
+        self._call, self._recorder = call, recorder
+        self._host, self._remote, self._run_inline = host, remote, run_inline
+        self._payload: Payload | None = None
+        #: Whether this call runs without new interpreters because they would start too slowly.
+        self._has_gone_without = False
+
+    def why_none(self) -> str | None:
+        """Why none may run items, or none is worth it; None: they may, and are."""
+        from amorsize._workers.processes import start_method
+
+        if (why := start_method.why_no_processes()) is not None:
+            return why
+        if (why := self._why_not_worth_starting()) is not None:
+            return why
+        from amorsize._function.library import mocks
+
+        if (why := mocks.why_not_new_interpreters()) is not None:
+            return why
+        payload = self.payload()
+        return self._why_not_worth_sending(payload) or payload.why_not()
+
+    def why_start_none(self) -> str | None:
+        """Why no new interpreter is worth starting, as known before items are watched."""
+        if self._call.tuner.costs.first_unconfirmed_s is not None:
+            return None  # the first item may be far cheaper than the others
+        from amorsize._workers.processes import start_method
+
+        return start_method.why_no_processes() or self._why_not_worth_starting()
+
+    def _why_not_worth_starting(self) -> str | None:
+        """Why too little work is left to start new interpreters; None: enough is left."""
+        item_s = self._call.tuner.costs.item_s
+        if item_s is None or not self._can_finish_here:
+            return None
+        core_share = self._call.tuner.costs.undisturbed_s / item_s
+        left_s = core_share * self._call.left_s()
+        n_workers = self._n_computing()
+        if self._call.tuner.costs.waits:
+            n_workers = spawn_costs.interpreters_worth(
+                left_s, self._call.tuner.request.n_jobs or sys.maxsize
+            )
+        why = spawn_costs.why_not_start(left_s, n_workers, core_share)
+        if why is not None and not self._has_gone_without:
+            self._has_gone_without = True
+            from amorsize._engine.starting.starting_ahead import start_if_worth
+
+            if n := start_if_worth(left_s, n_workers, self._n_computing()):
+                return f"{why}; {n} begin{'s' * (n == 1)} now for the calls to come"
+        return why
+
+    def n_worth(self, request: Request) -> int | None:
+        """How many new interpreters are worth starting, at most as many as were asked for."""
+        if self._call.tuner.costs.item_s is None or not self._can_finish_here:
+            return request.n_jobs
+        return spawn_costs.interpreters_worth(self._call.left_s(), request.n_jobs or sys.maxsize)
+
+    def _why_not_worth_sending(self, payload: Payload) -> str | None:
+        """Why there is too much to send for the work left; None: there is not."""
+        if not (self._call.caller_may_run_items and spawn_costs.is_much(payload)):
+            return None
+        if self._call.tuner.costs.item_s is None and self._call.work.n_left:
+            self._run_inline(1, float("inf"))  # nothing is sent before the cost of an item is known
+        stretch, n_workers = self.stretch(), self._n_computing()
+        return spawn_costs.why_not_send(payload, self._call.left_s(), n_workers, stretch)
+
+    @property
+    def _can_finish_here(self) -> bool:
+        """Whether the caller may run all items that are left, and knows how many they are."""
+        return self._call.caller_may_run_items and self._call.work.all_read
+
+    def _n_computing(self) -> int:
+        """How many workers at once would have a core of their own."""
+        return min(self._host().n_cores, self._call.tuner.request.n_jobs or sys.maxsize)
+
+    def stretch(self) -> float:
+        """How many times longer computing takes here than with a core of its own."""
+        here = [one for one in self._recorder.chunks.all if one.backend == "caller"]
+        wall_s, run_delay_s = sum(one.wall_s for one in here), sum(one.run_delay_s for one in here)
+        return wall_s / max(wall_s - run_delay_s, wall_s / MOST_STRETCHED) if wall_s else 1.0
+
+    def payload(self) -> Payload:
+        """The task for workers that are not forked."""
+        if self._payload is None:
+            from amorsize._workers.tasks.payload import Payload
+
+            sample = (
+                self._call.work.item(self._call.work.results.n_in_order)
+                if self._call.work.n_left
+                else None
+            )
+            if self._remote is not None:
+                sample = self._remote.sample(sample)
+            self._payload = Payload(self._call.task, self._call.func, sample)
+        return self._payload
+
+    def sending_s(self) -> float:
+        """Seconds that loading the task takes in a worker, where it is known what is sent."""
+        return 0.0 if self._payload is None else spawn_costs.sending_s(self._payload)
