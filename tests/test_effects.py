@@ -278,7 +278,7 @@ def test_types_that_no_module_publishes_exist_under_their_names():
         (numpy.random.shuffle, "draws"),
         (pandas.DataFrame.sample, "draws"),
         (input, "caller"),
-        (sys.stdin.readline, "caller"),
+        (sys.__stdin__.readline, "caller"),
         (help, "caller"),
         (breakpoint, "caller"),
         (os.fork, "caller"),

@@ -57,7 +57,7 @@ class Hook:
 APPENDING, COUNTING = Subject(SEEN.append), Subject(COUNTED.update)
 TALLY, DISPATCHING = Tally(), Tally()
 PREPARED, WRITER = Subject(functools.partial(SEEN.extend, [1])), Writer()
-ASKING = Subject({"a": 1}.get, "abc".find, sys.stdout.write, len)
+ASKING = Subject({"a": 1}.get, "abc".find, sys.__stdout__.write, len)
 
 
 def in_another_branch(x):

@@ -222,7 +222,6 @@ class HostInspection:
             self._interpreters = NewInterpreters(
                 self._call,
                 self._recorder,
-                host=lambda: self._host,
                 remote=self._remote,
                 run_inline=self._run_inline,
             )

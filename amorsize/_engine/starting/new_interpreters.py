@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._engine.costs import spawn_costs
+from amorsize._host import resources
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from amorsize._engine.state.call import Call, Recorder
     from amorsize._workers.tasks.payload import Payload
     from amorsize.policy.request import Request
-    from amorsize.policy.worker_costs import Host
 
 #: A slowdown by other programs counts as at most this factor, since it may not last.
 MOST_STRETCHED = 8.0
@@ -28,12 +28,11 @@ class NewInterpreters:
         call: Call,
         recorder: Recorder,
         *,
-        host: Callable[[], Host],
         remote: RemoteWorkers | None,
         run_inline: Callable[[int, float], None],
     ) -> None:
         self._call, self._recorder = call, recorder
-        self._host, self._remote, self._run_inline = host, remote, run_inline
+        self._remote, self._run_inline = remote, run_inline
         self._payload: Payload | None = None
         #: Whether this call runs without new interpreters because they would start too slowly.
         self._has_gone_without = False
@@ -104,7 +103,7 @@ class NewInterpreters:
 
     def _n_computing(self) -> int:
         """How many workers at once would have a core of their own."""
-        return min(self._host().n_cores, self._call.tuner.request.n_jobs or sys.maxsize)
+        return min(resources.usable_cpus().n_cores, self._call.tuner.request.n_jobs or sys.maxsize)
 
     def stretch(self) -> float:
         """How many times longer computing takes here than with a core of its own."""
