@@ -37,6 +37,15 @@ NOTED_PIDS = ("CALLER", "HOME", "PID")
 #: Seconds in which a test process cleans up after it was interrupted.
 TO_CLEAN_UP_S = 10.0
 
+#: How often it is interrupted before it is killed; a test may take one, as if it were its own.
+N_INTERRUPTS = 3
+
+#: Seconds for all tests. Each has a bound of its own, which does not end one that hangs in C.
+MOST_S = 3600.0
+
+#: What the claim of a group says once its tests have been run.
+DONE = "done"
+
 #: The file in the folder of claims that names the tests that failed.
 FAILED = "failed"
 
@@ -63,11 +72,23 @@ def shares_a_fixture(item: pytest.Item) -> bool:
 def taken(items: list[pytest.Item], claims: Path) -> Iterator[list[pytest.Item]]:
     """The groups that this process is the first to ask for."""
     for number, group in enumerate(groups(items)):
+        claim = claims / str(number)
         try:
-            (claims / str(number)).touch(exist_ok=False)
+            claim.touch(exist_ok=False)
         except FileExistsError:
             continue
         yield group
+        claim.write_text(DONE)
+
+
+def left_out(items: list[pytest.Item], claims: Path) -> list[str]:
+    """The tests of all groups that no process has run to the end: it has died, say."""
+    found = []
+    for number, group in enumerate(groups(items)):
+        claim = claims / str(number)
+        if not claim.exists() or claim.read_text() != DONE:
+            found += [item.nodeid for item in group]
+    return found
 
 
 def run_taken(session: pytest.Session, claims: Path) -> None:
@@ -101,8 +122,8 @@ class Forked:
             self.returncode = os.waitstatus_to_exitcode(status) if pid else None
         return self.returncode
 
-    def interrupt(self) -> None:
-        os.kill(self._pid, signal.SIGINT)
+    def send_signal(self, number: int) -> None:
+        os.kill(self._pid, number)
 
 
 def run_in_forks(session: pytest.Session, claims: Path, n_processes: int) -> int:
@@ -115,7 +136,7 @@ def run_in_forks(session: pytest.Session, claims: Path, n_processes: int) -> int
     collector = os.getpid()
     running: dict[Forked, IO[str]] = {}
     for _ in range(n_processes):
-        output = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        output = file_for_output()
         if not (pid := os.fork()):
             write_to(output, session.config)
             note_own_pid(collector)
@@ -125,13 +146,21 @@ def run_in_forks(session: pytest.Session, claims: Path, n_processes: int) -> int
             return 0
         running[Forked(pid)] = output
     session.config.pluginmanager.unregister(name="terminalreporter")  # the others tell
-    started = list(running)
+    worst = 0
     try:
-        return worst_of(running)
+        worst = worst_of(running)
     finally:
-        end(started)
-        for output in running.values():
-            output.close()
+        end(list(running))
+        worst = max(worst, worst_of(running))
+    if left := left_out(session.items, claims):
+        print(f"Not run, or not to the end of their group of {GROUP}:", *left, sep="\n", flush=True)
+        worst = max(worst, pytest.ExitCode.INTERNAL_ERROR)
+    return worst
+
+
+def file_for_output() -> IO[str]:
+    """An empty file for what a process says, which need not be text where it dies."""
+    return tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
 
 
 def note_own_pid(collector: int) -> None:
@@ -143,16 +172,21 @@ def note_own_pid(collector: int) -> None:
 
 
 def end(started: list[Forked]) -> None:
-    """Have the processes that still run clean up, and wait for them.
+    """Have the processes that still run clean up, and wait for them; kill those that do not end.
 
-    The first interrupt may be taken by a test, as if it were its own.
+    Meanwhile this process takes no interrupt: there may be one more from who has started it.
     """
-    while left := [one for one in started if one.poll() is None]:
-        for process in left:
-            process.interrupt()
-        until_s = time.monotonic() + TO_CLEAN_UP_S
-        while any(one.poll() is None for one in left) and time.monotonic() < until_s:
-            time.sleep(0.1)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        for number in [signal.SIGINT] * N_INTERRUPTS + [signal.SIGKILL]:
+            left = [one for one in started if one.poll() is None]
+            for process in left:
+                process.send_signal(number)
+            until_s = time.monotonic() + TO_CLEAN_UP_S
+            while any(one.poll() is None for one in left) and time.monotonic() < until_s:
+                time.sleep(0.02)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def write_to(output: IO[str], config: pytest.Config) -> None:
@@ -217,8 +251,8 @@ def spent(wall_s: float) -> str:
 
 def worst_of(running: dict[Forked, IO[str]]) -> int:
     """Wait for all of them; the output of each is shown in one piece."""
-    worst = 0
-    while running:
+    worst, until_s = 0, time.monotonic() + MOST_S
+    while running and time.monotonic() < until_s:
         time.sleep(0.1)
         for process in [one for one in running if one.poll() is not None]:
             with running.pop(process) as output:

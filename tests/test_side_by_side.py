@@ -1,8 +1,10 @@
 """The tests of several processes are all tests, each of them once."""
 
+import os
+import signal
 import subprocess
 import sys
-import tempfile
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -34,6 +36,48 @@ def test_each_group_is_taken_by_one_process(tmp_path):
     assert list(second) == []
 
 
+def test_what_its_process_has_not_run_to_the_end_is_named(tmp_path):
+    """It has died, whatever its status; what nobody has taken is named as well."""
+    items = [*collected("a", 3, "function"), *collected("b", 2, "function")]
+    died, other = side_by_side.taken(items, tmp_path), side_by_side.taken(items, tmp_path)
+    next(died)
+    assert side_by_side.left_out(items, tmp_path) == [item.nodeid for item in items]
+
+    assert [item.path for group in other for item in group] == ["b", "b"]
+    assert side_by_side.left_out(items, tmp_path) == ["a::0", "a::1", "a::2"]
+
+    assert list(died) == []
+    assert side_by_side.left_out(items, tmp_path) == []
+
+
+def test_a_process_that_takes_every_interrupt_is_killed(monkeypatch):
+    """So that the tests end, whatever one of them does."""
+    monkeypatch.setattr(side_by_side, "TO_CLEAN_UP_S", 0.02)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if not (pid := os.fork()):
+        time.sleep(30)
+        os._exit(0)
+    signal.signal(signal.SIGINT, before)
+    process = side_by_side.Forked(pid)
+    side_by_side.end([process])
+    until_s = time.monotonic() + 3.0
+    while process.poll() is None and time.monotonic() < until_s:
+        time.sleep(0.01)
+
+    assert process.returncode == -signal.SIGKILL
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_process_that_hangs_is_not_waited_for_for_ever(monkeypatch):
+    """Where the bound of the test itself does not end it."""
+    monkeypatch.setattr(side_by_side, "MOST_S", 0.01)
+    running = {side_by_side.Forked(os.getpid()): None}
+    monkeypatch.setattr(side_by_side.Forked, "poll", lambda _: None)
+
+    assert side_by_side.worst_of(running) == 0
+    assert len(running) == 1
+
+
 def test_a_group_is_of_one_file():
     """So that a failure shows beside which tests it came."""
     found = side_by_side.groups([*collected("a", 11, "function"), *collected("b", 2, "function")])
@@ -50,16 +94,16 @@ def test_a_fixture_of_the_module_is_set_up_once():
 
 @pytest.mark.parametrize(("statuses", "worst"), [([0, 0], 0), ([0, 1], 1), ([5, 0], 5)])
 def test_the_worst_status_counts(statuses, worst, capfd):
-    """And what each process said is shown."""
+    """And what each process said is shown, be it text or not."""
     running = {}
     for status in statuses:
-        output = tempfile.TemporaryFile("w+")  # noqa: SIM115
-        ends = f"print('ends with {status}'); raise SystemExit({status})"
+        output = side_by_side.file_for_output()
+        ends = f"import os; os.write(1, b'\\xff ends with {status}\\n'); raise SystemExit({status})"
         running[subprocess.Popen([sys.executable, "-c", ends], stdout=output)] = output
 
     assert side_by_side.worst_of(running) == worst
     said = capfd.readouterr().out.splitlines()
-    assert sorted(said) == [f"ends with {n}" for n in sorted(statuses)]
+    assert sorted(said) == [f"\ufffd ends with {n}" for n in sorted(statuses)]
 
 
 def test_the_largest_group_comes_first():
@@ -75,6 +119,7 @@ PID = os.getpid()
 
 def test_passes(): assert os.getpid() == PID
 def test_fails(): assert False
+def test_ends_all(): os._exit(0)
 def test_fails_once():
     seen = pathlib.Path(__file__).with_name("seen")
     is_first = not seen.exists()
@@ -96,7 +141,7 @@ def run(tmp_path, monkeypatch):
         done = subprocess.run(command, capture_output=True, text=True, timeout=50)
         noted = tmp_path / side_by_side.FAILED
         failed = noted.read_text().split() if noted.exists() else []
-        assert done.returncode == bool(failed)
+        assert done.returncode == bool(failed), done.stdout
         assert sum(line.count(" passed in") for line in done.stdout.splitlines()) <= 1
         return failed
 
@@ -113,12 +158,17 @@ def test_what_failed_beside_others_and_passes_alone_is_told(run, tmp_path, capfd
     assert "1 passed" in said
 
 
-@pytest.mark.parametrize("names", [["test_fails"], ["test_fails", "test_fails_once"]])
-def test_what_fails_alone_as_well_is_a_failure(run, tmp_path, names):
+def test_what_fails_alone_as_well_is_a_failure(run, tmp_path):
     """One that passes does not make up for another."""
-    assert len(run(*names)) == len(names)
+    assert len(run("test_fails", "test_fails_once")) == 2
 
     assert side_by_side.failed_alone(tmp_path)
+
+
+def test_a_process_that_ends_amid_its_tests_is_no_success(run):
+    """Its status may be that of one."""
+    with pytest.raises(AssertionError, match="test_them.py::test_ends_all\\n"):
+        run("test_passes", "test_ends_all")
 
 
 @pytest.mark.parametrize("n_tests", [0, side_by_side.MOST_REPEATED + 1])
