@@ -100,7 +100,7 @@ def texts_at(values: Sequence[Any], way: Path) -> list[str] | None:
         return None
     kinds = set(map(type, found))
     if kinds == {str}:
-        return list(map(_normal, found))
+        return list(map(normal_name, found))
     return list(map(str, found)) if kinds == {int} else None
 
 
@@ -283,13 +283,13 @@ def _as_path(value: Any) -> Any:
 
 def _as_name(value: Any) -> str:
     if type(value) is str or type(value) is bytes or is_trusted(value):
-        return _normal(os.fsdecode(value))
+        return normal_name(os.fsdecode(value))
     if member(type(value), "__fspath__") is MISSING:
         raise TypeError  # a number of an open file, or no name at all
     raise UnknownPartError
 
 
-def _normal(name: str) -> str:
+def normal_name(name: str) -> str:
     """One of the names of a file, so that others of it are the same."""
     if "/" not in name:
         return name
@@ -323,11 +323,11 @@ def _key(value: Any) -> Any:
     """What is the same for values that make the same name."""
     kind = type(value)
     if kind is str:
-        return _normal(value)
+        return normal_name(value)
     if kind is list or kind is tuple:
         return tuple(map(_key, value))
     if kind in PLAIN or is_trusted(value):
-        return _normal(str(value))
+        return normal_name(str(value))
     name = (own(value, "__dict__") or {}).get("_name_")  # of a member of an enumeration
     if type(name) is str:
         return name

@@ -8,15 +8,16 @@ from amorsize._function.files.item_paths import CUT, ELEMENT
 from amorsize._function.files.item_spelling import spelled_bounds
 from amorsize._function.files.item_values import FILLED, LOOKED_UP, OPERATORS, PERCENT
 from amorsize._function.files.name_parts import (
+    COUNTED_UP,
     DIGEST,
     FLOAT,
     PATH,
     SPELLED,
     TEXT,
-    TRIED,
     UNKNOWN,
     Part,
     constant,
+    in_folder,
     is_of_item,
     joined,
     made,
@@ -54,10 +55,10 @@ def operated(left: Part, right: Part, number: int) -> Part:
     if sign and left.tags and left.kind != TEXT:
         return merged(left, sign, right.label, f"{left.label} {sign} {right.label}")
     if in_place and not left.tags and not right.tags and type(right.known) is int:
-        return Part(frozenset((TRIED,)))
+        return Part(frozenset((COUNTED_UP,)))
     kinds = left.kind, right.kind
     if number == DIVIDES and not {PATH, TEXT}.isdisjoint(kinds):
-        return made(OPERATORS[number], left, right, kind=PATH) or together(left, right, kind=PATH)
+        return made(OPERATORS[number], left, right, kind=PATH) or in_folder(left, right)
     if number == _ADDS and TEXT in kinds:
         return joined(left, right)
     if number == _REMAINS and TEXT in kinds and type(left.known) is str:
@@ -70,7 +71,7 @@ def operated(left: Part, right: Part, number: int) -> Part:
         return exact
     both = together(left, right, kind=kind)
     if number == DIVIDES and is_of_item(right.tags) and not is_of_item(left.tags):
-        return both  # the folder may be unknown
+        return in_folder(left, right, kind)  # the folder may be unknown
     if both.tags and _keeps_apart(left, right, number):
         exact = made(OPERATORS[number], left, right)
         return both if exact is None else both.replace(way=exact.way)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 from amorsize._function.callables import MISSING, own
 from amorsize._function.files import item_paths
 from amorsize._function.files.changing_programs import words_of_text
@@ -10,17 +12,18 @@ from amorsize._function.files.item_values import PATH_OF, is_harmless, known_fun
 from amorsize._function.files.name_arithmetic import IN_BRACES, divided, formatted, looked_up
 from amorsize._function.files.name_parts import (
     COUNTED,
+    COUNTED_UP,
     DIGEST,
     FILE,
     FLOAT,
     LISTED,
     PATH,
     TEXT,
-    TRIED,
     UNIQUE,
     UNKNOWN,
     Part,
     constant,
+    in_folder,
     is_of_item,
     is_path,
     joined,
@@ -116,9 +119,11 @@ def result_of(called: Part, name: str, passed: list[Part], named: dict[str, Part
         digest = {DIGEST} if is_of_item(everything.tags) else set()
         return Part(everything.tags | digest)
     if name == "range":
-        return Part(everything.tags or frozenset((TRIED,)))
+        return Part(everything.tags or frozenset((COUNTED_UP,)))
     if (exact := _exactly(called, owner, passed, named)) is not None:
         return exact.replace(kind=_kind_of(called, name), label=_label(called, name, first))
+    if name == "posixpath.join" and passed and not named:
+        return reduce(in_folder, passed).replace(kind=TEXT)
     return _made(called, owner, name, everything, first)
 
 
@@ -211,7 +216,7 @@ def _made(called: Part, owner: Part, name: str, everything: Part, first: Part) -
     if is_plain or is_of_text:
         return everything
     if name.startswith(_TELLING_TIME):
-        return Part(frozenset((("", "", "the time"),)))
+        return Part(frozenset((("#", "", "the time"),)))
     return UNKNOWN.replace(label=label)
 
 

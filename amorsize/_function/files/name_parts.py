@@ -39,6 +39,8 @@ UNTOLD = ("", "", "a name that cannot be followed")
 LISTED, COUNTED = ("", "", "what a folder lists"), ("", "", "how many files a folder has")
 #: What is counted up, or chosen from a few, the same for every item.
 TRIED, CHOSEN = ("", "", "what is tried one after another"), ("", "", "one of a few names")
+#: The same of numbers; tags of what is a number, and not text, begin with a sign.
+COUNTED_UP = ("#", "", TRIED[2])
 #: Kinds of values that matter.
 TEXT, PATH, FLOAT, FILE = "text", "path", "float", "file"
 #: A list, set or table into which nothing has been put by now.
@@ -207,6 +209,12 @@ def joined(*parts: Part) -> Part:
     return text.replace(way=exact.way, tags=text.tags if len(tagged) == 1 else exact.tags)
 
 
+def in_folder(folder: Part, name: Part, kind: str = PATH) -> Part:
+    """A path that is put together from the two."""
+    pieces = (*pieces_of(folder), constant("/"), *pieces_of(name))
+    return together(folder, name, kind=kind).replace(pieces=pieces)
+
+
 def one_of(one: Part, other: Part) -> Part:
     """What is one of two."""
     if is_same(one, other):
@@ -217,7 +225,8 @@ def one_of(one: Part, other: Part) -> Part:
         if one.known is MISSING or other.known is MISSING or one.known is other.known:
             return both
         are_names = type(one.known) is str and type(other.known) is str
-        return both.replace(tags=frozenset((CHOSEN,))) if are_names else both
+        either = _at((EITHER, exact_way(one), exact_way(other)))
+        return either.replace(tags=frozenset((CHOSEN,)), kind=TEXT) if are_names else both
     for nothing, held in ((one, other), (other, one)):
         if nothing.known is None and not nothing.tags:
             return held.replace(decides=False)  # as long as a name is not set, there is no file

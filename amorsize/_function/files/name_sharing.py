@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amorsize._function.files.beside_unknown import told_apart_by
 from amorsize._function.files.item_paths import ALL, AS_NAME, ELEMENT, METHOD, SPLITTING
 from amorsize._function.files.name_parts import COUNTED, DIGEST, OF, PATH, TEXT, UNIQUE
 
@@ -9,6 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize._function.files.item_paths import Path
     from amorsize._function.files.name_parts import Part, Tag
+
+_NOT_TOLD = "several parts of the item that are put together in ways that are not followed"
 
 
 def shared_by(part: Part, *, is_text: bool) -> str | tuple[Path, ...]:
@@ -25,8 +28,10 @@ def shared_by(part: Part, *, is_text: bool) -> str | tuple[Path, ...]:
     if not tags or UNIQUE in tags or (DIGEST in tags and not ways):
         return ""
     if part.way is None and (len(ways) > 1 or any(step[0] == ALL for way in ways for step in way)):
-        return "several parts of the item that are put together in ways that are not followed"
+        return _NOT_TOLD
     steps = [one for one in tags if len(one) > 2]
+    if part.way is None and ways and steps and part.pieces:
+        return told_apart_by(part.pieces, ways) or _NOT_TOLD
     if ways and not (is_text and all(map(_is_letter, ways))):
         return tuple(ways)
     if _are_all_digits(steps):
