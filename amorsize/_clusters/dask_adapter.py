@@ -138,7 +138,7 @@ class DaskAdapter:
     async def _run(self, one: _Submission) -> None:
         if not self._loop_s[0]:
             self._loop_s = (thread_time(), thread_time())
-        future = result = failure = None
+        arguments = future = result = failure = None
         try:
             arguments = [await self._sent(argument, one) for argument in one.arguments]
             if one.is_cancelled:
@@ -162,6 +162,7 @@ class DaskAdapter:
             self._client.loop.call_later(RELEASE_S, future.release)
         self._loop_s = (self._loop_s[0], thread_time())
         one.tell(result, failure)
+        arguments = result = failure = None  # an error holds this frame
 
     async def _sent(self, argument: Any, one: _Submission) -> Any:
         """Large memory goes straight to the worker where it can be reached."""
@@ -320,13 +321,14 @@ class _Submission:
 
     async def result(self, client: Any, is_reachable: bool) -> Any:
         """What it gave: from its worker itself if it can be reached, as the scheduler asks too."""
-        await self.future._state.wait()
-        if self.future.status == "finished" and is_reachable:
-            get_data: Any = sys.modules["distributed.worker"].get_data_from_worker
+        if is_reachable:
             try:
-                got = await get_data(client.rpc, [self.future.key], self.process.address)
-                return got["data"][self.future.key]
-            except Exception:  # the scheduler finds out what it means
+                await self.future._state.wait()
+                if self.future.status == "finished":
+                    get_data: Any = sys.modules["distributed.worker"].get_data_from_worker
+                    got = await get_data(client.rpc, [self.future.key], self.process.address)
+                    return got["data"][self.future.key]
+            except Exception:  # the scheduler finds out what it means, or this Dask has other parts
                 pass
         return await client.gather(self.future, asynchronous=True)
 
