@@ -194,3 +194,18 @@ def test_what_takes_long_or_runs_code_of_the_program_is_not_run():
     rows = [[["a"]], [["b"]]]
     assert reason(changed, rows)
     assert rows == [[["a"]], [["b"]]]
+
+
+def of_every_three(words):
+    for one in words:
+        for two in words:
+            for three in words:
+                save(f"{one}-{two}-{three}")
+
+
+def test_names_are_not_made_of_more_parts_than_is_quick():
+    """Three nested loops have a million names for each item of a hundred words: 8 s for one."""
+    few, many = ([[f"{n}_{at}" for at in range(size)] for n in range(2)] for size in (5, 100))
+
+    assert not reason(of_every_three, few)
+    assert "as far as it can be told" in reason(of_every_three, many)

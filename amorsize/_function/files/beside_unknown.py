@@ -10,8 +10,8 @@ from __future__ import annotations
 from itertools import takewhile
 
 from amorsize._function.callables import MISSING
-from amorsize._function.files.item_paths import normal_name
 from amorsize._function.files.item_values import TEXT_OF, Known, UnknownPartError
+from amorsize._function.files.name_keys import normal_name
 from amorsize._function.files.name_parts import constant, is_of_item, made
 
 TYPE_CHECKING = False

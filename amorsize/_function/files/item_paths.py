@@ -5,7 +5,6 @@ What lies there is looked up without running any code of the program.
 
 from __future__ import annotations
 
-import os
 import posixpath
 from _collections import _tuplegetter  # type: ignore[import-not-found]
 
@@ -17,6 +16,7 @@ from amorsize._function.files.item_values import (
     is_trusted,
     method_of,
 )
+from amorsize._function.files.name_keys import as_name, key_of, normal_name
 from amorsize._function.ownership import is_own_class
 from amorsize._function.plain_values import PLAIN
 
@@ -77,13 +77,14 @@ def keys_of(value: Any, ways: Iterable[Path]) -> Iterator[tuple[Any, ...]]:
     found: list[list[tuple[Any, ...]]] = []
     for step, rest in heads.items():
         if step is None:
-            found.append([(_key(value),)])
+            found.append([(key_of(value),)])
             continue
         if step[0] == EITHER:
             ends = [key for way in step[1:] for key in _either(value, way, rest)]
         else:
             ends = [key for one in _after(value, step) for key in keys_of(one, rest)]
         found.append([tuple(ends)] if step[0] == ALL else list(dict.fromkeys(ends)))
+    _count(found)
     yield from _combined(found)
 
 
@@ -140,7 +141,17 @@ def _either(value: Any, way: Path, rest: list[Path]) -> Iterator[tuple[Any, ...]
 def _made(value: Any, function: Any, *ways: Path) -> list[Any]:
     from itertools import product
 
-    return [_result(function, one) for one in product(*(values_at(value, way) for way in ways))]
+    found = [values_at(value, way) for way in ways]
+    _count(found)
+    return [_result(function, one) for one in product(*found)]
+
+
+def _count(found: Iterable[list[Any]]) -> None:
+    """Give up where these can be put together in too many ways."""
+    from math import prod
+
+    if prod(map(len, found)) > MOST_VALUES:
+        raise UnknownPartError
 
 
 def _result(function: Any, values: tuple[Any, ...]) -> Any:
@@ -257,7 +268,7 @@ def _formatted(value: Any, spec: str) -> str:
         text = _own("text", value) if _is_own(value) else None
         if spec and text is None:
             raise UnknownPartError
-        return str(_key(value)) if text is None else format(text, spec)
+        return str(key_of(value)) if text is None else format(text, spec)
     return format(value, spec)
 
 
@@ -281,22 +292,6 @@ def _as_path(value: Any) -> Any:
     return Path(value)
 
 
-def _as_name(value: Any) -> str:
-    if type(value) is str or type(value) is bytes or is_trusted(value):
-        return normal_name(os.fsdecode(value))
-    if member(type(value), "__fspath__") is MISSING:
-        raise TypeError  # a number of an open file, or no name at all
-    raise UnknownPartError
-
-
-def normal_name(name: str) -> str:
-    """One of the names of a file, so that others of it are the same."""
-    if "/" not in name:
-        return name
-    path = posixpath.normpath(name)
-    return path[1:] if path[:2] == "//" else path
-
-
 _STEPS: dict[str, Callable[..., Any]] = {
     ELEMENT: _element,
     ASKED: _asked,
@@ -309,7 +304,7 @@ _STEPS: dict[str, Callable[..., Any]] = {
     PARSED: _parsed,
     MADE: _made_once,
     GIVEN: lambda _, held: held.value,
-    AS_NAME: _as_name,
+    AS_NAME: as_name,
 }
 #: Steps that may lead to several values.
 _SPREADING: dict[str, Callable[..., Iterable[Any]]] = {
@@ -317,21 +312,6 @@ _SPREADING: dict[str, Callable[..., Iterable[Any]]] = {
     MADE: _made,
     EITHER: _any_of,
 }
-
-
-def _key(value: Any) -> Any:
-    """What is the same for values that make the same name."""
-    kind = type(value)
-    if kind is str:
-        return normal_name(value)
-    if kind is list or kind is tuple:
-        return tuple(map(_key, value))
-    if kind in PLAIN or is_trusted(value):
-        return normal_name(str(value))
-    name = (own(value, "__dict__") or {}).get("_name_")  # of a member of an enumeration
-    if type(name) is str:
-        return name
-    raise UnknownPartError
 
 
 class _Slotted:
