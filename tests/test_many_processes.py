@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from amorsize._clusters.protocol import Process
+from amorsize._workers.executors import worker as worker_side
 from amorsize._workers.executors.pool import ExecutorPool
 from amorsize._workers.executors.worker import RAN
 from amorsize._workers.messages import serialization
@@ -170,3 +171,17 @@ def test_what_a_process_had_is_lost_with_it():
     assert (lost.worker, lost.ranges, lost.each_alone) == (0, ((0, 1), (2, 3)), ((0, 1),))
     call.send(2)
     assert call.cluster.where() == [0, 1], "the lost one's process is not used again"
+
+
+def test_whatever_ends_a_chunk_ends_its_turn(monkeypatch):
+    """As Ray interrupts a task that is cancelled, at any moment: later chunks would hang."""
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(worker_side, "RunDelayClock", interrupted)
+    loaded = worker_side.LoadedTask(Task(abs, one_chunk_at_a_time=True))
+    with pytest.raises(KeyboardInterrupt):
+        loaded.run([1], 0, 0, 1, 1.0, lambda _: True)
+
+    assert not worker_side._turn.locked()

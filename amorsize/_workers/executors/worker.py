@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from _thread import _local, allocate_lock, get_ident
+from contextlib import nullcontext
 
 from amorsize._clusters import references
 from amorsize._clusters.buffers import LARGE_BYTES, Buffer
@@ -75,30 +76,26 @@ class LoadedTask:
     ) -> tuple[Any, ...]:
         """Run a chunk; gives the number of items done, their times, their results, an error."""
         out: list[Any] = []
-        one_chunk_at_a_time = self.task.one_chunk_at_a_time
-        if one_chunk_at_a_time:
-            _turn.acquire()  # waiting for it is no part of what the items take
-        delay_clock = RunDelayClock()
-        nesting.enter()
-        try:
-            ran = run_chunk(
-                self._function,
-                self.task.each(items, first, start),
-                stop - start,
-                out,
-                time_budget_s=time_budget_s,
-                cpu_clock=subprocess_time.with_thread,
-                run_delay_clock=delay_clock,
-                keep_errors=self.task.keep_errors,
-                single=self.task.single,
-                progress=lambda n_done, *_: may_begin(start + n_done),
-                site=self.task.site,
-            )
-        finally:
-            nesting.leave()
-            delay_clock.close()
-            if one_chunk_at_a_time:
-                _turn.release()
+        with _turn if self.task.one_chunk_at_a_time else nullcontext():
+            delay_clock = RunDelayClock()  # waiting for the turn is no part of what items take
+            nesting.enter()
+            try:
+                ran = run_chunk(
+                    self._function,
+                    self.task.each(items, first, start),
+                    stop - start,
+                    out,
+                    time_budget_s=time_budget_s,
+                    cpu_clock=subprocess_time.with_thread,
+                    run_delay_clock=delay_clock,
+                    keep_errors=self.task.keep_errors,
+                    single=self.task.single,
+                    progress=lambda n_done, *_: may_begin(start + n_done),
+                    site=self.task.site,
+                )
+            finally:
+                nesting.leave()
+                delay_clock.close()
         times_s = ran.wall_s, ran.cpu_s, ran.run_delay_s
         return ran.n_done, times_s, 0.0, out, ran.error, False
 
