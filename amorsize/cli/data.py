@@ -15,6 +15,7 @@ from typing import Any
 from amorsize._host.signals import reraise_from_handler
 from amorsize._watching.descriptors import used_meanwhile
 from amorsize.cli.command import FailureError
+from amorsize.cli.file_names import file_name
 from amorsize.cli.numbers import whole_between
 from amorsize.cli.text import clean, nearest_file
 
@@ -32,7 +33,10 @@ ARGUMENTS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
             "help": "the items are the numbers 0 to N-1",
         },
     ),
-    (("--data-file",), {"metavar": "FILE", "help": "the items are in this file"}),
+    (
+        ("--data-file",),
+        {"type": file_name, "metavar": "FILE", "help": "the items are in this file"},
+    ),
     (
         ("--data-stdin",),
         {

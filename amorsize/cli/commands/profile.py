@@ -25,6 +25,7 @@ from amorsize.cli.commands.cache import (
     refuse_if_unusable,
     saved_at_s,
 )
+from amorsize.cli.file_names import file_name
 from amorsize.cli.text import ago, clean
 from amorsize.report import counted
 
@@ -179,7 +180,7 @@ COMMANDS = (
         help="write profiles to one readable JSON file, for hosts like this one",
         run=_export,
         arguments=[
-            (("file",), {"metavar": "FILE", "help": "a new file"}),
+            (("file",), {"type": file_name, "metavar": "FILE", "help": "a new file"}),
             (("name",), _ALL),
             OLDER_THAN,
         ],
@@ -190,7 +191,10 @@ COMMANDS = (
         help="take over profiles of an exported file that were learned on a host like this one",
         run=_import,
         arguments=[
-            (("file",), {"metavar": "FILE", "help": "a file of `amorsize cache export`"}),
+            (
+                ("file",),
+                {"type": file_name, "metavar": "FILE", "help": "a file of `amorsize cache export`"},
+            ),
             (("name",), _ALL),
             OLDER_THAN,
             (

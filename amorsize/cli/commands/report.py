@@ -12,6 +12,7 @@ from amorsize.cli.command import INTERRUPTED, Answer, Command, FailureError
 from amorsize.cli.commands import explain, run
 from amorsize.cli.commands.cache import name_in
 from amorsize.cli.failures import failed
+from amorsize.cli.file_names import file_name
 from amorsize.cli.text import clean
 from amorsize.report import counted
 
@@ -177,7 +178,12 @@ COMMANDS = (
             *run.HOW,
             (
                 ("-o", "--output"),
-                {"metavar": "FILE", "default": PLACE, "help": f"the page to write ({PLACE})"},
+                {
+                    "type": file_name,
+                    "metavar": "FILE",
+                    "default": PLACE,
+                    "help": f"the page to write ({PLACE})",
+                },
             ),
             (
                 ("-v", "--verbose"),

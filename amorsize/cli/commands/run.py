@@ -11,6 +11,7 @@ from amorsize._engine.options.option_checks import BACKENDS
 from amorsize.cli import data, results, target
 from amorsize.cli.command import INTERRUPTED, Answer, Argument, Command, FailureError
 from amorsize.cli.failures import failed
+from amorsize.cli.file_names import file_name
 from amorsize.cli.json_lines import NotJsonError, Writer
 from amorsize.cli.numbers import seconds, whole, whole_between
 from amorsize.cli.output import OutputError, complain
@@ -202,7 +203,11 @@ COMMANDS = (
             ),
             (
                 ("-o", "--output"),
-                {"metavar": "FILE", "help": "write results there, rather than to stdout"},
+                {
+                    "type": file_name,
+                    "metavar": "FILE",
+                    "help": "write results there, rather than to stdout",
+                },
             ),
             (
                 ("-y", "--yes"),

@@ -7,6 +7,7 @@ import argparse
 from amorsize._host.signals import reraise_from_handler
 from amorsize.cli import numbers
 from amorsize.cli.command import Answer, Command, FailureError, Table
+from amorsize.cli.file_names import file_name
 from amorsize.cli.text import clean
 from amorsize.report import counted, seconds
 
@@ -68,7 +69,10 @@ COMMANDS = (
         help="play a recorded call on hosts with other numbers of cores",
         run=_simulate,
         arguments=[
-            (("trace",), {"metavar": "TRACE", "help": "a file of amorsize.simulate.save"}),
+            (
+                ("trace",),
+                {"type": file_name, "metavar": "TRACE", "help": "a file of amorsize.simulate.save"},
+            ),
             (
                 ("--cores",),
                 {

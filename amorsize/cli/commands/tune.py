@@ -11,6 +11,7 @@ from amorsize.cli import data, target
 from amorsize.cli.command import INTERRUPTED, Answer, Argument, Command, FailureError
 from amorsize.cli.commands.run import FUNC, SAVING
 from amorsize.cli.failures import failed
+from amorsize.cli.file_names import file_name
 from amorsize.cli.numbers import seconds, whole
 from amorsize.cli.text import clean
 from amorsize.cli.tuning_answer import answer
@@ -208,7 +209,11 @@ _KEEPING: tuple[Argument, ...] = (
     *SAVING,
     (
         ("--save-config",),
-        {"metavar": "FILE", "help": "write the result for TuningResult.load_config"},
+        {
+            "type": file_name,
+            "metavar": "FILE",
+            "help": "write the result for TuningResult.load_config",
+        },
     ),
 )
 
