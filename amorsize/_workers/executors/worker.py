@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from _thread import _local, allocate_lock, get_ident
-from contextlib import nullcontext
 
 from amorsize._clusters import references
 from amorsize._clusters.buffers import LARGE_BYTES, Buffer
@@ -76,7 +75,7 @@ class LoadedTask:
     ) -> tuple[Any, ...]:
         """Run a chunk; gives the number of items done, their times, their results, an error."""
         out: list[Any] = []
-        with _turn if self.task.one_chunk_at_a_time else nullcontext():
+        with _turn if self.task.one_chunk_at_a_time else allocate_lock():  # else one of its own
             delay_clock = RunDelayClock()  # waiting for the turn is no part of what items take
             nesting.enter()
             try:
