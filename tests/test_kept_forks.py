@@ -21,7 +21,7 @@ import amorsize
 from amorsize import autotune, tuned_map
 from amorsize._engine.starting import fork_retention
 from amorsize._host import resources
-from amorsize._workers.processes import kept_forks, worker_main
+from amorsize._workers.processes import kept_forks, warm_pool, worker_main
 
 pytestmark = [
     pytest.mark.forks,
@@ -712,6 +712,28 @@ class TestEnds:
         for collected in pids:
             with pytest.raises(ChildProcessError):
                 os.waitpid(collected, os.WNOHANG)
+
+    @pytest.mark.parametrize("pool", [kept_forks.KeptForks, warm_pool.WarmPool])
+    def test_an_interrupt_before_a_fork_leaves_no_lock_taken(self, pool):
+        """It may come in any line of what is done then; the next call would hang."""
+        taken = []
+
+        class Lock:
+            def acquire(self, blocking):
+                taken.append(blocking)
+                os.kill(os.getpid(), signal.SIGINT)
+                return True
+
+            def release(self):
+                taken.pop()
+
+        one = pool()
+        one._lock, one._pools, one._idle = Lock(), [()], [()]
+        one._end_late = one._collect_ended = list
+        with pytest.raises(KeyboardInterrupt):
+            one.collect_ended()
+
+        assert not taken
 
     @pytest.mark.parametrize("start", ["fork", "clean"])
     def test_a_program_that_closes_all_descriptors_keeps_its_own_files(self, told, start):

@@ -246,12 +246,14 @@ class KeptForks:
 
     def collect_ended(self) -> None:
         """Before a fork: a program that forks may wait for any child, and means its own."""
-        if self._pools and self._lock.acquire(blocking=False):  # else they are being looked at
-            try:
-                with no_interrupts():
+        if not self._pools:
+            return
+        with no_interrupts():  # one must not come before the lock is known to be taken
+            if self._lock.acquire(blocking=False):  # else they are being looked at
+                try:
                     self._end_late()
-            finally:
-                self._lock.release()
+                finally:
+                    self._lock.release()
 
     def shutdown(self) -> None:
         """End all that wait."""

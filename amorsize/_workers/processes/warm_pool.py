@@ -147,12 +147,14 @@ class WarmPool:
 
     def collect_ended(self) -> None:
         """Before a fork: a program that forks may wait for any child, and means its own."""
-        if self._idle and self._lock.acquire(blocking=False):  # else they are being looked at
-            try:
-                with no_interrupts():
+        if not self._idle:
+            return
+        with no_interrupts():  # one must not come before the lock is known to be taken
+            if self._lock.acquire(blocking=False):  # else they are being looked at
+                try:
                     self._collect_ended()
-            finally:
-                self._lock.release()
+                finally:
+                    self._lock.release()
 
     def _collect_ended(self) -> None:
         """Remove workers that have quit after a long idle time, or were killed."""
