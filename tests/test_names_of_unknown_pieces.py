@@ -44,9 +44,43 @@ def in_a_folder_by_an_unknown_name(row):
     (Path(input()) / (row["id"] + input())).write_text("")
 
 
+def by_text_of_a_path(row):
+    save(str(Path(input(), row["id"]).resolve() / "out.txt"))
+
+
+def by_another_ending(row):
+    (Path(input()) / row["id"]).with_suffix(".out").write_text("")
+
+
+def by_names_one_after_another(row):
+    for name in [f"{row['id']}{n}" for n in range(12)]:
+        save(name)
+
+
 def numbered(row):
     for n in range(3):
         save(f"{row['id']}_{n}.txt")
+
+
+def numbered_words(row):
+    for at, word in enumerate(row["words"]):
+        save(f"{row['id']}_{at}.txt", word)
+
+
+def parts_in_a_folder(row):
+    folder = Path(input()) / row["id"]
+    for n in range(len(row["words"])):
+        (folder / f"part_{n}.txt").write_text("")
+
+
+def renamed_in_a_folder(row):
+    path = Path(input()) / f"{row['id']}.txt"
+    path.with_suffix(".new").write_text("")
+    path.with_suffix(".new").replace(path)
+
+
+def of_a_length(row):
+    save(f"{len(row['words'])}_{row['id']}_{len(row)}")
 
 
 def numbered_without_a_sign(row):
@@ -55,7 +89,7 @@ def numbered_without_a_sign(row):
 
 
 def rows(*ids):
-    return [{"id": one, "n": n % 2} for n, one in enumerate(ids)]
+    return [{"id": one, "n": n % 2, "words": ["a", "b"]} for n, one in enumerate(ids)]
 
 
 SHARED = [
@@ -71,6 +105,12 @@ SHARED = [
     (in_a_joined_folder, rows("c", "b/c")),
     (in_a_folder_of_an_object, rows("c", "b/c")),
     (in_a_folder_by_an_unknown_name, rows("a", "b")),
+    (by_text_of_a_path, rows("c", "b/c")),
+    (by_another_ending, rows("a.x", "a.y")),
+    (by_names_one_after_another, rows("a", "a1")),
+    (parts_in_a_folder, rows("c", "b/c")),
+    (renamed_in_a_folder, rows("c", "b/c")),
+    (of_a_length, rows("a", "a")),
     (numbered_without_a_sign, rows("a", "a1")),
 ]
 APART = [
@@ -81,6 +121,11 @@ APART = [
     (in_a_folder_of_its_own, rows("a", "b_c", "d_c", "e/f")),
     (in_a_joined_folder, rows("a", "b_c", "d_c", "e/f")),
     (in_a_folder_of_an_object, rows("a", "b_c", "d_c", "e/f")),
+    (by_text_of_a_path, rows("a", "b_c", "d_c", "e/f")),
+    (numbered_words, rows("a", "a_1", "a_2")),
+    (parts_in_a_folder, rows("a", "b_c", "d_c", "e/f")),
+    (renamed_in_a_folder, rows("a", "b_c", "d_c", "e/f")),
+    (of_a_length, rows("a", "a_1", "1_a")),
     (numbered, rows("a", "a_1", "a_2")),
 ]
 

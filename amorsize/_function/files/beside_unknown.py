@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from itertools import takewhile
 
-from amorsize._function.callables import MISSING
 from amorsize._function.files.item_values import TEXT_OF, Known, UnknownPartError
 from amorsize._function.files.name_keys import normal_name
-from amorsize._function.files.name_parts import constant, is_of_item, made
+from amorsize._function.files.name_parts import DIGEST, OF, SPELLED, constant, made
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,11 +24,13 @@ if TYPE_CHECKING:
 _MARK = "\0"
 #: What leads to another folder, or to none.
 _ELSEWHERE = {"", ".", ".."}
-_DIGITS = "0123456789"
 
 
 def told_apart_by(pieces: Sequence[Part], ways: Sequence[Path]) -> tuple[Path, ...]:
     """The ways to what keeps names of these pieces apart; none if nothing is known to."""
+    pieces = _without_numbers(pieces)
+    if pieces and all(map(_is_known, pieces)):
+        return tuple(ways)
     head = list(takewhile(_is_known, pieces))
     tail = list(takewhile(_is_known, reversed(pieces)))[::-1]
     for side, cut in ((tail, _LAST), (head, _FIRST)):
@@ -38,8 +39,7 @@ def told_apart_by(pieces: Sequence[Part], ways: Sequence[Path]) -> tuple[Path, .
         if not sign or sign == fixed:
             continue
         text = made(TEXT_OF, *side)
-        is_told = bool(sign.strip(_DIGITS)) and all(map(_is_known_or_number, pieces))
-        if text is None or is_told:
+        if text is None:
             return tuple(ways)  # what cannot be looked at is taken not to hold the fixed text
         kept = made(cut, text, constant(sign), constant(fixed.count(sign)))
         return () if kept is None or kept.way is None else (kept.way,)
@@ -47,15 +47,37 @@ def told_apart_by(pieces: Sequence[Part], ways: Sequence[Path]) -> tuple[Path, .
 
 
 def _text(piece: Part) -> str:
-    return "" if piece.known is MISSING else str(piece.known)
+    return str(piece.known) if type(piece.known) in SPELLED else ""
 
 
 def _is_known(piece: Part) -> bool:
-    return not piece.tags or is_of_item(piece.tags)
+    return not piece.tags or all(one == DIGEST or one[0] == OF for one in piece.tags)
 
 
-def _is_known_or_number(piece: Part) -> bool:
-    return _is_known(piece) or all(one[0] for one in piece.tags)
+def _without_numbers(pieces: Sequence[Part]) -> list[Part]:
+    """The pieces without numbers at both ends, beside which no digit is, and what is further out.
+
+    Equal names have the same of these.
+    """
+    line = [one for one in pieces if one.tags or type(one.known) is not str or one.known]
+    for facing in (0, -1):
+        while (number := next((one for one in line if one.tags), None)) is not None:
+            rest = line[line.index(number) + 1 :]
+            if not _is_number(number) or not rest or rest[0].tags or not _ends_it(rest[0], facing):
+                break
+            line = rest
+        line.reverse()
+    return line
+
+
+def _is_number(piece: Part) -> bool:
+    return not _is_known(piece) and all(one[0] for one in piece.tags)
+
+
+def _ends_it(fixed: Part, facing: int) -> bool:
+    """Whether the letter of a fixed text that faces a number is no digit."""
+    text = _text(fixed)
+    return bool(text) and not text[facing].isdigit()
 
 
 def _last(text: str, sign: str, n_signs: int) -> str:

@@ -7,7 +7,15 @@ from functools import reduce
 from amorsize._function.callables import MISSING, own
 from amorsize._function.files import item_paths
 from amorsize._function.files.changing_programs import words_of_text
-from amorsize._function.files.item_paths import AS_PATH, ASKED, ATTRIBUTE, METHOD, OF_PATH, PARSED
+from amorsize._function.files.item_paths import (
+    AS_PATH,
+    ASKED,
+    ATTRIBUTE,
+    EACH,
+    METHOD,
+    OF_PATH,
+    PARSED,
+)
 from amorsize._function.files.item_values import PATH_OF, is_harmless, known_function, known_method
 from amorsize._function.files.name_arithmetic import IN_BRACES, divided, formatted, looked_up
 from amorsize._function.files.name_parts import (
@@ -17,6 +25,8 @@ from amorsize._function.files.name_parts import (
     FILE,
     FLOAT,
     LISTED,
+    NUMBER,
+    NUMBERED,
     PATH,
     TEXT,
     UNIQUE,
@@ -80,6 +90,10 @@ _KEEPING_METHODS = {
     *(".absolute", ".expanduser", ".rjust", ".ljust", ".center", ".zfill", ".copy", ".items"),
     *(".values", ".keys", ".isoformat", ".tobytes", ".tolist", ".as_uri", ".append", ".open"),
 }
+#: Of these, those that give the same path, or one below it.
+_SAME_TEXTS = {"str", "os.fspath", "posixpath.join", "posixpath.abspath", "posixpath.realpath"}
+_SAME_PATHS = {".joinpath", ".as_posix", ".resolve", ".absolute", ".expanduser"}
+_NUMBER = Part(frozenset((COUNTED_UP,)))
 #: Beginnings of the names of functions that make digests.
 _DIGESTING = ("hashlib.", "_hashlib.", "_blake2.", "_md5.", "_sha", "_sha3.")
 #: Functions whose results are open files.
@@ -112,19 +126,38 @@ def result_of(called: Part, name: str, passed: list[Part], named: dict[str, Part
     first = passed[0] if passed else Part()
     if name in _MERGING or (name == "int" and first.kind == FLOAT):
         kept = together(*passed).replace(label=first.label)
-        return merged(kept, "", "", f"{name}({first.label})")
+        return merged(kept, NUMBER, "", f"{name}({first.label})")
     if called.label == ".get" and type(owner.known) is dict and passed:
         return looked_up(owner, first)
     if called.label in (".hexdigest", ".digest"):
         digest = {DIGEST} if is_of_item(everything.tags) else set()
         return Part(everything.tags | digest)
     if name == "range":
-        return Part(everything.tags or frozenset((COUNTED_UP,)))
+        return Part(frozenset((COUNTED_UP,)) | (everything.tags & {LISTED, COUNTED}))
+    if name == "enumerate":
+        return everything.replace(parts=(_NUMBER, part_of(first, EACH)), kind=NUMBERED)
     if (exact := _exactly(called, owner, passed, named)) is not None:
         return exact.replace(kind=_kind_of(called, name), label=_label(called, name, first))
-    if name == "posixpath.join" and passed and not named:
-        return reduce(in_folder, passed).replace(kind=TEXT)
-    return _made(called, owner, name, everything, first)
+    given = _made(called, owner, name, everything, first)
+    if called.label == ".with_suffix" and passed:
+        return given.replace(pieces=_with_ending(owner.pieces, passed[0].known))
+    below = _below(called, owner, name, passed)
+    return given.replace(pieces=reduce(in_folder, below).pieces) if below else given
+
+
+def _below(called: Part, owner: Part, name: str, passed: list[Part]) -> list[Part]:
+    """What a path, or its text, is put together from, one below the other; none if it is not."""
+    if called.label in _SAME_PATHS:
+        return [owner, *passed]
+    return passed if name in _SAME_TEXTS or _is_path_class(called.known) else []
+
+
+def _with_ending(pieces: tuple[Part, ...], ending: Any) -> tuple[Part, ...]:
+    """The pieces of a path with another ending; none if the item tells the one that it has."""
+    last = pieces[-1].known if pieces and not pieces[-1].tags else MISSING
+    if type(ending) is not str or type(last) is not str or "." not in last:
+        return ()
+    return (*pieces[:-1], constant(last.rpartition(".")[0] + ending))
 
 
 def _exactly(called: Part, owner: Part, passed: list[Part], named: dict[str, Part]) -> Part | None:
@@ -216,7 +249,7 @@ def _made(called: Part, owner: Part, name: str, everything: Part, first: Part) -
     if is_plain or is_of_text:
         return everything
     if name.startswith(_TELLING_TIME):
-        return Part(frozenset((("#", "", "the time"),)))
+        return Part(frozenset(((NUMBER, "", "the time"),)))
     return UNKNOWN.replace(label=label)
 
 

@@ -39,12 +39,15 @@ UNTOLD = ("", "", "a name that cannot be followed")
 LISTED, COUNTED = ("", "", "what a folder lists"), ("", "", "how many files a folder has")
 #: What is counted up, or chosen from a few, the same for every item.
 TRIED, CHOSEN = ("", "", "what is tried one after another"), ("", "", "one of a few names")
-#: The same of numbers; tags of what is a number, and not text, begin with a sign.
-COUNTED_UP = ("#", "", TRIED[2])
+#: The tags of what is a number, and not text, begin with a sign: if no other, with this one.
+NUMBER = "#"
+COUNTED_UP = (NUMBER, "", TRIED[2])
 #: Kinds of values that matter.
 TEXT, PATH, FLOAT, FILE = "text", "path", "float", "file"
 #: A list, set or table into which nothing has been put by now.
 EMPTY = "empty"
+#: What `enumerate` gives: its parts are those of each turn.
+NUMBERED = "numbered"
 #: Types of constants that a reason spells out.
 SPELLED = (str, int, float)
 
@@ -125,8 +128,10 @@ def part_of(part: Part, *step: Any) -> Part:
     """What is taken off a value by one step; of what is not just a part of the item, all of it."""
     if part.way is not None:
         return _at(*part.way, step)
+    if part.kind == NUMBERED and step[0] == EACH:
+        return part.replace(kind="")
     if step[0] == EACH:
-        return Part(as_steps(EACH, ALL, part.tags))
+        return _as_steps(EACH, ALL, part)
     keeps = step[0] == FORMATTED and not {".", "%"} & set(step[1])
     return Part(part.tags) if keeps else merged(part, "", "", f"part of {part.label}")
 
@@ -172,7 +177,13 @@ def as_steps(new: str, old: str, tags: frozenset[Tag]) -> frozenset[Tag]:
 
 def all_of(value: Part) -> Part:
     """All the values that one of them stands for."""
-    return Part(as_steps(ALL, EACH, value.tags))
+    return _as_steps(ALL, EACH, value)
+
+
+def _as_steps(new: str, old: str, value: Part) -> Part:
+    """A value, with what it is put together from, with another kind of step in their ways."""
+    pieces = tuple(_as_steps(new, old, one) if one.tags else one for one in value.pieces)
+    return Part(as_steps(new, old, value.tags)).replace(pieces=pieces)
 
 
 def is_of_item(tags: Iterable[Tag]) -> bool:

@@ -30,7 +30,7 @@ def shared_by(part: Part, *, is_text: bool) -> str | tuple[Path, ...]:
     if part.way is None and (len(ways) > 1 or any(step[0] == ALL for way in ways for step in way)):
         return _NOT_TOLD
     steps = [one for one in tags if len(one) > 2]
-    if part.way is None and ways and steps and part.pieces:
+    if part.way is None and ways and steps:
         return told_apart_by(part.pieces, ways) or _NOT_TOLD
     if ways and not (is_text and all(map(_is_letter, ways))):
         return tuple(ways)
