@@ -17,7 +17,7 @@ import platformdirs
 import pytest
 
 from amorsize import cache
-from amorsize.cache import database
+from amorsize.cache import database, location
 from amorsize.errors import AmorsizeWarning
 
 ROOT = Path(__file__).parent.parent
@@ -396,6 +396,25 @@ def test_after_trouble_the_disk_rests(home, hurried):
 
     cache.close()  # forgets the trouble
     assert cache.put("profile:b", RECORD)
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        (cache.entries, [{**RECORD, "stored_as": "profile:a"}]),
+        (lambda: cache.forget("profile:a"), 1),
+    ],
+    ids=["entries", "forget"],
+)
+def test_what_a_person_asks_for_is_tried_at_once_after_trouble(asked, answer):
+    """An empty list would say that nothing had been learned."""
+    cache.put("profile:a", RECORD)
+    cache.close()
+    cache.access.STATE.rests_from = location.folder()
+    cache.access.STATE.rests_until_s = time.monotonic() + 60.0
+    assert cache.get("profile:a") is None
+
+    assert asked() == answer
 
 
 def test_opening_a_locked_database_is_bounded(home, hurried):

@@ -138,6 +138,7 @@ def entries() -> list[dict[str, Any]]:
         >>> cache.entries()
         []
     """
+    access.try_again()
     noted = recent(LISTED)
     found = [record for record in _all_listed() if record is not None]
     listed = [record for record in found if record["stored_as"] not in noted]
@@ -159,6 +160,7 @@ def forget(*keys: str) -> int:
         >>> cache.forget("profile:of:nothing")
         0
     """
+    access.try_again()
     compact()
     return access.attempt(lambda store: store.delete(keys), otherwise=0, patience_s=_PATIENCE_S)
 

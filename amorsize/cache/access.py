@@ -105,9 +105,6 @@ def attempt(
     if switched_off():
         return otherwise
     state = STATE
-    if not state.lock.acquire(timeout=WAIT_S):
-        warn_once(f"another thread has been using it for {WAIT_S:g} s")
-        return otherwise
     ambient = sys.exception()  # what the caller is handling is no cause of ours
     notes: list[str] = []
     folder = ""
@@ -118,7 +115,10 @@ def attempt(
         store.allow(patience_s)
         return act(store)
 
-    try:
+    if not state.lock.acquire(timeout=WAIT_S):
+        warn_once(f"another thread has been using it for {WAIT_S:g} s")
+        return otherwise
+    try:  # at once: an interrupt in between would leave the lock taken
         folder = location.folder()
         try:
             return done()
@@ -191,12 +191,17 @@ def attempt_lightly(act: Callable[[str], _T], *, otherwise: _T, creating: bool =
     return otherwise
 
 
+def try_again() -> None:
+    """Leave the disk alone no longer after trouble: a person has asked for something."""
+    STATE.rests_until_s = 0.0
+
+
 def close() -> None:
     """Close the database; the next function here that needs it opens it again."""
     if STATE.lock.acquire(timeout=WAIT_S):
         try:
             STATE.drop()
-            STATE.rests_until_s = 0.0
+            try_again()
         finally:
             STATE.lock.release()
 
