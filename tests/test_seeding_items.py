@@ -234,6 +234,14 @@ def perhaps(x):
     return random.random()
 
 
+def unless_it_is_no_number(text):
+    try:
+        random.seed(int(text))
+    except ValueError:
+        text = ""
+    return random.random(), text
+
+
 class Setting:
     def __init__(self, x):
         self.x = x
@@ -272,6 +280,7 @@ SETTINGS = [{"seed": x, "n": 2} for x in range(3)]
         (by_one_helper, (1, 2), ("random", "numpy.random")),
         *((one, (1, 2), ()) for one in (draws_before, seeds_some, seeds_in_a_loop, perhaps)),
         *((one, (1, 2), ()) for one in (after_a_helper_that_draws, after_what_is_passed)),
+        (unless_it_is_no_number, ("1", "a"), ()),
         *((one, (Setting(1), Setting(2)), ()) for one in (by_a_property, by_an_operator)),
     ],
 )

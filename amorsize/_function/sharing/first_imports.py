@@ -34,9 +34,9 @@ _HARMLESS = frozenset(
     | {"fractions", "pathlib", "contextlib", "types", "json", "statistics", "struct", "uuid"}
     | {"__future__"}
 )
-#: Functions of others that do nothing either.
 #: What lies in the folder of a package and is no module in it.
 _NO_MODULES = frozenset({"__init__", "__pycache__"})
+#: Functions of others that do nothing either.
 _HARMLESS_CALLS = frozenset({"logging.getLogger", "os.path.join", "os.path.dirname", "os.getenv"})
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from opcode import opname
 
 from amorsize._function.bound_arguments import with_arguments
-from amorsize._function.bytecode import METHOD_BIT, op_number, placed
+from amorsize._function.bytecode import METHOD_BIT, handlers, op_number, placed
 from amorsize._function.callable_walk import end_of, reads
 from amorsize._function.callables import FUNCTION, MISSING
 from amorsize._function.files.item_values import known_function
@@ -87,8 +87,11 @@ class _Prefix:
         """Read a function from its beginning."""
         before, self._depth = self._depth, depth
         frame = NameFrame(func, bound, given, self._called)
-        for _, _, op, arg in placed(func.__code__.co_code):
+        caught = handlers(func.__code__)
+        for start, _, op, arg in placed(func.__code__.co_code):
             name = opname[op]
+            if any(first <= start < behind for first, behind, _ in caught):
+                self.is_over = True  # where it raises, the code goes on elsewhere
             if name.startswith("RETURN_") and name != "RETURN_GENERATOR":
                 break
             if any(one in name for one in _LEAVING) or (
