@@ -199,6 +199,8 @@ def test_show_tells_everything(amorsize, three_functions):
     ]
     assert "  kind = str/2^7" in lines
     assert "  profile.item_s = 0.00025" in lines
+    (saved,) = (line for line in lines if line.startswith("  saved_at_s = "))
+    assert re.fullmatch(r"  saved_at_s = \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", saved)
 
 
 def test_an_unknown_name_is_told_its_nearest(amorsize, three_functions):

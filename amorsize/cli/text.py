@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import TypeGuard
 
+from amorsize._host.signals import reraise_from_handler
 from amorsize.report import counted
 
 _N_NEAREST = 3
@@ -49,6 +50,15 @@ def is_number(value: object) -> TypeGuard[float]:
 
 def size(n_bytes: float) -> str:
     return f"{n_bytes / 2**30:.1f} GiB" if n_bytes >= 2**30 else f"{n_bytes / 2**20:.0f} MiB"
+
+
+def moment(then_s: float) -> str:
+    """A moment as date and time, of which the disk may tell anything."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(then_s))
+    except (OverflowError, OSError, ValueError) as error:  # no year of a calendar
+        reraise_from_handler(error)
+        return in_words(then_s)
 
 
 def ago(then_s: float) -> str:

@@ -15,7 +15,7 @@ from amorsize._host import resources
 from amorsize._profiles.exchange import drifts_in
 from amorsize.cli.command import Answer, Command, FailureError, Table
 from amorsize.cli.prompt import confirm
-from amorsize.cli.text import ago, clean, in_words, is_number
+from amorsize.cli.text import ago, clean, in_words, is_number, moment
 from amorsize.report import counted, plan_in_short, seconds
 
 Record = dict[str, Any]  # as it was found on disk: any name or type may be missing or forged
@@ -172,7 +172,8 @@ def _leaves(values: Record, prefix: str) -> Iterator[tuple[str, str]]:
         if isinstance(value, dict) and value:
             yield from _leaves(value, f"{prefix}{clean(name)}.")
         else:
-            yield prefix + clean(name), in_words(value)
+            is_moment = name.endswith("_at_s") and is_number(value)
+            yield prefix + clean(name), moment(value) if is_moment else in_words(value)
 
 
 def _profile(record: Record) -> Record:
