@@ -7,12 +7,18 @@ from weakref import ref
 
 import pytest
 
-from amorsize._clusters.dask_adapter import DaskAdapter, _Submission
-from amorsize._clusters.protocol import Process
+from amorsize._clusters import dask_worker
+from amorsize._clusters.dask_adapter import DaskAdapter
+from amorsize._clusters.dask_submission import DaskSubmission
+from amorsize._clusters.protocol import DIED, Process, ResultLost
 
 
 async def gathered(_future, *, asynchronous):
     return f"gathered {asynchronous}"
+
+
+async def moved(_future, *, asynchronous):
+    return dask_worker.MOVED
 
 
 class State:
@@ -24,7 +30,7 @@ class State:
 def submission():
     told = []
     process = Process(address="tcp://here", identity="one", n_threads=1)
-    one = _Submission("key", process, len, ([],), lambda *what: told.append(what))
+    one = DaskSubmission("key", process, len, ([],), lambda *what: told.append(what))
     one.told = told
     return one
 
@@ -50,6 +56,33 @@ def test_what_a_worker_does_not_give_is_gathered(monkeypatch, submission, state,
     client = SimpleNamespace(rpc=None, gather=gathered)
 
     assert asyncio.run(submission.result(client, True)) == expected
+
+
+def test_what_has_run_and_was_lost_is_not_begun_again(monkeypatch, submission):
+    """Dask computes it anew in the next process at that address: items would run twice."""
+
+    async def get_data(_rpc, _keys, _address):
+        raise OSError("the process is gone")
+
+    parts = SimpleNamespace(get_data_from_worker=get_data)
+    monkeypatch.setitem(sys.modules, "distributed.worker", parts)
+    submission.future = SimpleNamespace(key="a", status="finished", _state=State())
+    client = SimpleNamespace(rpc=None, gather=moved)
+
+    assert asyncio.run(submission.result(client, True)) == dask_worker.BEGUN
+    assert asyncio.run(submission.result(client, False)) == dask_worker.MOVED
+    assert DaskAdapter.meaning(None, ResultLost()) == DIED
+
+
+def test_a_worker_runs_a_submission_once(monkeypatch):
+    """And tells what it has begun before from what is not for it."""
+    here = SimpleNamespace(get_worker=lambda: SimpleNamespace(id="one"))
+    monkeypatch.setitem(sys.modules, "distributed", here)
+    monkeypatch.setattr(dask_worker, "_begun", {})
+
+    assert dask_worker.run_here("one", "key", len, "abc") == 3
+    assert dask_worker.run_here("one", "key", len, "abc") == dask_worker.BEGUN
+    assert dask_worker.run_here("another", "further key", len, "abc") == dask_worker.MOVED
 
 
 class Items:

@@ -35,7 +35,7 @@ SOURCES = sorted((ROOT / "amorsize").rglob("*.py"))
 #: Who catches them and loses no limit, by file and function.
 LOSE_NONE = {
     ("amorsize/__main__.py", "_import_from_here_last"): "no code of the user's has run yet",
-    ("amorsize/_clusters/dask_adapter.py", "result"): "runs in the thread of Dask's loop",
+    ("amorsize/_clusters/dask_submission.py", "result"): "runs in the thread of Dask's loop",
     ("amorsize/_clusters/dask_watch.py", "_keep_looking"): "runs in the thread of Dask's loop",
     ("amorsize/_clusters/dask_watch.py", "_met"): "runs in the thread of Dask's loop",
     ("amorsize/_clusters/ray_watch.py", "_keep_looking"): "runs in a thread of its own",

@@ -12,6 +12,7 @@ from time import thread_time
 from amorsize._clusters import dask_worker
 from amorsize._clusters.buffers import LARGE_BYTES, Buffer
 from amorsize._clusters.dask_demand import Demand
+from amorsize._clusters.dask_submission import DaskSubmission
 from amorsize._clusters.dask_watch import Watch
 from amorsize._clusters.protocol import (
     CANCELLED,
@@ -21,6 +22,7 @@ from amorsize._clusters.protocol import (
     UNSTARTED,
     Process,
     ProcessReplaced,
+    ResultLost,
     refuse_unknown,
 )
 from amorsize._host.signals import reraise_from_handler
@@ -127,15 +129,15 @@ class DaskAdapter:
         key: str,
         process: Process | None,
         done: Done,
-    ) -> _Submission:
+    ) -> DaskSubmission:
         """Have the client's own loop send it, wait for it and fetch what it gave."""
         assert process is not None
         self._watch.begin()
-        one = _Submission(key, process, function, arguments, done)
+        one = DaskSubmission(key, process, function, arguments, done)
         self._client.loop.add_callback(self._run, one)
         return one
 
-    async def _run(self, one: _Submission) -> None:
+    async def _run(self, one: DaskSubmission) -> None:
         if not self._loop_s[0]:
             self._loop_s = (thread_time(), thread_time())
         arguments = future = result = failure = None
@@ -156,6 +158,8 @@ class DaskAdapter:
             result = await one.result(self._client, self._watch.is_reachable(one.process))
             if result == dask_worker.MOVED:
                 raise ProcessReplaced(f"{one.process.address} is another process by now")
+            if result == dask_worker.BEGUN:
+                raise ResultLost(f"{one.process.address} has lost what it had run")
         except BaseException as error:  # it is told, whatever it is
             failure = error
         if future is not None:  # with the chunk that comes next, in one message
@@ -164,7 +168,7 @@ class DaskAdapter:
         one.tell(result, failure)
         arguments = result = failure = None  # an error holds this frame
 
-    async def _sent(self, argument: Any, one: _Submission) -> Any:
+    async def _sent(self, argument: Any, one: DaskSubmission) -> Any:
         """Large memory goes straight to the worker where it can be reached."""
         if not _is_large(argument) or not self._watch.is_reachable(one.process):
             return argument
@@ -203,7 +207,7 @@ class DaskAdapter:
         self._put.append(put)
         return put
 
-    def cancel(self, handle: _Submission) -> None:
+    def cancel(self, handle: DaskSubmission) -> None:
         """Have the scheduler forget it; what has begun runs on."""
         handle.is_cancelled = True
         if self.why_gone() is None:
@@ -227,7 +231,7 @@ class DaskAdapter:
 
         if isinstance(error, ProcessReplaced):
             return UNSTARTED
-        if type(error).__name__ == "KilledWorker":
+        if isinstance(error, ResultLost) or type(error).__name__ == "KilledWorker":
             return DIED
         return CANCELLED if isinstance(error, (CancelledError, _Cancelled)) else FAILED
 
@@ -299,48 +303,3 @@ def _is_large(value: Any) -> bool:
 
 class _Cancelled(Exception):  # noqa: N818 - says what happened
     """It was cancelled before it was sent."""
-
-
-class _Submission:
-    """What is to be run once, in one process."""
-
-    def __init__(
-        self,
-        key: str,
-        process: Process,
-        function: Callable[..., Any],
-        arguments: tuple[Any, ...],
-        done: Done,
-    ) -> None:
-        self.key, self.process = key, process
-        self.function, self.arguments = function, arguments
-        self._done: Done | None = done
-        self.future: Any = None
-        self.sent: list[Any] = []  # items that went ahead of it
-        self.is_cancelled = False
-
-    async def result(self, client: Any, is_reachable: bool) -> Any:
-        """What it gave: from its worker itself if it can be reached, as the scheduler asks too."""
-        if is_reachable:
-            try:
-                await self.future._state.wait()
-                if self.future.status == "finished":
-                    get_data: Any = sys.modules["distributed.worker"].get_data_from_worker
-                    got = await get_data(client.rpc, [self.future.key], self.process.address)
-                    return got["data"][self.future.key]
-            except Exception:  # the scheduler finds out what it means, or this Dask has other parts
-                pass
-        return await client.gather(self.future, asynchronous=True)
-
-    async def withdraw(self, client: Any) -> None:
-        """Have the scheduler forget it, if it was sent."""
-        if self.future is not None and client.status == "running":
-            await client.cancel([self.future], asynchronous=True)
-
-    def tell(self, result: Any, error: BaseException | None) -> None:
-        """Hand over what came of it, and keep nothing."""
-        done, self._done = self._done, None
-        self.arguments, self.future = (), None
-        self.sent.clear()
-        if done is not None:
-            done(result, error)

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 #: Given by a process that has run nothing.
 MOVED = "moved"
+#: Given by a process that has run it before: what came of that was lost.
+BEGUN = "begun"
 #: Keys that are kept of what was begun here.
 MOST_KEPT = 100_000
 _begun: dict[str, None] = {}
@@ -25,7 +27,9 @@ def run_here(identity: str, key: str, function: Callable[..., Any], *arguments: 
     """
     from distributed import get_worker
 
-    if get_worker().id != identity or key in _begun:
+    if key in _begun:
+        return BEGUN
+    if get_worker().id != identity:
         return MOVED
     if len(_begun) >= MOST_KEPT:
         del _begun[next(iter(_begun))]

@@ -186,3 +186,7 @@ class Process(Value):
 
 class ProcessReplaced(Exception):  # noqa: N818 - says what happened
     """A submission came to another process than the one that it was for, which has not run it."""
+
+
+class ResultLost(Exception):  # noqa: N818 - says what happened
+    """A submission was run, and what came of it was lost before it was fetched."""
