@@ -209,3 +209,35 @@ def test_names_are_not_made_of_more_parts_than_is_quick():
 
     assert not reason(of_every_three, few)
     assert "as far as it can be told" in reason(of_every_three, many)
+
+
+def of_a_list_that_may_grow(row):
+    parts = [row["a"]]
+    if row["b"]:
+        parts.append("x")
+    save("".join(parts))
+
+
+def of_a_list_that_changes(row):
+    parts = [row["a"], "x"]
+    if not row["b"]:
+        parts[1] = ""
+    save("".join(parts))
+
+
+def with_a_second_file(row):
+    save(row["a"])
+    save(row["a"] + "x")
+
+
+def beside_its_folder(row):
+    save(f"{row['a']}/../out.txt")
+
+
+@pytest.mark.parametrize(
+    "function",
+    [of_a_list_that_may_grow, of_a_list_that_changes, with_a_second_file, beside_its_folder],
+)
+def test_items_share_a_file_although_the_part_that_names_it_differs(function):
+    """By what else is put into the name, by another file of the item, or by "..": all are seen."""
+    assert reason(function, [{"a": "ax", "b": ""}, {"a": "a", "b": "x"}])

@@ -29,8 +29,13 @@ _METHODS = frozenset(f".{name}" for name in CHANGING - METHODS_OF_TEXTS)
 
 
 def changed_by_call(called: Part, name: str, passed: list[Part]) -> list[Path]:
-    """The ways to what a call changes: an element, if the code says which, or all of it."""
+    """The ways to what a call changes: an element, if the code says which, or all of it.
+
+    What a list of the code's own holds is not known any more.
+    """
     owner = called.owner
+    if owner is not None and called.label in _METHODS:
+        owner.lose_parts()
     if owner is not None and owner.way is not None and called.label in _METHODS:
         is_of_key = called.label in (".pop", ".setdefault") and passed != []
         return [changed_at(owner.way, ELEMENT, passed[0].known if is_of_key else None)]

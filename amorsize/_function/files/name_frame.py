@@ -121,6 +121,7 @@ class NameFrame:
 
     def changes(self, holder: Part, step: str, key: Any, *, is_set: bool = False) -> None:
         """Note that an element or attribute is set, or taken away."""
+        holder.lose_parts()
         if holder.way is not None:
             self.changed.append(changed_at(holder.way, step, key, is_set=is_set))
 

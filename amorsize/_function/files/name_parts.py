@@ -100,6 +100,11 @@ class Part:
             self.tags, self.kind = frozenset(), ""
         self.tags |= all_of(value).tags
 
+    def lose_parts(self) -> None:
+        """Be changed, perhaps by some ways through the code alone."""
+        if self.parts:
+            self.tags, self.parts = self.tags | UNKNOWN.tags, ()
+
 
 #: What is not followed.
 UNKNOWN = Part(frozenset((UNTOLD,)))
@@ -217,7 +222,9 @@ def joined(*parts: Part) -> Part:
     text = together(*pieces, kind=TEXT).replace(pieces=pieces)
     if (exact := made(TEXT_OF, *pieces)) is None:
         return text
-    return text.replace(way=exact.way, tags=text.tags if len(tagged) == 1 else exact.tags)
+    leads_back = any(type(one.known) is str and ".." in one.known for one in pieces)
+    is_told = len(tagged) == 1 and not leads_back
+    return text.replace(way=exact.way, tags=text.tags if is_told else exact.tags)
 
 
 def in_folder(folder: Part, name: Part, kind: str = PATH) -> Part:

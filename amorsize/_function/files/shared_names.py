@@ -112,7 +112,7 @@ def shared_names(
     """
     found: dict[str, dict[Any, None]] = {CHANGES: {}, ADDS: {}, LOOKS: {}, LISTENS: {}}
     reached: set[FunctionType] = set()
-    whole: dict[str, Path] = {}  # how names are made of different parts
+    whole: dict[Path, None] = {}  # how names are made of different parts
     writes, n_left = False, _MOST_FOLLOWED
     named = {one for func, _ in read for one in (*func.__code__.co_names, *texts(func.__code__))}
     # What is passed to the others may be known once the mapped function was read.
@@ -138,12 +138,12 @@ def shared_names(
             if what:
                 found[use][what] = None
             if use == CHANGES and func is root and type(what) is tuple and part.way is not None:
-                whole.setdefault(spelled(part.way), (*part.way, (AS_NAME,)))
+                whole[(*part.way, (AS_NAME,))] = None
         if func is root:
-            whole |= {spelled(one): (*one, (AS_NAME,)) for one in read_of_others(reader.found)}
+            whole |= {(*one, (AS_NAME,)): None for one in read_of_others(reader.found)}
             found[CHANGES] |= {LISTED[-1]: None} if is_listed(reader.found) else {}
     ports = found.pop(LISTENS)
-    one_of_them = [(((EITHER, *whole.values()),),)] if len(whole) > 1 else []
+    one_of_them = [(((EITHER, *whole),),)] if len(whole) > 1 else []
     all_found = [*found[CHANGES], *ports, *(one for one in found[ADDS] if one in found[LOOKS])]
     return SharedNames(
         shared=tuple(one for one in all_found if type(one) is str),
