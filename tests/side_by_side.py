@@ -37,6 +37,10 @@ NOTED_PIDS = ("CALLER", "HOME", "PID")
 #: Seconds in which a test process cleans up after it was interrupted.
 TO_CLEAN_UP_S = 10.0
 
+#: Seconds in which it ends by itself where a Ctrl-C was for all processes of the terminal: a second
+#: one would come while pytest tells of the first.
+TO_HAVE_HEARD_S = 2.0
+
 #: How often it is interrupted before it is killed; a test may take one, as if it were its own.
 N_INTERRUPTS = 3
 
@@ -178,11 +182,11 @@ def end(started: list[Forked]) -> None:
     """
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        for number in [signal.SIGINT] * N_INTERRUPTS + [signal.SIGKILL]:
+        for number in [0, *[signal.SIGINT] * N_INTERRUPTS, signal.SIGKILL]:
             left = [one for one in started if one.poll() is None]
             for process in left:
-                process.send_signal(number)
-            until_s = time.monotonic() + TO_CLEAN_UP_S
+                process.send_signal(number)  # 0 is none
+            until_s = time.monotonic() + (TO_CLEAN_UP_S if number else TO_HAVE_HEARD_S)
             while any(one.poll() is None for one in left) and time.monotonic() < until_s:
                 time.sleep(0.02)
     finally:

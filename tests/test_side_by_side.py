@@ -53,6 +53,7 @@ def test_what_its_process_has_not_run_to_the_end_is_named(tmp_path):
 def test_a_process_that_takes_every_interrupt_is_killed(monkeypatch):
     """So that the tests end, whatever one of them does."""
     monkeypatch.setattr(side_by_side, "TO_CLEAN_UP_S", 0.02)
+    monkeypatch.setattr(side_by_side, "TO_HAVE_HEARD_S", 0.02)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     if not (pid := os.fork()):
         time.sleep(30)
