@@ -230,13 +230,20 @@ def with_a_second_file(row):
     save(row["a"] + "x")
 
 
+def with_as_many_signs(row):
+    save(row["a"] + "".join("x" for _ in row["b"]))
+
+
 def beside_its_folder(row):
     save(f"{row['a']}/../out.txt")
 
 
 @pytest.mark.parametrize(
     "function",
-    [of_a_list_that_may_grow, of_a_list_that_changes, with_a_second_file, beside_its_folder],
+    [
+        *(of_a_list_that_may_grow, of_a_list_that_changes, with_a_second_file),
+        *(with_as_many_signs, beside_its_folder),
+    ],
 )
 def test_items_share_a_file_although_the_part_that_names_it_differs(function):
     """By what else is put into the name, by another file of the item, or by "..": all are seen."""

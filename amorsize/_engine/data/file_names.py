@@ -60,8 +60,8 @@ class FileNames:
         """The same for one name."""
         if _is_whole(ways) and type(items) is range:
             return start, ""
-        if len(ways) == 1 and (texts := texts_at(items, self._way(ways[0]))) is not None:
-            fresh = dict(zip(texts, range(start, start + len(texts)), strict=True))
+        if len(ways) == 1 and (texts := self._texts(items, ways[0])) is not None:
+            fresh = {text: start + at % len(items) for at, text in enumerate(texts)}
             if len(fresh) == len(texts) and names.keys().isdisjoint(fresh):
                 names.update(fresh)
                 return start, ""
@@ -76,6 +76,17 @@ class FileNames:
                 if names.setdefault(key if len(key) > 1 else key[0], index) != index:
                     return index, _spelled(ways)
         return start, ""
+
+    def _texts(self, items: Sequence[Any], way: Path) -> list[str] | None:
+        """Their names, or all their first ones, all their second ones; None: they are no texts."""
+        (kind, *others), *rest = way
+        found = []
+        for one in [(*other, *rest) for other in others] if kind == EITHER else [way]:
+            texts = texts_at(items, self._way(one))
+            if texts is None or (kind == EITHER and not {"", "None"}.isdisjoint(texts)):
+                return None  # some name no file
+            found += texts
+        return found
 
     def _way(self, way: Path) -> Path:
         """The way from an item on."""

@@ -90,19 +90,28 @@ def keys_of(value: Any, ways: Iterable[Path]) -> Iterator[tuple[Any, ...]]:
 
 def texts_at(values: Sequence[Any], way: Path) -> list[str] | None:
     """The same for texts and integers, one for each value and much quicker; None: not all are."""
-    found: Iterable[Any] = values
     try:
-        for kind, *rest in way:
-            if kind in (EACH, ALL, EITHER):
-                return None
-            step = _STEPS[kind]
-            found = [step(one, *rest) for one in found]
+        found = _ends(values, way)
     except (UnknownPartError, *LACKS):
         return None
     kinds = set(map(type, found))
     if kinds == {str}:
         return list(map(normal_name, found))
     return list(map(str, found)) if kinds == {int} else None
+
+
+def _ends(values: Sequence[Any], way: Path) -> Sequence[Any]:
+    """What lies at the end of a way from each value, where it leads to one."""
+    for kind, *rest in way:
+        if kind in (EACH, ALL, EITHER):
+            raise UnknownPartError
+        if kind == MADE:
+            columns = [_ends(values, one) for one in rest[1:]]
+            values = [_result(rest[0], one) for one in zip(*columns, strict=True)]
+        else:
+            step = _STEPS[kind]
+            values = [step(one, *rest) for one in values]
+    return values
 
 
 def _combined(found: list[list[tuple[Any, ...]]]) -> Iterator[tuple[Any, ...]]:

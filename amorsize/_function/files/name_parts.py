@@ -181,7 +181,9 @@ def as_steps(new: str, old: str, tags: frozenset[Tag]) -> frozenset[Tag]:
 
 
 def all_of(value: Part) -> Part:
-    """All the values that one of them stands for."""
+    """All the values that one of them stands for: how many is not told."""
+    if not value.tags:
+        return Part(frozenset((TRIED,)))
     return _as_steps(ALL, EACH, value)
 
 
