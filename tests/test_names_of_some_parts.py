@@ -60,6 +60,10 @@ def by_template_with_a_format(row):
     save("{name:.3}".format(**row))
 
 
+def by_first_letters_of_its_spelling(name):
+    save(f"{name!r:.3}")
+
+
 def by_letters_of_a_count(text):
     save(text[: len(text) - 1])
 
@@ -159,6 +163,7 @@ NOT_FOLLOWED = [
     (perhaps_named, [{"named": False, "name": "a"}, {"named": False, "name": "b"}]),
     (of_letters, ["ab", "a!b"]),
     (by_letters_of_a_count, ["ab", "ac"]),
+    (by_first_letters_of_its_spelling, ["abc", "abd"]),
 ]
 IDS = [function.__name__ for function, _, _ in FOLLOWED]
 

@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 #: Operations that leave the stack as it is.
 _LEAVES = {
     *("NOP", "RESUME", "COPY_FREE_VARS", "MAKE_CELL", "PRECALL", "GET_ITER", "TO_BOOL"),
-    *("CONVERT_VALUE", "LIST_TO_TUPLE"),
+    "LIST_TO_TUPLE",
 }
 #: Beginnings of the names of those that only take something off it.
 _ONLY_TAKES = ("POP_", "STORE_", "DELETE_", "END_", "RETURN_", "RERAISE", "RAISE")
-#: The bit of an argument that says a function has a closure.
-_HAS_CLOSURE = 8
+#: Bits of arguments: a function has a closure, a value is converted first (`!r`).
+_HAS_CLOSURE, _CONVERTS = 8, 3
 _NO_CLOSURE = Part()
 
 
@@ -178,11 +178,11 @@ def _format_value(frame: NameFrame, arg: int) -> None:
         _format_simple(frame, 0)
 
 
-def _format_with_spec(frame: NameFrame, _arg: int) -> None:
+def _format_with_spec(frame: NameFrame, arg: int) -> None:
     spec, value = frame.take(), frame.take()
     if not value.tags:
         frame.stack.append(value.replace(kind=TEXT, known=MISSING))
-    elif type(spec.known) is str:
+    elif type(spec.known) is str and not arg & _CONVERTS:
         frame.stack.append(part_of(value, FORMATTED, spec.known).replace(kind=TEXT))
     else:
         frame.stack.append(merged(value, "", "", f"{value.label}:...").replace(kind=TEXT))
@@ -327,6 +327,7 @@ _OPERATIONS: dict[str, Callable[[NameFrame, int], None]] = {
     "FORMAT_VALUE": _format_value,
     "FORMAT_WITH_SPEC": _format_with_spec,
     "FORMAT_SIMPLE": _format_simple,
+    "CONVERT_VALUE": lambda frame, _: frame.stack.append(frame.take().replace(way=None)),
     "FOR_ITER": _for_iter,
     "LIST_EXTEND": _list_extend,
     "UNPACK_SEQUENCE": _unpack_sequence,
