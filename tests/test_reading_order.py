@@ -10,6 +10,7 @@ from amorsize import autotune
 
 HEAD = """
 import contextvars, csv, fileinput, io, itertools, os, queue, random, sqlite3, threading, time
+from contextlib import closing
 from collections import deque
 from pathlib import Path
 """
@@ -238,20 +239,22 @@ def left(): return len(list(Path(".").glob("*.job")))
     "rows that are marked while they are in work": """
 def connect(): return sqlite3.connect("jobs.db", isolation_level=None, timeout=20)
 def reset():
-    db = connect()
-    db.execute("drop table if exists job")
-    db.execute("create table job (id integer, state text)")
-    db.executemany("insert into job values (?, 'new')", [(i,) for i in range(20)])
+    with closing(connect()) as db:
+        db.execute("drop table if exists job")
+        db.execute("create table job (id integer, state text)")
+        db.executemany("insert into job values (?, 'new')", [(i,) for i in range(20)])
 def data():
-    db = connect()
-    for i in range(20):
-        db.execute("UPDATE job SET state = 'running' WHERE id = ?", (i,))
-        yield i
-        db.execute("UPDATE job SET state = 'done' WHERE id = ?", (i,))
+    with closing(connect()) as db:
+        for i in range(20):
+            db.execute("UPDATE job SET state = 'running' WHERE id = ?", (i,))
+            yield i
+            db.execute("UPDATE job SET state = 'done' WHERE id = ?", (i,))
 def item(x):
-    db = sqlite3.connect("file:jobs.db?mode=ro", uri=True, timeout=20)
-    return db.execute("select count(*) from job where state = 'running'").fetchone()[0]
-def left(): return connect().execute("select count(*) from job where state = 'done'").fetchone()
+    with closing(sqlite3.connect("file:jobs.db?mode=ro", uri=True, timeout=20)) as db:
+        return db.execute("select count(*) from job where state = 'running'").fetchone()[0]
+def left():
+    with closing(connect()) as db:
+        return db.execute("select count(*) from job where state = 'done'").fetchone()
 """,
 }
 
