@@ -18,6 +18,7 @@ from amorsize.policy.events import (
     Report,
     Started,
     Status,
+    WorkersLimited,
 )
 from amorsize.policy.request import Request
 from amorsize.policy.tuner import RULES, Tuner
@@ -634,3 +635,11 @@ def test_the_page_has_the_rules_in_their_order():
     page = (Path(__file__).parent.parent / "docs" / "dev" / "policy.md").read_text()
 
     assert "".join(f"| {name} | {says} |\n" for name, _, says in RULES) in page
+
+
+@pytest.mark.parametrize(("n", "told"), [(1, "1 worker and no more"), (3, "3 workers and no more")])
+def test_a_limit_of_the_system_is_told_in_words_that_fit_its_number(n, told):
+    tuner = Tuner(Host(n_cores=4), Request(n_items=90))
+    tuner.tell(WorkersLimited(n_workers=n, why="no room"))
+
+    assert told in str(tuner.notes)

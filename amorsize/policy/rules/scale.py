@@ -35,7 +35,8 @@ def grow(state: State, status: Status, pool: Pool) -> Action | None:
     if not state.is_backend_fixed and n_wanted:
         state.is_backend_fixed = True
         left_s = state.left_s(status)
-        state.note(f"up to {n_wanted} workers", f"{left_s:.3g} s of work left in the loop")
+        told = f"up to {n_wanted} worker{'s' * (n_wanted > 1)}"
+        state.note(told, f"{left_s:.3g} s of work left in the loop")
     if not state.costs.waits:
         n_wanted = min(n_wanted, _n_trusted(state, status))
         if state.limits.contention.is_testing:
