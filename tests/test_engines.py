@@ -504,27 +504,19 @@ class TestDask:
 
         assert [there for there, _ in found] == dask_client.gather(held)
 
-    def test_a_future_that_has_failed_is_its_item_s_error(self, dask_client):
-        held = dask_client.map(engine_items.inverse, [1, 2, 0, 4], pure=False)
+    @pytest.mark.parametrize("kind", [ZeroDivisionError, CancelledError])
+    def test_a_future_without_a_result_is_its_item_s_error(self, dask_client, kind):
+        """One that has failed, or was cancelled: nobody has cancelled anything of the call."""
+        is_cancelled = kind is CancelledError
+        held = dask_client.map(engine_items.inverse, [1, 2, 8 * is_cancelled, 4], pure=False)
+        if is_cancelled:
+            held[2].cancel()
 
         found = tuned_map(abs, held, executor=dask_client, return_exceptions=True)
 
-        assert isinstance(found.pop(2), ZeroDivisionError)
+        assert isinstance(found.pop(2), kind)
         assert found == [1, 0.5, 0.25]
-        with pytest.raises(ZeroDivisionError) as raised:
-            tuned_map(abs, held, executor=dask_client)
-        assert any("item 2" in note for note in raised.value.__notes__)
-
-    def test_a_future_that_was_cancelled_is_its_item_s_error(self, dask_client):
-        """Nobody has cancelled anything of the call."""
-        held = dask_client.map(engine_items.inverse, [1, 2, 8, 4], pure=False)
-        held[2].cancel()
-
-        found = tuned_map(abs, held, executor=dask_client, return_exceptions=True)
-
-        assert isinstance(found.pop(2), CancelledError)
-        assert found == [1, 0.5, 0.25]
-        with pytest.raises(CancelledError) as raised:
+        with pytest.raises(kind) as raised:
             tuned_map(abs, held, executor=dask_client)
         assert any("item 2" in note for note in raised.value.__notes__)
 

@@ -22,3 +22,9 @@ def read(path: str, *, at_most_bytes: int = -1) -> str:
     except OSError as error:
         reraise_from_handler(error)
         return ""
+
+
+def bytes_in(status: str, name: str) -> int:
+    """The bytes in a line such as `VmHWM:     13020 kB`; ValueError: there is none."""
+    begin = status.index(f"\n{name}:") + len(name) + 2
+    return int(status[begin : status.index("kB", begin)]) << 10

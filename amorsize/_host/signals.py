@@ -12,6 +12,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _thread import LockType
     from collections.abc import Callable
     from typing import Any
 
@@ -127,6 +128,16 @@ def leave_to_caller(blocked: list[int] | None = None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def act_if_free(lock: LockType, act: Callable[[], None]) -> None:
+    """Act under a lock, unless somebody has it; no interrupt leaves it taken."""
+    with no_interrupts():  # one must not come before the lock is known to be taken
+        if lock.acquire(blocking=False):
+            try:
+                act()
+            finally:
+                lock.release()
 
 
 def ignore_handled() -> None:

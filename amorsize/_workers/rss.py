@@ -8,7 +8,6 @@ from amorsize._host import procfs
 EVERY_S = 5e-3
 #: A process that holds more than this at its start first returns free memory to the system.
 MUCH_BYTES = 48 << 20
-_KIB = 1024
 
 
 class RssLimit:
@@ -84,13 +83,7 @@ def _read() -> tuple[int, int] | None:
     """Private bytes of this process, now and at their peak; None where the system does not tell."""
     told = procfs.read("/proc/self/status")
     try:
-        # The peak includes mapped files, mostly shared code: subtract what is mapped now.
-        return _told(told, "RssAnon"), _told(told, "VmHWM") - _told(told, "RssFile")
+        now, peak, files = (procfs.bytes_in(told, name) for name in ("RssAnon", "VmHWM", "RssFile"))
     except ValueError:  # Linux before 4.5
         return None
-
-
-def _told(told: str, name: str) -> int:
-    """Bytes of one line, as in `VmHWM:     13020 kB`."""
-    begin = told.index(f"\n{name}:") + len(name) + 2
-    return int(told[begin : told.index("kB", begin)]) * _KIB
+    return now, peak - files  # the peak includes mapped files, mostly shared code

@@ -95,7 +95,7 @@ def _see_waiter(state: State, event: Report) -> None:
 
 def _see_cores(state: State, event: Report) -> None:
     n_alive = state.workers.n_alive
-    n_working = max(1, min(n_alive, state.limits.n_most or n_alive))
+    n_working = max(1, state.limits.within(n_alive))
     state.cores.see_worker(event, n_working=n_working)
     if state.request.backend != "auto" or state.route is None:
         return

@@ -13,6 +13,7 @@ from amorsize._function.files.item_paths import (
 )
 from amorsize._function.files.item_spelling import spelled
 from amorsize._function.files.item_values import UnknownPartError
+from amorsize._function.files.name_parts import from_items
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,13 +91,7 @@ class FileNames:
 
     def _way(self, way: Path) -> Path:
         """The way from an item on."""
-        if self._star:
-            return own_members.as_elements(way)
-        head, *rest = way
-        if head[0] in (MADE, EITHER):
-            n_before = 2 if head[0] == MADE else 1
-            return ((*head[:n_before], *map(self._way, head[n_before:])), *rest)
-        return tuple(rest) if head[0] in (ARGUMENT, PERHAPS) else way
+        return from_items(way, are_arguments=self._star)
 
     def drop(self, before: int) -> None:
         """Forget items that are done, as far as there are many."""

@@ -42,6 +42,7 @@ from amorsize._function.files.name_parts import (
     part_of,
     together,
 )
+from amorsize._function.files.names_of_others import LISTING, LISTING_PATHS
 from amorsize._function.library.changes import OPENING_BY_MODE
 
 TYPE_CHECKING = False
@@ -51,9 +52,6 @@ if TYPE_CHECKING:
 #: Functions that give the same for many values.
 _MERGING = {"round", "len", "hash", "abs", "bool", "any", "all", "isinstance"}
 _MERGING |= {"math.floor", "math.ceil", "math.trunc"}
-#: Functions that tell what is in a folder, and methods of paths that do.
-_LISTING = {"os.listdir", "os.scandir", "glob.glob", "glob.iglob", "os.walk"}
-_LISTING_PATHS = {".glob", ".rglob", ".iterdir"}
 #: Functions that tell of how many values something is.
 _COUNTING = {"len", "sum", "max"}
 #: Beginnings of the names of functions that give what nothing else has.
@@ -115,7 +113,7 @@ def result_of(called: Part, name: str, passed: list[Part], named: dict[str, Part
     if name.startswith(_UNIQUE):
         kind = PATH if _is_path_class(called.known) else FILE if name in _OPENING else ""
         return Part(frozenset((UNIQUE,)), kind=kind)
-    is_listing = name in _LISTING or (owner.kind == PATH and called.label in _LISTING_PATHS)
+    is_listing = name in LISTING or (owner.kind == PATH and called.label in LISTING_PATHS)
     is_apart = is_of_item(everything.tags) or everything.tags & {UNIQUE, DIGEST}
     if is_listing and not is_apart:
         return Part(frozenset((LISTED,)))

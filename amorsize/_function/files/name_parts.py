@@ -11,9 +11,11 @@ from amorsize._function.files.item_paths import (
     ARGUMENT,
     EACH,
     EITHER,
+    ELEMENT,
     FORMATTED,
     GIVEN,
     MADE,
+    PERHAPS,
 )
 from amorsize._function.files.item_spelling import spelled
 from amorsize._function.files.item_values import FIRST_TRUE, TEXT_OF, Given, called
@@ -127,6 +129,23 @@ def is_argument(part: Part) -> bool:
 def argument(place: int, name: str) -> Part:
     """An argument that the caller passes: the item, or one of several."""
     return _at((ARGUMENT, place, name))
+
+
+def from_items(way: Path, *, are_arguments: bool) -> Path:
+    """A way from a function's arguments as one from an item.
+
+    Args:
+        way: The way.
+        are_arguments: Whether an item is a tuple of all arguments; else it is the only one.
+    """
+    head, *rest = way
+    if head[0] in (MADE, EITHER):
+        n_before = 2 if head[0] == MADE else 1
+        inner = (from_items(one, are_arguments=are_arguments) for one in head[n_before:])
+        return ((*head[:n_before], *inner), *rest)
+    if head[0] not in (ARGUMENT, PERHAPS):
+        return way
+    return ((ELEMENT, head[1]), *rest) if are_arguments else tuple(rest)
 
 
 def part_of(part: Part, *step: Any) -> Part:

@@ -9,17 +9,12 @@ from amorsize._function.bound_arguments import NOTHING
 from amorsize._function.callables import FUNCTION, member
 from amorsize._function.files.changed_parts import is_changed
 from amorsize._function.files.item_paths import (
-    ARGUMENT,
-    EITHER,
-    ELEMENT,
     LACKS,
-    MADE,
-    PERHAPS,
     own_code,
     values_at,
 )
 from amorsize._function.files.item_values import METHOD_OF, UnknownPartError, called
-from amorsize._function.files.name_parts import argument, exact_way
+from amorsize._function.files.name_parts import argument, exact_way, from_items
 from amorsize._function.files.shared_names import Uses
 from amorsize._function.ownership import Owns
 from amorsize._host.signals import reraise_from_handler
@@ -103,16 +98,7 @@ def _way_of(func: FunctionType, n_values: int) -> Path | None:
         return None
     if way is None or is_changed(way, uses.changed):
         return None
-    return as_elements(way)
-
-
-def as_elements(way: Path) -> Path:
-    """A way from a function's arguments as one from a tuple of them."""
-    head, *rest = way
-    if head[0] in (MADE, EITHER):
-        n_before = 2 if head[0] == MADE else 1
-        return ((*head[:n_before], *map(as_elements, head[n_before:])), *rest)
-    return ((ELEMENT, head[1]), *rest) if head[0] in (ARGUMENT, PERHAPS) else way
+    return from_items(way, are_arguments=True)
 
 
 own_code.update(result=result, given=given_by, text=text)

@@ -17,7 +17,7 @@ from amorsize._function.plain_values import PLAIN
 from amorsize._function.purity.pure_reach import is_same
 from amorsize._host import procfs, resources, shortage
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import no_interrupts
+from amorsize._host.signals import act_if_free, no_interrupts
 from amorsize._workers.carried_state import caller_state
 from amorsize._workers.messages import serialization
 from amorsize._workers.processes import process_rights, warm_blocks
@@ -50,7 +50,6 @@ MOST_POOLS = 4
 MARGIN_S = 0.5
 #: The most frames of Python by which calls may differ in depth, as many as a call itself takes.
 MOST_FRAMES = 16
-_KIB = 1024
 _ONE, _TEN, _LEAST_NORMAL, _LEAST = 1.0, 10.0, 2.0**-1022, 2.0**-1074
 _OVERCOMMIT = "/proc/sys/vm/overcommit_memory"
 _MAPPED_BY_US = (" /dev/zero (deleted)", " /memfd:amorsize (deleted)")
@@ -139,10 +138,9 @@ def why_not_keep() -> str | None:
 
 def _why_too_large() -> str | None:
     told = procfs.read("/proc/self/status")
-    fields = dict(line.split(":", 1) for line in told.splitlines() if ":" in line)
     try:
-        held = sum(int(fields[name].split()[0]) for name in ("RssAnon", "RssShmem")) * _KIB
-    except KeyError:
+        held = procfs.bytes_in(told, "RssAnon") + procfs.bytes_in(told, "RssShmem")
+    except ValueError:
         return "the kernel does not tell what a fork holds"
     is_much = held > LITTLE_BYTES and held > MEMORY_SHARE * resources.memory().available_bytes
     if held > MOST_BYTES or is_much:
@@ -246,14 +244,8 @@ class KeptForks:
 
     def collect_ended(self) -> None:
         """Before a fork: a program that forks may wait for any child, and means its own."""
-        if not self._pools:
-            return
-        with no_interrupts():  # one must not come before the lock is known to be taken
-            if self._lock.acquire(blocking=False):  # else they are being looked at
-                try:
-                    self._end_late()
-                finally:
-                    self._lock.release()
+        if self._pools:
+            act_if_free(self._lock, self._end_late)  # else they are being looked at
 
     def shutdown(self) -> None:
         """End all that wait."""

@@ -7,7 +7,7 @@ import os
 import sys
 
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import blocked, no_interrupts, reraise_from_handler
+from amorsize._host.signals import act_if_free, blocked, no_interrupts, reraise_from_handler
 from amorsize._workers.messages import framing
 from amorsize._workers.messages.shared_memory import SharedBlock, memory_file
 from amorsize._workers.processes.child_process import Child
@@ -147,14 +147,8 @@ class WarmPool:
 
     def collect_ended(self) -> None:
         """Before a fork: a program that forks may wait for any child, and means its own."""
-        if not self._idle:
-            return
-        with no_interrupts():  # one must not come before the lock is known to be taken
-            if self._lock.acquire(blocking=False):  # else they are being looked at
-                try:
-                    self._collect_ended()
-                finally:
-                    self._lock.release()
+        if self._idle:
+            act_if_free(self._lock, self._collect_ended)  # else they are being looked at
 
     def _collect_ended(self) -> None:
         """Remove workers that have quit after a long idle time, or were killed."""

@@ -34,3 +34,7 @@ class WorkerLimits:
         if n_most is not None and (n_least is None or n_most < n_least):
             n_least = n_most
         return n_fit if n_fit is not None and (n_least is None or n_fit < n_least) else n_least
+
+    def within(self, n: int) -> int:
+        """So many workers, or the fewer that get chunks."""
+        return min(n, self.n_most or n)

@@ -139,7 +139,7 @@ def _n_beside_watching(state: State, status: Status) -> int:
         return 1
     n = n_bet(state, status.now_s, state.costs.item_s or 0.0, state.left_s(status))
     n_items = status.n_left + state.workers.n_in_flight - 1
-    return max(1, min(n, n_items, state.n_most_jobs - 1, state.limits.n_most or state.n_most_jobs))
+    return max(1, state.limits.within(min(n, n_items, state.n_most_jobs - 1)))
 
 
 def n_bet(state: State, now_s: float, item_s: float, left_s: float) -> int:

@@ -97,7 +97,7 @@ def chunk_for(state: State, status: Status, worker: WorkerState, n_ready: int) -
     n_items, time_budget_s = chunk_sizing.chunk_of(
         n_left=state.n_left(status),
         item_s=costs.item_s,
-        n_workers=max(n_ready, min(state.n_most_jobs, state.limits.n_most or state.n_most_jobs)),
+        n_workers=max(n_ready, state.limits.within(state.n_most_jobs)),
         dispatch_s=worker_cost.dispatch_s,
         overhead_s=worker_cost.overhead_s,
         n_largest=max(costs.n_largest, 0 if costs.n_reports else costs.n_inline),

@@ -105,7 +105,7 @@ def _n_before_first(state: State, status: Status) -> int:
     if status.n_left > FEW_PER_CORE * state.host.n_cores:
         n_most //= 2
     n = min(n_most, _n_bet(state, status), status.n_left - 1 + state.workers.n_in_flight)
-    return max(0, min(n, state.limits.n_most or n))
+    return max(0, state.limits.within(n))
 
 
 def _n_bet(state: State, status: Status) -> int:

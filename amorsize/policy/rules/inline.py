@@ -73,7 +73,7 @@ def works(state: State, status: Status, pool: Pool) -> bool:
         return False
     if not pool.n_reporting:
         return not state.has_proven_pool  # else never wait for one that has not delivered yet
-    n_most = min(state.host.n_cores, state.n_most_jobs, state.limits.n_most or state.n_most_jobs)
+    n_most = state.limits.within(min(state.host.n_cores, state.n_most_jobs))
     return helps(state) and pool.n_alive < n_most and status.n_left > 0
 
 

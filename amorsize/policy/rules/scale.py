@@ -161,9 +161,7 @@ def workers_only(state: State, status: Status) -> Action:
 def _n_of_workers_only(state: State, status: Status, pool: Pool) -> int:
     """How many workers to start if the caller runs no items: at least one, at any cost."""
     assert state.route is not None
-    n = min(
-        state.n_most_jobs, status.n_left + pool.n_alive, state.limits.n_most or state.n_most_jobs
-    )
+    n = state.limits.within(min(state.n_most_jobs, status.n_left + pool.n_alive))
     if state.request.n_jobs is not None:
         return n
     if state.costs.item_s is not None and not state.costs.waits:

@@ -61,5 +61,5 @@ def _n_wanted(state: State, status: Status, remembered: Profile) -> int:
     n = min(
         n_known, io_concurrency.n_beside(remembered.traits.item_s, remembered.traits.item_cpu_s)
     )
-    n = min(n, status.n_left + state.workers.n_in_flight, state.limits.n_most or n)
+    n = state.limits.within(min(n, status.n_left + state.workers.n_in_flight))
     return min(n, state.request.n_jobs or n)
