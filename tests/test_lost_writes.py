@@ -1,7 +1,8 @@
 """Items that write into a table which workers share: as in the loop, or told, never just lost.
 
-What the code shows is kept in the caller before anything is shared. Here are ways to write that it
-does not show, by items that nobody has watched, beside a thread.
+What the code shows is kept in the caller before anything is shared. Here nobody reads it: there
+will always be ways to write that reading misses. Nobody has watched the items either; all is
+beside a thread.
 """
 
 import os
@@ -11,7 +12,11 @@ import pytest
 
 from amorsize import autotune, tuned_map
 from amorsize._engine.caller import inline
+from amorsize._engine.costs import spawn_costs
+from amorsize._engine.starting import new_interpreters
 from amorsize._engine.state import call
+from amorsize._function.changes import mutations
+from amorsize._workers.processes.start_ahead import start_ahead
 from amorsize._workers.tasks import shared_data
 from amorsize.errors import AmorsizeWarning
 
@@ -38,10 +43,6 @@ class Sheet:
 
     def column(self, k):
         return np.lib.stride_tricks.as_strided(self.numbers[k % 16 :], (16384,), (128,))
-
-
-# Reading the code shows some of these. What it does not show, such as the rows of an iterator that
-# writes, is found in the memory.
 
 
 def through_a_part(sheet, k):
@@ -91,6 +92,20 @@ def sheet():
     return Sheet(np.arange(1 << 18, dtype=float) + 1.0)
 
 
+@pytest.fixture
+def unread(monkeypatch):
+    """The code shows no change, and new interpreters are worth their start."""
+    monkeypatch.setattr(mutations.Reader, "changes", lambda *_: iter(()))
+    monkeypatch.setattr(new_interpreters.NewInterpreters, "_why_not_worth_starting", lambda _: None)
+    if spawn_costs.n_warm_interpreters() < 2:
+        start_ahead(2)
+
+
+def ran_in_workers(tuned):
+    return any(one.backend == "process" for one in tuned.explain().trace.chunks)
+
+
+@pytest.mark.usefixtures("unread")
 @pytest.mark.parametrize("write", WAYS, ids=lambda one: one.__name__)
 def test_results_and_table_are_the_loops_or_it_is_told(write):
     """Whoever ran the writer: the caller, a worker, early or late."""
@@ -123,6 +138,7 @@ def only_workers_write(monkeypatch):
     monkeypatch.setattr(inline.InlineItems, "run_inline", patient)
 
 
+@pytest.mark.usefixtures("unread")
 @pytest.mark.parametrize("write", WAYS, ids=lambda one: one.__name__)
 def test_what_a_worker_has_written_is_made_good(write, only_workers_write):
     """The caller runs again what began after it, so that all see it; later calls stay there."""
@@ -130,11 +146,13 @@ def test_what_a_worker_has_written_is_made_good(write, only_workers_write):
     tuned = autotune(looking_up(mine, write), cache=False)
 
     assert tuned(range(N)) == by_loop(expected, write)
+    assert ran_in_workers(tuned)
     assert np.array_equal(mine.numbers, expected.numbers)
     assert tuned(range(N)) == by_loop(expected, write)
     assert np.array_equal(mine.numbers, expected.numbers)
 
 
+@pytest.mark.usefixtures("unread")
 def test_what_cannot_be_run_twice_is_refused(only_workers_write, capsys):
     """Its lines may be out by then: the error names what was lost, and which item that was.
 
