@@ -16,7 +16,7 @@ from amorsize._function.files.item_values import (
     is_trusted,
     method_of,
 )
-from amorsize._function.files.name_keys import as_name, key_of, normal_name
+from amorsize._function.files.name_keys import as_name, key_of, normal_name, within
 from amorsize._function.ownership import is_own_class
 from amorsize._function.plain_values import PLAIN
 
@@ -37,8 +37,8 @@ EACH, ALL = "each", "all"
 METHOD, OF_PATH, AS_PATH, FORMATTED, PARSED = "method", "function", "path", "format", "json"
 #: What a known function makes of several values, one of two values, and a value of the program.
 MADE, EITHER, GIVEN = "made", "either", "given"
-#: A value as the name of a file.
-AS_NAME = "name"
+#: A value as the name of a file, and one that more of the name is in front of.
+AS_NAME, WITHIN = "name", "within"
 #: Methods of texts and of paths, with constant arguments, that are called to see what they give.
 SPLITTING = {"split", "rsplit", "partition", "rpartition", "splitlines"}
 METHODS_OF_TEXTS = SPLITTING | {
@@ -314,6 +314,7 @@ _STEPS: dict[str, Callable[..., Any]] = {
     MADE: _made_once,
     GIVEN: lambda _, held: held.value,
     AS_NAME: as_name,
+    WITHIN: within,
 }
 #: Steps that may lead to several values.
 _SPREADING: dict[str, Callable[..., Iterable[Any]]] = {

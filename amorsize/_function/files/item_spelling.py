@@ -19,6 +19,7 @@ from amorsize._function.files.item_paths import (
     OF_PATH,
     PARSED,
     PERHAPS,
+    WITHIN,
 )
 
 TYPE_CHECKING = False
@@ -73,6 +74,7 @@ _TEMPLATES = {
     EACH: "{}[...]",
     ALL: "{}[:]",
     AS_NAME: "{}",
+    WITHIN: "{}",
     PARSED: "json.loads({})",
     AS_PATH: "Path({})",
 }

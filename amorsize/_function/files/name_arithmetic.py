@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from amorsize._function.bytecode import DIVIDES, FIRST_IN_PLACE
 from amorsize._function.callables import MISSING
-from amorsize._function.files.item_paths import CUT, ELEMENT
+from amorsize._function.files.item_paths import CUT, ELEMENT, FORMATTED
 from amorsize._function.files.item_spelling import spelled_bounds
 from amorsize._function.files.item_values import FILLED, LOOKED_UP, OPERATORS, PERCENT
+from amorsize._function.files.name_keys import normal_name
 from amorsize._function.files.name_parts import (
     COUNTED_UP,
     DIGEST,
@@ -16,6 +17,7 @@ from amorsize._function.files.name_parts import (
     TEXT,
     UNKNOWN,
     Part,
+    as_texts,
     constant,
     in_folder,
     is_of_item,
@@ -31,12 +33,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
+    from amorsize._function.files.item_values import Known
+
 #: So many letters of a digest are taken for all of it.
 ENOUGH_LETTERS = 8
-#: What stands for a value in a template.
-_IN_PERCENT, IN_BRACES = r"%[-+ #0-9.]*[a-z]", r"\{(?:![rs])?(?::[^{}]*)?\}"
-#: Of these, those of which what they stand for differs if the values do.
-_KEEPING = r"%[-+ #0-9]*[dsxXor]|\{(?:![rs])?(?::[-+ #0-9<>=^]*[dsxXo]?)?\}"
+#: What stands for a value in a template; of these, those that stand for its text as it is.
+_IN_PERCENT, IN_BRACES = r"%[-+ #0-9.]*[a-zA-Z]", r"\{(?:![rs])?(?::[^{}]*)?\}"
+_PLAIN_FIELDS = {"%s", "{}", "{!s}"}
 #: The numbers of `+` and `%`.
 _ADDS, _REMAINS = 0, 6
 #: Binary operations by the number that is their argument, as far as they bring items together.
@@ -97,14 +100,18 @@ def formatted(template: Part, values: Sequence[Part], field: str) -> Part:
     fields = re.findall(field, template.known)
     if len(texts) != len(values) + 1:
         return merged(together(*values), "", "", template.label).replace(kind=TEXT)
-    if not all(re.fullmatch(_KEEPING, one) for one in fields):
-        known = PERCENT if field == _IN_PERCENT else FILLED
-        exact = made(known, template, *values, kind=TEXT)
-        if exact is None:
-            exact = merged(together(*values), "", "", template.label).replace(kind=TEXT)
-        return exact
-    between = [(one, constant(text)) for one, text in zip(values, texts[1:], strict=True)]
+    known = PERCENT if field == _IN_PERCENT else FILLED
+    filled = [_filled(known, *one) for one in zip(fields, values, strict=True)]
+    between = [(one, constant(text)) for one, text in zip(filled, texts[1:], strict=True)]
     return joined(constant(texts[0]), *(part for pair in between for part in pair))
+
+
+def _filled(known: Known, field: str, value: Part) -> Part:
+    """What stands where a template has a field for a value: `%03d` makes "001" of 1.5 as well."""
+    if field in _PLAIN_FIELDS:
+        return value
+    exact = made(known, constant(field), value, kind=TEXT)
+    return exact or part_of(value.replace(way=None), FORMATTED, field.strip("%{:}"))
 
 
 def divided(left: Part, right: Part) -> Part:
@@ -126,10 +133,12 @@ def looked_up(table: Part, key: Part) -> Part:
     if not table.tags and not key.tags:
         return UNKNOWN if _is_open(table) else Part()
     if not table.tags and not _is_open(table):
-        if _are_spelled(table.known):
-            return merged(key, "", "", text) if _has_twice(table.known) else key.replace(way=None)
-        exact = made(LOOKED_UP, table, key)
-        return merged(key, "", "", text) if exact is None else exact
+        are_spelled = _are_spelled(table.known)
+        if are_spelled and _has_twice(table.known):
+            return merged(key, "", "", text)
+        if (exact := made(LOOKED_UP, table, key)) is not None:
+            return exact
+        return Part(as_texts(key.tags)) if are_spelled else merged(key, "", "", text)
     return merged(together(table, key), "", "", text)
 
 
@@ -156,7 +165,7 @@ def _is_open(table: Part) -> bool:
 def _has_twice(table: Any) -> bool:
     """Whether a table has the same value under several keys."""
     values = _values_of(table)
-    return type(table) is str or len(set(values)) < len(values)
+    return type(table) is str or len({normal_name(str(one)) for one in values}) < len(values)
 
 
 def _are_spelled(table: Any) -> bool:

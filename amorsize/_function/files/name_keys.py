@@ -37,6 +37,14 @@ def as_name(value: Any) -> str:
     raise UnknownPartError
 
 
+def within(value: Any) -> Any:
+    """A value that is behind a folder or more; `out/../out/a` is not told from `out/a` by it."""
+    text = value if type(value) is str else str(value) if is_trusted(value) else ""
+    if ".." in text or text[:1] == "/":
+        raise UnknownPartError
+    return "" if text == "." else value
+
+
 def normal_name(name: str) -> str:
     """One of the names of a file, so that others of it are the same."""
     if "/" not in name:

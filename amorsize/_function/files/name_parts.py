@@ -16,6 +16,7 @@ from amorsize._function.files.item_paths import (
     GIVEN,
     MADE,
     PERHAPS,
+    WITHIN,
 )
 from amorsize._function.files.item_spelling import spelled
 from amorsize._function.files.item_values import FIRST_TRUE, TEXT_OF, Given, called
@@ -50,6 +51,8 @@ TEXT, PATH, FLOAT, FILE = "text", "path", "float", "file"
 EMPTY = "empty"
 #: What `enumerate` gives: its parts are those of each turn.
 NUMBERED = "numbered"
+#: Letters in formats of which others are made if the values are others: of any, and of numbers.
+_IN_FORMATS = {False: frozenset("s"), True: frozenset("0123456789d")}
 #: Types of constants that a reason spells out.
 SPELLED = (str, int, float)
 
@@ -156,8 +159,10 @@ def part_of(part: Part, *step: Any) -> Part:
         return part.replace(kind="")
     if step[0] == EACH:
         return _as_steps(EACH, ALL, part)
-    keeps = step[0] == FORMATTED and not {".", "%"} & set(step[1])
-    return Part(part.tags) if keeps else merged(part, "", "", f"part of {part.label}")
+    is_number = bool(part.tags) and all(one[0] == NUMBER for one in part.tags)
+    if step[0] == FORMATTED and _IN_FORMATS[is_number].issuperset(step[1]):
+        return Part(part.tags)
+    return merged(part, "", "", f"part of {part.label}")
 
 
 def made(known: Known, *parts: Part, kind: str = "") -> Part | None:
@@ -197,6 +202,11 @@ def as_steps(new: str, old: str, tags: frozenset[Tag]) -> frozenset[Tag]:
         (OF, tuple((new,) if step[0] == old else step for step in one[1])) if one[0] == OF else one
         for one in tags
     )
+
+
+def as_texts(tags: frozenset[Tag]) -> frozenset[Tag]:
+    """These tags for texts, of which there is one for each number."""
+    return frozenset(("", *one[1:]) if one[0] == NUMBER else one for one in tags)
 
 
 def all_of(value: Part) -> Part:
@@ -244,8 +254,12 @@ def joined(*parts: Part) -> Part:
     if (exact := made(TEXT_OF, *pieces)) is None:
         return text
     leads_back = any(type(one.known) is str and ".." in one.known for one in pieces)
-    is_told = len(tagged) == 1 and not leads_back
-    return text.replace(way=exact.way, tags=text.tags if is_told else exact.tags)
+    if len(tagged) > 1 or leads_back:
+        return text.replace(way=exact.way, tags=exact.tags)
+    (only,) = tagged
+    is_behind = any(one.known != "" for one in pieces[: pieces.index(only)])
+    tags = {(OF, (*only.way, (WITHIN,)))} if is_behind and only.way else only.tags
+    return text.replace(way=exact.way, tags=frozenset(tags))
 
 
 def in_folder(folder: Part, name: Part, kind: str = PATH) -> Part:

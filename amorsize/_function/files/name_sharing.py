@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._function.files.beside_unknown import told_apart_by
-from amorsize._function.files.item_paths import ALL, AS_NAME, ELEMENT, METHOD, SPLITTING
+from amorsize._function.files.item_paths import ALL, AS_NAME, ELEMENT, METHOD, SPLITTING, WITHIN
 from amorsize._function.files.name_parts import COUNTED, DIGEST, OF, PATH, TEXT, UNIQUE
 
 TYPE_CHECKING = False
@@ -40,7 +40,7 @@ def shared_by(part: Part, *, is_text: bool) -> str | tuple[Path, ...]:
 
 
 def _is_letter(way: Path) -> bool:
-    steps = [one for one in way[1:] if one[0] != AS_NAME]
+    steps = [one for one in way[1:] if one[0] not in (AS_NAME, WITHIN)]
     is_text = all(one[0] == METHOD and one[1] not in SPLITTING for one in steps[:-1])
     return is_text and steps[-1:] != [] and steps[-1][0] == ELEMENT and type(steps[-1][1]) is int
 
