@@ -574,6 +574,27 @@ def test_a_project_too_large_to_examine_is_not_called_safe():
     assert reach(space[f"f{n - MAX_EXAMINED // 2}"]).thread_safe
 
 
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("global LATE; LATE = x", "global LATE"),
+        ("KEPT[x] = x", "global KEPT[...]"),
+        ("globals()['LATE'] = x", "global globals()[...]"),
+        ("Kept.late = x", "global Kept.late"),
+    ],
+)
+def test_in_a_project_too_large_to_examine_what_is_near_is_still_told(change, told):
+    """An item's own changes, and those of what it calls: a worker process would lose them."""
+    n = MAX_EXAMINED + 10
+    lines = [f"def f{i}(x): return f{i + 1}(x)" for i in range(n)]
+    space = {"__name__": "project", "KEPT": {}}
+    lines += ["class Kept: pass", f"def f{n}(x): return x", f"def note(x): {change}"]
+    exec("\n".join((*lines, "def item(x): f0(x); note(x)")), space)
+
+    assert told in reach(space["note"]).stores
+    assert told in reach(space["item"]).stores
+
+
 class Rude:
     """Answers no question at all."""
 

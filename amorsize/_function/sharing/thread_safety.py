@@ -104,7 +104,6 @@ class _Examination:
             self.code.examine(one, bound, method)
         if values.walk.is_cut:
             self.findings.doubt(f"more than {MAX_EXAMINED} functions and classes of the project")
-            return
         settle_descriptors(self.findings)
         classes = [one for one in values.walk.met if isinstance(one, type)]
         changes.know(dict.fromkeys(one for one, _, _ in self.code.read_with), classes)
