@@ -5,7 +5,7 @@ from statistics import median
 
 import pytest
 
-from amorsize.policy import best_backend, prediction
+from amorsize.policy import best_backend, plan_prediction
 from amorsize.policy.actions import Plan
 from amorsize.policy.request import Request
 from amorsize.policy.worker_costs import Host
@@ -18,7 +18,7 @@ def world_of(item_s: float, n_items: int, n_cores: int, **facts) -> World:
     return World(costs_s=(item_s,) * n_items, n_cores=n_cores, jitter=0.0, told_error=1.0, **facts)
 
 
-def basis_of(world: World) -> prediction.Basis:
+def basis_of(world: World) -> plan_prediction.Basis:
     host = Host(
         n_cores=world.n_cores,
         process_start_s=world.start_s,
@@ -30,7 +30,7 @@ def basis_of(world: World) -> prediction.Basis:
         load_s=world.load_s,
     )
     item_s = sum(world.costs_s) / len(world.costs_s)
-    return prediction.Basis(
+    return plan_prediction.Basis(
         host=host,
         n_items=len(world.costs_s),
         item_s=item_s,
@@ -54,7 +54,7 @@ def test_a_fixed_plan_takes_about_what_is_predicted(n_cores, item_s, n_items):
             continue
         plan = Plan(backend="process", n_jobs=n_jobs, chunksize=chunksize)
         took_s = play(world, Fixed(n_jobs, chunksize)).makespan_s
-        errors.append(abs(math.log(prediction.makespan_s(plan, basis) / took_s)))
+        errors.append(abs(math.log(plan_prediction.makespan_s(plan, basis) / took_s)))
 
     assert max(errors) < math.log(1.10)
     assert median(errors) < math.log(1.05)
@@ -67,7 +67,7 @@ def test_a_fixed_plan_takes_about_what_is_predicted(n_cores, item_s, n_items):
 def test_the_plan_named_is_near_the_best_there_is(n_cores, item_s, n_items):
     """Played, it takes at most a fifth longer than the best of sixty plans and the loop."""
     world = world_of(item_s, n_items, n_cores)
-    found = prediction.predict(
+    found = plan_prediction.predict(
         basis_of(world),
         Request(n_items=n_items, thread_reason="not looked at"),
         best_backend.Route(backend="process", why="the items hold the GIL"),
@@ -81,7 +81,7 @@ def test_the_plan_named_is_near_the_best_there_is(n_cores, item_s, n_items):
 def test_waiting_items_get_many_threads():
     """Where items wait, threads are counted by what each brings and not by cores."""
     world = world_of(8e-3, 300, 2, waits=True)
-    found = prediction.predict(
+    found = plan_prediction.predict(
         basis_of(world),
         Request(n_items=300),
         best_backend.Route(backend="thread", why="the items wait"),
@@ -95,7 +95,7 @@ def test_waiting_items_get_many_threads():
 def test_what_is_asked_for_is_planned_with():
     """A number of jobs and a chunksize that the user has set are those of the plan."""
     basis = basis_of(world_of(1e-3, 2000, 8))
-    found = prediction.predict(
+    found = plan_prediction.predict(
         basis,
         Request(n_items=2000, backend="process", n_jobs=3, chunksize=7),
         best_backend.Route(backend="process", why="asked for"),
@@ -107,7 +107,7 @@ def test_what_is_asked_for_is_planned_with():
 def test_items_dearer_to_send_than_to_run_stay_in_the_loop():
     """Where sending costs more than it brings, no number of cores helps."""
     basis = basis_of(world_of(50e-6, 20_000, 64, pickle_s=200e-6))
-    found = prediction.predict(
+    found = plan_prediction.predict(
         basis,
         Request(n_items=20_000),
         best_backend.Route(backend="process", why="the items hold the GIL"),

@@ -13,7 +13,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 
-DEAF = "from amorsize.policy.evidence import cusum\ncusum.Detector.see = lambda self, item_s: None"
+DEAF = """
+from amorsize.policy.evidence import cost_change_test
+cost_change_test.Detector.see = lambda self, item_s: None
+"""
 MISSING = """
 from amorsize._profiles import memory_store
 memory_store.Memory.profile = lambda self, key: None

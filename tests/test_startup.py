@@ -207,7 +207,7 @@ wait_and_count(range(20))
 
 
 NOT_FOR_FIRST_WORKERS = {  # what compares calls, keeps workers, or is seldom needed
-    *("amorsize.policy.evidence.drift", "amorsize.policy.evidence.cusum"),
+    *("amorsize.policy.evidence.drift", "amorsize.policy.evidence.cost_change_test"),
     *("amorsize.policy.evidence.tuned_plan", "amorsize.policy.rules.follow_plan"),
     *("amorsize.policy.rules.back_off_on_failures", "amorsize._profiles.worth_writing"),
     *("amorsize._function.purity.pure_reach", "amorsize._workers.tasks.shared_data"),

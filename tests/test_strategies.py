@@ -7,7 +7,7 @@ import pytest
 from simulated_bench import SimulatedBench, loop_of
 from test_prediction import basis_of
 
-from amorsize.policy import prediction
+from amorsize.policy import plan_prediction
 from amorsize.policy.actions import Plan
 from amorsize.simulate import Bandwidth, Retrograde, World, world
 from amorsize.tuning import bayes
@@ -35,7 +35,7 @@ def searching(bench, *, tell=None, **limits) -> Search:
         loop_of(bench.world),
         Limits(**limits),
         tell=tell,
-        likely_s=lambda plan: prediction.makespan_s(plan, basis),
+        likely_s=lambda plan: plan_prediction.makespan_s(plan, basis),
     )
 
 

@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
-from amorsize.policy.schema import (
+from amorsize.policy.stored_fields import (
     count,
     either,
     fits,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from amorsize.optimizer.result import OptimizationResult
 from amorsize.optimizer.sample import ENDLESS_S
-from amorsize.policy import best_backend, prediction
+from amorsize.policy import best_backend, plan_prediction
 from amorsize.policy.trivial_items import LEAST_LEFT_S
 from amorsize.report import seconds
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from amorsize.optimizer.sample import Sample
     from amorsize.policy.events import PicklingMeasured
-    from amorsize.policy.prediction import Prediction
+    from amorsize.policy.plan_prediction import Prediction
 
 #: An item of the sample that takes this many times the mean makes the mean a guess.
 UNEVEN = 3.0
@@ -36,7 +36,7 @@ def predicted(
     if backend is not None and chosen.backend != backend:
         chosen = best_backend.Route(backend=backend, why="asked for")
         pickling = pickling or (sample.weigh() if backend == "process" else None)
-    return prediction.predict(
+    return plan_prediction.predict(
         basis_of(sample, pickling),
         sample.request,
         chosen,
@@ -45,9 +45,9 @@ def predicted(
     )
 
 
-def basis_of(sample: Sample, pickling: PicklingMeasured | None) -> prediction.Basis:
+def basis_of(sample: Sample, pickling: PicklingMeasured | None) -> plan_prediction.Basis:
     """What a sample that was run says of all items."""
-    return prediction.basis_of(
+    return plan_prediction.basis_of(
         sample.host,
         sample.costs,
         pickling,

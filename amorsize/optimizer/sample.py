@@ -17,7 +17,7 @@ from amorsize._workers.tasks.payload import Payload
 from amorsize.optimizer import gil, sampled_call
 from amorsize.optimizer.drawing import Drawn
 from amorsize.optimizer.sampled_call import SampledCall
-from amorsize.policy import best_backend, prediction
+from amorsize.policy import best_backend, plan_prediction
 from amorsize.policy.events import GilProbed, PicklingMeasured
 from amorsize.policy.evidence.gil import HOLDS_GIL_SHARE
 from amorsize.policy.evidence.item_costs import ItemCosts
@@ -142,7 +142,7 @@ class Sample:
     def _could_pay(self) -> bool:
         """Whether, on the best assumptions, more than the caller is worth having."""
         serial_s = self.n_planned * (self.costs.mean_s or 0.0)
-        worker_cost = prediction.worker_cost_of("thread", self.host)
+        worker_cost = plan_prediction.worker_cost_of("thread", self.host)
         return serial_s > LEAST_LEFT_S and worker_cost.pays(serial_s, self.host.n_cores - 1, 0.0)
 
     @property

@@ -6,8 +6,8 @@ from amorsize.policy import best_backend, worker_costs
 from amorsize.policy.best_backend import Route, waiting_processes
 from amorsize.policy.evidence import io_concurrency
 from amorsize.policy.evidence.cpu_share import CoreEvidence
-from amorsize.policy.evidence.exploration import Exploration
 from amorsize.policy.evidence.exploration_account import Explored
+from amorsize.policy.evidence.exploration_trial import Exploration
 from amorsize.policy.evidence.gil import GilEvidence
 from amorsize.policy.evidence.io_bound import WaitEvidence
 from amorsize.policy.evidence.item_costs import ItemCosts

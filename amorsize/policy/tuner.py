@@ -7,7 +7,7 @@ a chunk that takes too long comes back.
 
 from __future__ import annotations
 
-from amorsize.policy import chunk_sizing, update
+from amorsize.policy import chunk_sizing, update_from_events
 from amorsize.policy.actions import Action, InspectHost, Plan, RunInline, Wait
 from amorsize.policy.profile import CostLevel, ItemTraits, Profile, Sharing
 from amorsize.policy.rules import (
@@ -45,9 +45,9 @@ def _workers_only(state: State, status: Status) -> Action | None:
     if not state.is_host_inspected:
         return InspectHost()
     if is_remote(state):
-        from amorsize.policy.rules import remote  # which most programs never need
+        from amorsize.policy.rules import executor_workers  # which most programs never need
 
-        return remote.feed(state, status)
+        return executor_workers.feed(state, status)
     return scale.workers_only(state, status)
 
 
@@ -171,7 +171,7 @@ class Tuner(State):
 
     def tell(self, event: Event) -> None:
         """Take in what happened."""
-        update.handle(self, event)
+        update_from_events.handle(self, event)
 
     def next(self, status: Status) -> Action:
         """What to do now: the answer of the first rule that has one."""
@@ -215,9 +215,9 @@ class Tuner(State):
         n_jobs = min(n_jobs, self.limits.contention.n_enough or n_jobs)
         chunksize = self.request.chunksize
         if chunksize is None and is_remote(self):
-            from amorsize.policy.rules import remote
+            from amorsize.policy.rules import executor_workers
 
-            chunksize = remote.full_chunk(self)
+            chunksize = executor_workers.full_chunk(self)
         return Plan(
             backend=backend,
             n_jobs=n_jobs,

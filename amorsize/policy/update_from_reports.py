@@ -48,9 +48,9 @@ def reported(state: State, event: Report) -> None:
 
         back_off_on_failures.see(state, event)
     if is_remote(state):
-        from amorsize.policy.rules import remote  # which most programs never need
+        from amorsize.policy.rules import executor_workers  # which most programs never need
 
-        remote.see(state, event)
+        executor_workers.see(state, event)
         return  # how many of its workers are used is not ours to try
     explore.see(state, event)
     if state.exploration.trial is not None:

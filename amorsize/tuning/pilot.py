@@ -19,7 +19,7 @@ from amorsize.tuning.bench import Apart
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from amorsize.policy.prediction import Basis
+    from amorsize.policy.plan_prediction import Basis
     from amorsize.tuning.options import TuneOptions
 
 #: A quick tuning of fewer items would cost more than it could ever bring back.

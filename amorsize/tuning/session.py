@@ -11,7 +11,7 @@ from amorsize._function import callables
 from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
 from amorsize.errors import InvalidOptionError
-from amorsize.policy import prediction
+from amorsize.policy import plan_prediction
 from amorsize.policy.actions import Plan
 from amorsize.policy.value import inf
 from amorsize.report import counted, seconds
@@ -246,7 +246,7 @@ class Session:
     def _likely_s(self, plan: Plan) -> float:
         """What a plan would take, as far as a few items or the loop tell."""
         if self.pilot is not None:
-            return prediction.makespan_s(plan, self.pilot.basis)
+            return plan_prediction.makespan_s(plan, self.pilot.basis)
         return (self.search.loop_s or 0.0) * self._share_of_loop(plan)
 
     def _share_of_loop(self, plan: Plan) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy import best_backend, chunk_sizing, prediction
+from amorsize.policy import best_backend, chunk_sizing, plan_prediction
 from amorsize.policy.actions import Plan
 from amorsize.policy.evidence import io_concurrency
 from amorsize.policy.value import Value
@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from amorsize.policy.prediction import Basis
+    from amorsize.policy.plan_prediction import Basis
 
 FEWEST_SHARE = (
     8  # numbers of jobs go down to 1/8 of the cores: fewer are never best but by accident
@@ -106,7 +106,7 @@ def _sizes(
         # chunk has most of the work. More chunks than need be cost next to nothing, unless they go
         # to more workers than there are cores.
         enough = most if basis.waits else max(1, n_items // (SHARES[1] * n_jobs))
-        overhead_s = prediction.worker_cost_of(backend, basis.host).overhead_s
+        overhead_s = plan_prediction.worker_cost_of(backend, basis.host).overhead_s
         bulk = chunk_sizing.bulk_chunksize(basis.item_s, overhead_s)
         sizes = [min(enough, round(factor * bulk)) for factor in FACTORS]
         if not is_quick:

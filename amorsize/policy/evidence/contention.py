@@ -7,7 +7,7 @@ decides is a test with the same stream of items: all workers, some of them parke
 
 from __future__ import annotations
 
-from amorsize.policy.evidence.window import chunks_each, median, standard_error
+from amorsize.policy.evidence.plan_window import chunks_each, median, standard_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -294,7 +294,7 @@ class Contention:
     def _begin_test(self, n_working: int, now_s: float) -> None:
         """The test has windows of its own: the highest of many readings is no fair one."""
         from amorsize.policy.evidence.contention_trial import ContentionTest
-        from amorsize.policy.evidence.window import CostWindow
+        from amorsize.policy.evidence.plan_window import CostWindow
 
         self._test = ContentionTest(n_working, CostWindow(n_working, now_s))
         self.n_tests += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy.evidence.window import CostWindow, median, standard_error
+from amorsize.policy.evidence.plan_window import CostWindow, median, standard_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ early if they go badly. A neighbour that is better twice becomes the plan.
 from __future__ import annotations
 
 from amorsize.policy.best_backend import Route
-from amorsize.policy.evidence.exploration import Trial
 from amorsize.policy.evidence.exploration_account import Explored
+from amorsize.policy.evidence.exploration_trial import Trial
 from amorsize.policy.evidence.io_concurrency import LEAST as LEAST_WAITERS
-from amorsize.policy.evidence.window import RateWindow
+from amorsize.policy.evidence.plan_window import RateWindow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize.policy.events import Report
-    from amorsize.policy.evidence.exploration import Way
+    from amorsize.policy.evidence.exploration_trial import Way
     from amorsize.policy.evidence.worker_table import Pool
     from amorsize.policy.profile import Profile
     from amorsize.policy.state import State

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy.evidence.window import RateWindow
+from amorsize.policy.evidence.plan_window import RateWindow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
