@@ -213,7 +213,7 @@ def size_bytes() -> int:
 
 
 def known_on_disk() -> bool:
-    """Whether there is a database at all: one `stat`, so that a miss need not import anything."""
+    """Whether there is a journal or a database: two `stat`, so that a miss need import nothing."""
     return not switched_off() and (location.has_news() or location.exists())
 
 
