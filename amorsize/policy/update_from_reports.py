@@ -33,6 +33,7 @@ def reported(state: State, event: Report) -> None:
         event,
         inherits_items=state.request.inherits_items,
         is_remembered=state.profile.fits,
+        is_fresh_fork=is_cold and in_process,
     )
     if not event.n_items:
         return
