@@ -9,8 +9,9 @@ from time import perf_counter
 
 import pytest
 
+from amorsize import WorkerDied, tuned_map
 from amorsize._workers.processes import child_process
-from amorsize._workers.processes.child_process import Child
+from amorsize._workers.processes.child_process import Child, how_it_ended
 
 SOON_S = 10.0
 
@@ -45,6 +46,36 @@ def subprocess_pid(code):
     return process.pid
 
 
+def ends_by_a_signal_without_a_name(x):
+    """Most real-time signals have none."""
+    if x == 3:
+        os.kill(os.getpid(), signal.SIGRTMIN + 3)
+    return x
+
+
+def test_a_signal_without_a_name_costs_no_other_item():
+    """It is told by its number."""
+    items = ends_by_a_signal_without_a_name
+    with pytest.raises(WorkerDied, match=f"item 3 ended by signal {signal.SIGRTMIN + 3};"):
+        tuned_map(items, range(8), backend="process", n_jobs=2, retries=0)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (0, "exit code 0"),
+        (255, "exit code 255"),
+        (-9, "signal 9 (SIGKILL)"),
+        (-int(signal.SIGRTMAX), f"signal {int(signal.SIGRTMAX)} (SIGRTMAX)"),
+        (-int(signal.SIGRTMAX) + 1, f"signal {int(signal.SIGRTMAX) - 1}"),
+        (None, "unknown: someone else collected its exit status"),
+    ],
+)
+def test_how_a_process_ended_is_told(code, told):
+    """By its exit code, or by the signal that ended it."""
+    assert how_it_ended(code) == told
+
+
 @pytest.mark.usefixtures("known")
 class TestLife:
     def test_an_exit_code_is_told(self):
@@ -52,7 +83,7 @@ class TestLife:
         one = started("raise SystemExit(3)")
 
         assert one.ended_by(perf_counter() + SOON_S)
-        assert one.collect() == "exit code 3"
+        assert one.collect() == 3
         one.close()
 
     def test_a_signal_is_told(self):
@@ -62,7 +93,7 @@ class TestLife:
 
         one.kill()
 
-        assert one.collect() == "signal 9 (SIGKILL)"
+        assert one.collect() == -9
         one.close()
 
     def test_one_that_others_have_collected(self):
@@ -73,7 +104,7 @@ class TestLife:
         one.kill()
 
         assert one.ended_by(perf_counter() + SOON_S)
-        assert one.collect().startswith("unknown")
+        assert one.collect() is None
         one.close()
 
     def test_one_that_the_kernel_collects(self):
@@ -82,7 +113,7 @@ class TestLife:
         try:
             one = started("pass")
             assert one.ended_by(perf_counter() + SOON_S)
-            assert one.collect().startswith("unknown")
+            assert one.collect() is None
         finally:
             signal.signal(signal.SIGCHLD, before)
         one.close()
@@ -130,7 +161,7 @@ class TestSomebodyElse:
         one = self.one_whose_number_is_taken(sleeper)
 
         assert one.ended_by(perf_counter())
-        assert one.collect().startswith("unknown")
+        assert one.collect() is None
         assert not one.is_stopped
         one.close()
         sleeper.kill()
@@ -146,7 +177,7 @@ class TestSomebodyElse:
         one.kill()
 
         assert sleeper.poll() is None
-        assert one.collect() == "signal 9 (SIGKILL)"
+        assert one.collect() == -9
         one.close()
 
     def test_file_that_has_the_place_of_ours_is_not_closed(self, tmp_path):
@@ -157,7 +188,7 @@ class TestSomebodyElse:
             assert mine.fileno() == one.pidfd
 
             assert one.ended_by(perf_counter() + SOON_S)
-            assert one.collect() == "exit code 0"
+            assert one.collect() == 0
             one.close()
 
             mine.write("still open")
@@ -203,7 +234,7 @@ def test_where_nobody_tells_of_descriptors(monkeypatch):
     one = started("raise SystemExit(4)")
 
     assert one.pidfd is None
-    assert one.collect() == "exit code 4"
+    assert one.collect() == 4
 
 
 def test_without_a_descriptor_left_the_process_is_ended(monkeypatch):

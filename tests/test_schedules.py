@@ -69,7 +69,7 @@ class Scheduled:
         self.n_waits += 1
         assert self.n_waits < 5000, "the call does not end"
         self.clock.now_s += min(timeout_s, 0.1) + 1e-4
-        lost = [self._lose(number, "signal 9 (SIGKILL)") for number in self.killed]
+        lost = [self._lose(number, -9) for number in self.killed]
         self.killed = []
         possible = [(self._ready, n) for n, w in self.workers.items() if not w["ready"]]
         for number, worker in self.workers.items():
@@ -157,9 +157,9 @@ class Scheduled:
 
     def _die(self, number):
         self.n_deaths += 1
-        return self._lose(number, "exit code 3")
+        return self._lose(number, 3)
 
-    def _lose(self, number, how):
+    def _lose(self, number, code):
         worker = self.workers.pop(number)
         orders = [chunk for chunk, _ in worker["orders"]]
         suspect_item, n_suspects = None, 1
@@ -172,7 +172,8 @@ class Scheduled:
             self.died_in.append((suspect_item, suspect_item + n_suspects))
         return WorkerLost(
             worker=number,
-            how=how,
+            how=f"code {code}",
+            code=code,
             ranges=tuple((chunk.start, chunk.stop) for chunk in orders),
             suspect_item=suspect_item,
             n_suspects=n_suspects,

@@ -269,12 +269,13 @@ class WorkerLost(Value):
     """A worker has died, and the results of its items with it."""
 
     worker: int
-    how: str  # "signal 9 (SIGKILL)", "exit code 3", ...
+    how: str  # in words
     ranges: tuple[tuple[int, int], ...]  # items without a result
     suspect_item: int | None  # the item it was running
     n_suspects: int = 1  # how many items from there on it may have been running
     was_reading: bool = False  # it was unpickling them, and had begun none
     each_alone: tuple[tuple[int, int], ...] = ()  # ranges, any item of which may have ended it
+    code: int | None = None  # its exit code, or minus the signal that ended it; None: unknown
 
 
 class WorkerRetired(Value):

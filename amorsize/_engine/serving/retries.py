@@ -22,6 +22,8 @@ MOST_DEATHS = 30
 MOST_ENDS = 2
 #: If less than this share of usable memory is free, it was likely the kernel that killed.
 SHORT_SHARE = 0.03
+#: The code of a worker that was killed: minus SIGKILL.
+KILLED = -9
 
 
 class WorkerDeaths:
@@ -70,7 +72,7 @@ class WorkerDeaths:
 
     def why_less(self, lost: WorkerLost) -> str | None:
         """Why fewer workers should go on after a death; None: memory was likely not short."""
-        if not lost.how.startswith("signal 9 ") or lost.suspect_item in self._timed_out:
+        if lost.code != KILLED or lost.suspect_item in self._timed_out:
             return None
         from amorsize._host import resources
 
@@ -111,7 +113,7 @@ class WorkerDeaths:
                 self.read_apart(suspect_item, beyond)
             else:
                 self._suspect(suspect_item, beyond, lost.how)
-        ends_by_itself = not self.was_ready and lost.how.startswith("exit code ")
+        ends_by_itself = not self.was_ready and lost.code is not None and lost.code >= 0
         if self._n_in_a_row > (MOST_ENDS if ends_by_itself else MOST_DEATHS):
             raise WorkersUnavailable(
                 f"{self._n_in_a_row} worker processes of {self._name} ended one after the "

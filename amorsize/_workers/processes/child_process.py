@@ -29,7 +29,6 @@ SIGCONT = 18
 _NO_PIDFDS = (errno.ENOSYS, errno.EPERM, errno.EINVAL)
 #: Seconds between two looks for the end of a process without a pidfd.
 _POLL_S = 1e-3
-_UNKNOWN = "unknown: someone else collected its exit status"
 
 
 class Child:
@@ -106,16 +105,12 @@ class Child:
         subprocess_time.leave_out(subprocess_time.cpu_s() - before_s)
         return found
 
-    def collect(self) -> str:
-        """Reap it; describes how it ended."""
-        found = self.reap()
-        if found is None:
-            return _UNKNOWN
-        if found.si_code == os.CLD_EXITED:
-            return f"exit code {found.si_status}"
-        import signal
-
-        return f"signal {found.si_status} ({signal.Signals(found.si_status).name})"
+    def collect(self) -> int | None:
+        """Reap it; gives its exit code, or minus the signal that ended it; None: unknown."""
+        if (found := self.reap()) is None:
+            return None
+        status: int = found.si_status
+        return status if found.si_code == os.CLD_EXITED else -status
 
     def close(self) -> None:
         """Close the descriptor."""
@@ -162,6 +157,20 @@ class Child:
                 if error.errno != errno.EINVAL:  # Linux 5.3 has pidfds but cannot wait for them
                     raise
         return os.waitid(os.P_PID, self.pid, options)
+
+
+def how_it_ended(code: int | None) -> str:
+    """What `Child.collect` gives, in words."""
+    if code is None:
+        return "unknown: someone else collected its exit status"
+    if code >= 0:
+        return f"exit code {code}"
+    import signal
+
+    try:
+        return f"signal {-code} ({signal.Signals(-code).name})"
+    except ValueError:  # most real-time signals have no name
+        return f"signal {-code}"
 
 
 def _descriptor_of(pid: int) -> int | None:

@@ -8,7 +8,7 @@ from marshal import loads
 
 from amorsize._host.clocks import perf_counter
 from amorsize._workers.messages import exception_pickling, framing, serialization
-from amorsize._workers.processes.child_process import SIGCONT, SIGKILL
+from amorsize._workers.processes.child_process import SIGCONT, SIGKILL, how_it_ended
 from amorsize._workers.processes.worker_handle import WorkerHandle, end, readable
 from amorsize._workers.processes.worker_main import (
     ITEMS_ELSEWHERE,
@@ -261,7 +261,7 @@ class ProcessPoolBase:
         while handle.read_fd in self._by_descriptor and readable(handle.read_fd):
             if not self._read(handle, events):
                 break
-        how = handle.process.collect()
+        code = handle.process.collect()
         if handle.is_leaving:
             self._remove(handle)
             return
@@ -279,11 +279,12 @@ class ProcessPoolBase:
         events.append(
             WorkerLost(
                 worker=handle.number,
-                how=how,
+                how=how_it_ended(code),
                 ranges=ranges,
                 suspect_item=suspect_item,
                 n_suspects=n_suspects,
                 was_reading=was_reading,
+                code=code,
             )
         )
 
