@@ -114,6 +114,11 @@ def inverse(number: int) -> float:
     return 1 / number
 
 
+def scaled(value: float, number: int) -> float:
+    """Both together."""
+    return value * number
+
+
 def added(text: bytes, number: int) -> int:
     """Both together."""
     return len(text) + number

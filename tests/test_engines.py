@@ -520,6 +520,20 @@ class TestDask:
             tuned_map(abs, held, executor=dask_client)
         assert any("item 2" in note for note in raised.value.__notes__)
 
+    @pytest.mark.parametrize("chunksize", [3, 8])
+    def test_a_future_that_failed_costs_its_chunk_no_other_item(self, dask_client, chunksize):
+        held = dask_client.map(engine_items.inverse, [1, 2, 0, 4, 0, 8], pure=False)
+
+        found = tuned_map(
+            *(engine_items.scaled, held, range(6)),
+            executor=dask_client,
+            chunksize=chunksize,
+            return_exceptions=True,
+        )
+
+        assert [type(found.pop(k)) for k in (4, 2)] == [ZeroDivisionError] * 2
+        assert found == [0, 0.5, 3 / 4, 5 / 8]
+
     def test_a_client_that_was_closed_is_told_at_once(self, dask_client):
         """Also one that has futures, as a client has no scheduler any more."""
         from distributed import Client
@@ -685,6 +699,24 @@ class TestDask:
             with pytest.raises(WorkersUnavailable, match="Dask cluster at .* is gone"):
                 given += stream
             assert time.monotonic() - killed_s < 5
+
+    @pytest.mark.parametrize("of_futures", [False, True])
+    def test_a_scheduler_that_has_just_been_lost_is_told_at_once(self, tmp_path, of_futures):
+        """Before its client has seen that: nothing that the scheduler is asked is waited for."""
+        from distributed import Client, wait
+
+        with (
+            dask_processes(tmp_path, n_workers=1, n_threads=1) as found,
+            Client(found.address, timeout=5) as client,
+        ):
+            client.wait_for_workers(1, timeout=60)
+            data = client.map(engine_items.inverse, range(1, 9), pure=False)
+            wait(data)
+            found.scheduler.kill()
+            killed_s = time.monotonic()
+            with pytest.raises(WorkersUnavailable, match="Dask cluster at .* is gone"):
+                tuned_map(abs, data if of_futures else range(9), executor=client)
+            assert time.monotonic() - killed_s < 2
 
     def test_a_scheduler_that_stands_still_ends_the_call(self, tmp_path, items, monkeypatch):
         from distributed import Client

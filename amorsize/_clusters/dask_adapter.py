@@ -13,7 +13,7 @@ from amorsize._clusters import dask_worker
 from amorsize._clusters.buffers import LARGE_BYTES, Buffer
 from amorsize._clusters.dask_demand import Demand
 from amorsize._clusters.dask_submission import DaskSubmission
-from amorsize._clusters.dask_watch import Watch
+from amorsize._clusters.dask_watch import SILENT_S, Watch
 from amorsize._clusters.protocol import (
     CANCELLED,
     DIED,
@@ -26,7 +26,7 @@ from amorsize._clusters.protocol import (
     refuse_unknown,
 )
 from amorsize._host.signals import reraise_from_handler
-from amorsize.errors import InvalidOptionError
+from amorsize.errors import InvalidOptionError, WorkersUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class DaskAdapter:
     def locate(self, references: list[Any]) -> None:
         """Ask the scheduler once for all of them."""
         keys = [one.key for one in references if one.status == "finished"]
-        held = self._client.sync(self._client.scheduler.who_has, keys=keys, callback_timeout=PUT_S)
+        held = _asked(self, self._client.scheduler.who_has, SILENT_S, keys=keys)
         self._held = {key: tuple(addresses) for key, addresses in held.items()}
 
     def holder(self, references: list[Any]) -> Process | None:
@@ -203,7 +203,7 @@ class DaskAdapter:
 
     def put_once(self, data: bytes) -> Any:
         """Scatter data; workers that need it later fetch it from one another."""
-        put = self._client.sync(_scattered, self._client, data, callback_timeout=PUT_S)
+        put = _asked(self, _scattered, PUT_S, self._client, data)
         self._put.append(put)
         return put
 
@@ -280,6 +280,18 @@ def _kept(options: dict[str, Any]) -> dict[str, Any]:
                 f"Leave {name} out there."
             )
     return {name: value for name, value in options.items() if name not in UNKEPT}
+
+
+def _asked(
+    adapter: DaskAdapter, function: Callable[..., Any], within_s: float, *args: Any, **keys: Any
+) -> Any:
+    """What a coroutine gives that asks the scheduler."""
+    try:
+        return adapter._client.sync(function, *args, callback_timeout=within_s, **keys)
+    except (TimeoutError, OSError) as error:
+        reraise_from_handler(error)
+        what = f"{type(error).__name__}: {error}"
+        raise WorkersUnavailable(f"{adapter.described} is gone: {what}") from error
 
 
 async def _scattered(client: Any, data: bytes) -> Any:

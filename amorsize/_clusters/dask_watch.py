@@ -56,9 +56,12 @@ class Watch:
         self._is_on = False
 
     def first_seen(self, timeout_s: float) -> tuple[Process, ...]:
-        """The processes, once they were looked at."""
-        if self._first_look.acquire(timeout=timeout_s):
-            self._first_look.release()
+        """The processes, once they were looked at, or the client has lost its scheduler."""
+        until_s = perf_counter() + timeout_s
+        while self._client.status == "running" and perf_counter() < until_s:
+            if self._first_look.acquire(timeout=LOOK_S):
+                self._first_look.release()
+                break
         return self.processes
 
     def is_reachable(self, process: Process) -> bool:

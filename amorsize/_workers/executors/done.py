@@ -32,17 +32,18 @@ def done_of(submission: Submission, content: list[Any]) -> ChunkDone:
     if isinstance(error, bytes):
         error, text = exception_pickling.unpack_error(error)
     unstarted = chunk.start + n_done + (error is not None)
+    stop = submission.stop
     return ChunkDone(
         worker=submission.worker,
         start=chunk.start,
         results=results,
-        n_sent=chunk.n_items,
+        n_sent=stop - chunk.start,
         wall_s=wall_s,
         cpu_s=cpu_s,
         run_delay_s=run_delay_s,
         pickle_s=pickle_s,
         last=True,
-        back=(unstarted, chunk.stop) if unstarted < chunk.stop else None,
+        back=(unstarted, stop) if unstarted < stop else None,
         error=error,
         error_text=text,
         some_stayed=some_stayed,

@@ -17,11 +17,7 @@ from amorsize._workers.executors.costs import ChunkCosts
 from amorsize._workers.executors.done import done_of, failed
 from amorsize._workers.executors.processes import Processes
 from amorsize._workers.executors.submissions import Lost, Submission, Submissions
-from amorsize._workers.executors.worker import (
-    CANNOT_LOAD,
-    NOT_SET_UP,
-    UNKNOWN,
-)
+from amorsize._workers.executors.worker import CANNOT_LOAD, NOT_SET_UP, UNKNOWN
 from amorsize._workers.messages import exception_pickling, serialization
 from amorsize._workers.protocol import Chunk, SetupFailed, Task, WorkerLost, WorkerReady
 from amorsize.errors import WorkerDied, WorkersUnavailable
@@ -237,9 +233,12 @@ class ExecutorPool:
             self._unsure.append(submission)
         elif meaning == CANCELLED:
             self._lose(submission, "the cancellation of its future", events)
-        elif meaning != DIED and submission.references and submission.chunk.n_items == 1:
-            self._in_flight.discard(submission)  # its value could not be computed
-            events.append(failed(submission, error))
+        elif meaning != DIED and submission.references:  # one of the values cannot be had
+            self._in_flight.discard(submission)
+            if submission.chunk.n_items == 1:
+                events.append(failed(submission, error))
+            else:  # nothing of it has run
+                self._begin(submission.first_alone(self._chunks.pack))
         elif meaning != DIED:
             raise WorkersUnavailable(
                 f"{self._adapter.described} could not run {items}: {what}. "

@@ -6,7 +6,7 @@ from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from amorsize._clusters.buffers import Buffer
@@ -19,7 +19,7 @@ class Submission:
 
     __slots__ = (
         *("chunk", "handle", "is_called_back", "items", "key", "parts", "process", "time_budget_s"),
-        *("back_s", "is_first", "references", "sent_s", "unsure_since_s", "worker"),
+        *("back_s", "is_first", "references", "sent_s", "stop", "unsure_since_s", "worker"),
     )
 
     def __init__(
@@ -30,10 +30,13 @@ class Submission:
         items: bytes,
         parts: list[Buffer],
         references: list[Any],
+        *,
+        stop: int | None = None,
     ) -> None:
         self.worker, self.chunk = worker, chunk
         self.time_budget_s, self.items, self.parts = time_budget_s, items, parts
         self.references = references  # items that are values of the executor's
+        self.stop = chunk.stop if stop is None else stop  # items up to there come back with it
         self.handle: Any = None
         self.process: Process | None = None
         self.key = b""  # the key of the task it was last sent with
@@ -46,8 +49,14 @@ class Submission:
 
     @property
     def range(self) -> tuple[int, int]:
-        """The indices of its items."""
-        return self.chunk.start, self.chunk.stop
+        """The indices of its items, and of those that come back with it."""
+        return self.chunk.start, self.stop
+
+    def first_alone(self, pack: Callable[[Any], tuple[Any, ...]]) -> Submission:
+        """Its first item; the others come back with what that gives."""
+        items = tuple(column[:1] for column in self.chunk.items)
+        chunk = self.chunk.replace(stop=self.chunk.start + 1, items=items)
+        return Submission(self.worker, chunk, self.time_budget_s, *pack(items), stop=self.stop)
 
 
 class Lost:
