@@ -30,7 +30,7 @@ ROUNDS = 5
 
 def alarms() -> None:
     """The figures of docs/dev/drift.md."""
-    from amorsize.policy.evidence.cost_change_test import Detector
+    from amorsize.policy.evidence.cost_change_detector import Detector
 
     def drawn(rng: random.Random, cv: float) -> Detector:
         logs = [rng.gauss(0.0, cv) for _ in range(40)]

@@ -7,8 +7,8 @@ from statistics import median
 import pytest
 
 from amorsize.policy.events import Report
-from amorsize.policy.evidence import cost_change_test, drift, plan_achievement
-from amorsize.policy.evidence.cost_change_test import Detector
+from amorsize.policy.evidence import cost_change_detector, drift, plan_achievement
+from amorsize.policy.evidence.cost_change_detector import Detector
 from amorsize.policy.evidence.drift import Watch
 from amorsize.policy.profile import Profile
 from amorsize.simulate import Neighbour, Thrashing, World, play, tuner_for
@@ -86,8 +86,8 @@ def test_false_alarms_are_rare_among_uneven_items():
 def test_a_detector_without_slack_would_give_false_alarms(monkeypatch):
     """The tests above can fail: they do with a fifth of the slack and no least effect."""
 
-    monkeypatch.setattr(cost_change_test, "SLACK", 0.2)
-    monkeypatch.setattr(cost_change_test, "EFFECT", 1.0)
+    monkeypatch.setattr(cost_change_detector, "SLACK", 0.2)
+    monkeypatch.setattr(cost_change_detector, "EFFECT", 1.0)
 
     assert n_false(n_calls=200) > 10
 

@@ -7,7 +7,7 @@ import pytest
 from amorsize import tuned_map
 from amorsize._profiles import memory_store
 from amorsize._profiles.memory_store import last_trace
-from amorsize.policy.evidence import cost_change_test, drift, plan_achievement
+from amorsize.policy.evidence import cost_change_detector, drift, plan_achievement
 from amorsize.policy.evidence.exploration_account import Explored
 from amorsize.policy.profile import Profile
 from amorsize.policy.rules import explore
@@ -203,7 +203,7 @@ def test_a_neighbour_program_is_no_better_plan():
 def test_a_real_call_tries_and_tells(monkeypatch):
     """On real items, each of them once; told by `explain()`, and put down for the next call."""
     monkeypatch.setattr(memory_store, "_memory", None)
-    for module in (cost_change_test, drift):  # other programs are no reason to put it off
+    for module in (cost_change_detector, drift):  # other programs are no reason to put it off
         monkeypatch.setattr(module, "EFFECT", 1e9)
     monkeypatch.setattr(explore, "MOST_OF_CALL", 1e9)
 

@@ -6,7 +6,7 @@ import pytest
 
 from amorsize.policy.actions import Send, StartWorker
 from amorsize.policy.events import Died, HostInspected, Ready, Report, Started, Status
-from amorsize.policy.evidence.worker_speeds import WorkerSpeeds
+from amorsize.policy.evidence.executor_speeds import WorkerSpeeds
 from amorsize.policy.profile import Profile
 from amorsize.policy.request import Request
 from amorsize.policy.tuner import Tuner

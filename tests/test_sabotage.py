@@ -14,8 +14,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 DEAF = """
-from amorsize.policy.evidence import cost_change_test
-cost_change_test.Detector.see = lambda self, item_s: None
+from amorsize.policy.evidence import cost_change_detector
+cost_change_detector.Detector.see = lambda self, item_s: None
 """
 MISSING = """
 from amorsize._profiles import memory_store

@@ -163,7 +163,7 @@ NOT_FOR_A_LOOP = {  # what a first call of trivial items does without
     *("amorsize._host.resources", "amorsize._profiles.disk_store", "amorsize.cache"),
     *("amorsize.policy.update_from_reports", "amorsize.policy.evidence.drift"),
     *("amorsize.policy.rules.check_profile", "amorsize.policy.rules.explore"),
-    *("amorsize.policy.rules.follow_plan", "amorsize.policy.rules.back_off_on_failures"),
+    *("amorsize.policy.rules.follow_tuned_plan", "amorsize.policy.rules.back_off_on_failures"),
 }
 NOT_WITHOUT_WORKERS = {  # and one whose items stay in the caller once its function was read
     *(
@@ -173,7 +173,7 @@ NOT_WITHOUT_WORKERS = {  # and one whose items stay in the caller once its funct
     ),
     *("amorsize._workers.random_streams", "amorsize.policy.update_from_reports"),
     *("amorsize.policy.evidence.drift", "amorsize.policy.rules.check_profile"),
-    *("amorsize.policy.rules.explore", "amorsize.policy.rules.follow_plan"),
+    *("amorsize.policy.rules.explore", "amorsize.policy.rules.follow_tuned_plan"),
 }
 
 
@@ -207,8 +207,8 @@ wait_and_count(range(20))
 
 
 NOT_FOR_FIRST_WORKERS = {  # what compares calls, keeps workers, or is seldom needed
-    *("amorsize.policy.evidence.drift", "amorsize.policy.evidence.cost_change_test"),
-    *("amorsize.policy.evidence.tuned_plan", "amorsize.policy.rules.follow_plan"),
+    *("amorsize.policy.evidence.drift", "amorsize.policy.evidence.cost_change_detector"),
+    *("amorsize.policy.evidence.tuned_plan_fit", "amorsize.policy.rules.follow_tuned_plan"),
     *("amorsize.policy.rules.back_off_on_failures", "amorsize._profiles.worth_writing"),
     *("amorsize._function.purity.pure_reach", "amorsize._workers.tasks.shared_data"),
 }

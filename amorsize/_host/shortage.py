@@ -51,9 +51,12 @@ LATE = (
         for name in ("start_method", "fork_pool", "kept_forks")
     ),
     "amorsize._workers.random_streams",
-    *(f"amorsize.policy.rules.{name}" for name in ("check_profile", "follow_plan", "explore")),
-    *("amorsize.policy.update_from_reports", "amorsize.policy.rules.back_off_on_failures"),
-    *(f"amorsize.policy.evidence.{name}" for name in ("tuned_plan", "drift")),
+    "amorsize.policy.update_from_reports",
+    *(
+        f"amorsize.policy.rules.{name}"
+        for name in ("check_profile", "follow_tuned_plan", "explore", "back_off_on_failures")
+    ),
+    *(f"amorsize.policy.evidence.{name}" for name in ("tuned_plan_fit", "drift")),
 )
 _LATE = frozenset(LATE)
 #: The errors of an import without room. For lack of memory, Python's reader of bytecode fails with

@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
-from amorsize.policy.stored_fields import (
+from amorsize.policy.stored_field_checks import (
     count,
     either,
     fits,

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from amorsize.policy.stored_fields import Check
+    from amorsize.policy.stored_field_checks import Check
 
     Schema = dict[str, Check]
 
@@ -100,9 +100,9 @@ class Profile(Value):
     @classmethod
     def from_dict(cls, fields: Any) -> Profile | None:
         """A profile from stored fields; None if anything about them cannot be right."""
-        from amorsize.policy import stored_fields  # a first call has nothing to check
+        from amorsize.policy import stored_field_checks  # a first call has nothing to check
 
-        return cls.of(**fields) if stored_fields.fits(fields, _schema()) else None
+        return cls.of(**fields) if stored_field_checks.fits(fields, _schema()) else None
 
 
 #: The parts of a profile that have fields of their own.
@@ -120,7 +120,15 @@ def _schema() -> Schema:
     """What the fields of a profile may hold."""
     if _SCHEMA:
         return _SCHEMA
-    from amorsize.policy.stored_fields import count, mapping, number, one_of, optional, record, text
+    from amorsize.policy.stored_field_checks import (
+        count,
+        mapping,
+        number,
+        one_of,
+        optional,
+        record,
+        text,
+    )
 
     positive, seconds, flag = number(MOST_S, least=TINY), number(MOST_S), one_of(True, False)
     _SCHEMA.update(

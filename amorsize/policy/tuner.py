@@ -72,9 +72,9 @@ def _confirm_waiting(state: State, status: Status) -> Action | None:
 def _tuned_plan(state: State, status: Status) -> Action | None:
     if state.profile.followed is None:
         return None
-    from amorsize.policy.rules import follow_plan
+    from amorsize.policy.rules import follow_tuned_plan
 
-    return follow_plan.follow(state, status, state.profile.followed)
+    return follow_tuned_plan.follow(state, status, state.profile.followed)
 
 
 def _help_with_few(state: State, status: Status) -> Action | None:

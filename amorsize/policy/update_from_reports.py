@@ -171,10 +171,10 @@ def _note_drift(state: State, found: drift.Drift) -> None:
 
 def _left_for(state: State, found: drift.Drift) -> drift.Drift:
     """Leave a plan that was tuned if the drift ends it; the drift, with that as its answer."""
-    from amorsize.policy.evidence import tuned_plan
-    from amorsize.policy.rules import follow_plan  # few calls follow one
+    from amorsize.policy.evidence import tuned_plan_fit
+    from amorsize.policy.rules import follow_tuned_plan  # few calls follow one
 
-    if not tuned_plan.ends(found):
+    if not tuned_plan_fit.ends(found):
         return found
-    follow_plan.leave(state, "it was measured for other items")
+    follow_tuned_plan.leave(state, "it was measured for other items")
     return found.replace(answer="the plan that was tuned is left")

@@ -13,7 +13,7 @@ from amorsize._host import resources
 from amorsize._profiles import memory_store
 from amorsize.errors import AmorsizeError
 from amorsize.policy.best_backend import THE_LOOP
-from amorsize.policy.stored_fields import (
+from amorsize.policy.stored_field_checks import (
     count,
     is_text,
     number,

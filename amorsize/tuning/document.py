@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from amorsize.optimizer import OptimizationResult
 from amorsize.policy.actions import PLAN_BACKENDS
-from amorsize.policy.stored_fields import (
+from amorsize.policy.stored_field_checks import (
     at_least,
     count,
     is_text,

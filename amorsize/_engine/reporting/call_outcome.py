@@ -61,9 +61,9 @@ def _learned(
     profile, short = _compared(fits, profile, chunks, call.work.results.n_done, makespan_s)
     drifts += [] if short is None else [short]
     if fits is not None:
-        from amorsize.policy.evidence import tuned_plan  # a first call does not load it
+        from amorsize.policy.evidence import tuned_plan_fit  # a first call does not load it
 
-        profile = tuned_plan.kept(fits, profile, drifts)
+        profile = tuned_plan_fit.kept(fits, profile, drifts)
     return plan_achievement.booked(profile, makespan_s, time()).replace(bound=bound), drifts
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy.evidence.cost_change_test import EFFECT, Detector, Shift
+from amorsize.policy.evidence.cost_change_detector import EFFECT, Detector, Shift
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -72,7 +72,7 @@ class Drift(Value):
     @classmethod
     def from_dict(cls, fields: Any) -> Drift | None:
         """A drift from stored fields; None if anything about them cannot be right."""
-        from amorsize.policy.stored_fields import count, fits, number, one_of, optional, text
+        from amorsize.policy.stored_field_checks import count, fits, number, one_of, optional, text
 
         figure = number(MOST_FIGURE)
         schema = {

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from amorsize.policy.stored_fields import Check
+    from amorsize.policy.stored_field_checks import Check
 
 #: Beyond these, a stored figure or text is a mistake.
 MOST_CALLS, MOST_SECONDS, MOST_CHARS, MOST_JOBS = 10**12, 1e15, 32, 4096
@@ -49,7 +49,7 @@ def explored_schema() -> dict[str, Check]:
     """What the fields of an account may hold."""
     if _SCHEMA:
         return _SCHEMA
-    from amorsize.policy.stored_fields import count, number, optional, text
+    from amorsize.policy.stored_field_checks import count, number, optional, text
 
     seconds, calls = number(MOST_SECONDS), count(MOST_CALLS, least=0)
     _SCHEMA.update(
@@ -67,6 +67,6 @@ def explored_schema() -> dict[str, Check]:
 
 def explored_later() -> dict[str, Check]:
     """What the fields may hold that older accounts do not have."""
-    from amorsize.policy.stored_fields import count, optional
+    from amorsize.policy.stored_field_checks import count, optional
 
     return {"n_begin": optional(count(MOST_JOBS))}

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from amorsize.policy.events import Report, Started
-    from amorsize.policy.evidence.worker_speeds import WorkerSpeeds
+    from amorsize.policy.evidence.executor_speeds import WorkerSpeeds
 
 #: Chunks that are with one worker: the one it runs, and the next.
 MOST_QUEUED = 2

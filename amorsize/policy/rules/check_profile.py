@@ -5,7 +5,7 @@ from __future__ import annotations
 from amorsize.policy import worker_costs
 from amorsize.policy.actions import RetireWorker, Wait
 from amorsize.policy.events import PicklingMeasured
-from amorsize.policy.evidence import drift, gil, plan_achievement, tuned_plan
+from amorsize.policy.evidence import drift, gil, plan_achievement, tuned_plan_fit
 from amorsize.policy.evidence.exploration_account import Explored
 from amorsize.policy.profile import FITS
 from amorsize.policy.rules import choose_backend, dispatch, explore, inline
@@ -189,7 +189,7 @@ def _adopt(state: State, remembered: Profile) -> None:
     if traits.waits:
         state.waiters.start_with(remembered)
     state.cores.verified = True
-    if tuned_plan.applies(remembered, state.request):
+    if tuned_plan_fit.applies(remembered, state.request):
         state.profile.followed = plan
         what = f"{plan.backend} x {plan.n_jobs}, {plan.chunksize} items in a chunk"
         state.note(what, "tuned deliberately, for about as many items")

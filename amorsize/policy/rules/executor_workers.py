@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from amorsize.policy import best_backend, chunk_sizing
 from amorsize.policy.actions import Action, StartWorker, Wait
-from amorsize.policy.evidence.worker_speeds import WorkerSpeeds
+from amorsize.policy.evidence.executor_speeds import WorkerSpeeds
 from amorsize.policy.profile import FITS
 from amorsize.policy.rules import dispatch
 from amorsize.policy.value import inf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amorsize.policy import best_backend, chunk_sizing
 from amorsize.policy.actions import Action, InspectHost, Plan, StartWorker, StopGilProbe, Wait
-from amorsize.policy.evidence import tuned_plan
+from amorsize.policy.evidence import tuned_plan_fit
 from amorsize.policy.rules import dispatch, inline
 
 TYPE_CHECKING = False
@@ -30,7 +30,7 @@ def follow(state: State, status: Status, plan: Plan) -> Action | None:
     if reason is not None:
         leave(state, reason)
         return None
-    state.route = best_backend.Route(backend=plan.backend, why=tuned_plan.SOURCE)
+    state.route = best_backend.Route(backend=plan.backend, why=tuned_plan_fit.SOURCE)
     state.is_backend_fixed = True
     pool = state.workers.of(plan.backend)
     action = _feed(state, status, pool, plan) if pool.has_idle else None
