@@ -30,10 +30,6 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("any host")
 #: The worst status of the processes that have run the tests.
 WORST = pytest.StashKey[int]()
-#: What a list comprehension leaves is found out by running its code, which has to be there.
-with_code_of_its_own = pytest.mark.skipif(
-    sys.version_info >= (3, 12), reason="list comprehensions are part of their function's code"
-)
 RunScript = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

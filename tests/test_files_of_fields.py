@@ -19,7 +19,6 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
-from conftest import with_code_of_its_own
 
 from amorsize import autotune, tuned_map
 from amorsize._engine.data.file_names import FileNames
@@ -319,7 +318,7 @@ CASES = [
             *(by_key, by_key_with_a_default, by_inner_key, by_inner_function, by_lambda),
             *(by_inner_function_with_arguments, by_helper, begun_where_it_is_missing),
             *(where_it_was_added, Writer().write, functools.partial(by_keyword, "made")),
-            *(joined_lazily, with_a_default_kind, of_several_steps),
+            *(by_joined_list, joined_lazily, with_a_default_kind, of_several_steps),
             *(in_a_wrapper, handed_to_another, by_match, by_a_template),
         )
     ),
@@ -365,12 +364,6 @@ def test_items_whose_files_have_one_name_stay_in_turn(function, same, _):
 @pytest.mark.parametrize(("function", "_", "others"), CASES, ids=NAMES)
 def test_items_whose_files_have_names_of_their_own_are_free(function, _, others):
     assert not shared(function, others)
-
-
-@with_code_of_its_own
-def test_a_list_that_is_joined_is_compared_too():
-    assert shared(by_joined_list, ROWS)
-    assert not shared(by_joined_list, rows_of("a", "b", "c"))
 
 
 def test_the_reason_says_which_part_is_the_same():

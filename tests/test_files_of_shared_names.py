@@ -16,7 +16,6 @@ import uuid
 from pathlib import Path
 
 import pytest
-from conftest import with_code_of_its_own
 
 from amorsize import tuned_map
 from amorsize._function.sharing.thread_safety import examine
@@ -346,12 +345,12 @@ def by_generator(x):
 FREE = [
     *(itself, with_a_folder_by_remainder, by_both_of_two, by_field, by_numbered_field, by_stem),
     *(into_new_files, by_number_beside_it, by_whole_digest, without_its_ending, in_parts),
-    *(free_name_of_its_own, only_added, only_read, by_table_of_its_own, by_generator),
-    pytest.param(of_joined_parts, marks=with_code_of_its_own),
+    *(free_name_of_its_own, only_added, only_read, by_table_of_its_own, of_joined_parts),
+    by_generator,
 ]
 
 
-@pytest.mark.parametrize("item", FREE, ids=lambda one: getattr(one, "__name__", None))
+@pytest.mark.parametrize("item", FREE, ids=lambda one: one.__name__)
 def test_names_that_keep_items_apart_are_no_reason(item):
     assert not _reasons(item)
 

@@ -4,7 +4,6 @@
 """
 
 import pytest
-from conftest import with_code_of_its_own
 from test_names_that_are_followed import reason, save
 
 KEPT = "abc_"
@@ -21,6 +20,43 @@ def with_some_signs(name):
 
 def with_other_signs(name):
     save("".join(c if c.isalnum() else "_" for c in name) + ".txt")
+
+
+def with_signs_from_outside():
+    kept = "-_"
+
+    def inner(name):
+        save("".join([c for c in name if c.isalnum() or c in kept]))
+
+    return inner
+
+
+def of_what_counts(row):
+    key = "of_"
+    save(key + "-".join([key for key, value in row.items() if value]) + key)
+
+
+def of_two_lists(row):
+    letters = [c for c in row[0] if c.isalpha()]
+    digits = [c for c in row[1] if c.isdigit()]
+    save("".join(letters) + "_" + "".join(digits))
+
+
+def of_several_lists(row):
+    save("-".join(["".join([c for c in part if c.isalnum()]) for part in row]))
+
+
+def of_lists_in_a_generator(row):
+    save("-".join("".join([c for c in part if c.isalnum()]) for part in row))
+
+
+def in_a_loop(rows):
+    for row in rows:
+        save("".join([c for c in row if c.isalnum()]))
+
+
+def with_what_is_set_inside(row):
+    save("-".join([short for part in row if (short := part.strip())]))
 
 
 def of_known_letters(name):
@@ -130,6 +166,11 @@ def of_letters(parts):
 FOLLOWED = [
     *((one, ["a-b", "ab"], ["a-b", "abc"]) for one in (without_signs, filtered)),
     (with_other_signs, ["a!b", "a?b"], ["a!b", "a!c"]),
+    (with_some_signs, ["a b", "ab"], ["a-b", "ab"]),
+    (with_signs_from_outside(), ["a b", "ab"], ["a-b", "ab"]),
+    (of_what_counts, [{"a": 1, "b": 0}, {"a": 1}], [{"a": 1}, {"b": 1}]),
+    (of_two_lists, [("a1", "1a"), ("a2", "1b")], [("a", "1"), ("a", "2")]),
+    (in_a_loop, [["a-b", "c"], ["d", "ab"]], [["a", "b"], ["c", "d"]]),
     (of_known_letters, ["aBx", "abX"], ["aB", "Ba"]),
     (mapped, ["A b", "a  B"], ["A b", "a bc"]),
     (of_what_is_there, [("a", ""), ("", "a")], [("a", "b"), ("b", "")]),
@@ -145,6 +186,7 @@ FOLLOWED = [
         [{"day": "2024-01-01"}, {"day": "2024-01-02"}],
         [{"day": "2024-01-01"}, {"day": "2024-02-01"}],
     ),
+    (of_numbers_in_a_text, ["1.2", "01.2"], ["1.2", "12.1"]),
     (
         by_template,
         [{"kind": "a-b", "name": "c"}, {"kind": "a", "name": "b-c"}],
@@ -161,6 +203,8 @@ NOT_FOLLOWED = [
     (of_the_first, [("a", "b", "c", "d"), ("a", "b", "c", "e")]),
     (perhaps_named, [{"named": False, "name": "a"}, {"named": False, "name": "b"}]),
     (of_letters, ["ab", "a!b"]),
+    *((one, [["a-b"], ["ab"]]) for one in (of_several_lists, of_lists_in_a_generator)),
+    (with_what_is_set_inside, [["a", ""], ["a"]]),
     (by_letters_of_a_count, ["ab", "ac"]),
     (by_first_letters_of_its_spelling, ["abc", "abd"]),
 ]
@@ -169,19 +213,6 @@ IDS = [function.__name__ for function, _, _ in FOLLOWED]
 
 @pytest.mark.parametrize(("function", "same", "others"), FOLLOWED, ids=IDS)
 def test_items_share_a_file_if_what_is_left_of_them_is_the_same(function, same, others):
-    assert reason(function, same)
-    assert not reason(function, others)
-
-
-@with_code_of_its_own
-@pytest.mark.parametrize(
-    ("function", "same", "others"),
-    [
-        (with_some_signs, ["a b", "ab"], ["a-b", "ab"]),
-        (of_numbers_in_a_text, ["1.2", "01.2"], ["1.2", "12.1"]),
-    ],
-)
-def test_what_list_comprehensions_leave_is_compared(function, same, others):
     assert reason(function, same)
     assert not reason(function, others)
 

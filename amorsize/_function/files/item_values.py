@@ -56,6 +56,8 @@ _OF_PATHS = {
 _LOOKING = {"get", "index", "count", "copy", "keys", "values", "items"}
 
 
+#: The name of the argument through which a comprehension goes.
+ITERATED = ".0"
 #: Packages whose values say themselves what text they make; none of their code is the program's.
 _TRUSTED = {"numpy", "pandas", "datetime", "decimal", "fractions", "uuid", "pathlib", "ipaddress"}
 #: Values that are not told apart by their text.
@@ -199,10 +201,12 @@ def _gone_through(comprehension: Any, value: Any, *held: Any) -> list[Any]:
     """What a comprehension of the program makes, which was seen to do no more than look."""
     if not all(map(is_plain, (*_elements(value), *held))):
         raise UnknownPartError
-    cells = tuple(map(CELL, held))
-    return list(
-        FUNCTION(comprehension.__code__, comprehension.__globals__, closure=cells)(iter(value))
-    )
+    code = comprehension.__code__
+    n_cells = len(code.co_freevars)
+    passed = [*held[n_cells:]]
+    passed.insert(code.co_varnames.index(ITERATED), iter(value))
+    cells = tuple(map(CELL, held[:n_cells]))
+    return list(FUNCTION(code, comprehension.__globals__, closure=cells)(*passed))
 
 
 def _mapped(function: Any, value: Any) -> list[Any]:

@@ -10,11 +10,13 @@ from __future__ import annotations
 import builtins
 from opcode import opname
 
-from amorsize._function.bytecode import CODE, instructions
+from amorsize._function.bytecode import instructions, used_names
 from amorsize._function.callables import FUNCTION, MISSING
+from amorsize._function.files.inlined_comprehensions import LISTCOMP
 from amorsize._function.files.item_values import (
     FILTERED,
     GONE_THROUGH,
+    ITERATED,
     MAPPED,
     known_function,
 )
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any
 
-_ARE_FOLLOWED = {"<listcomp>", "<genexpr>"}
+_ARE_FOLLOWED = {LISTCOMP, "<genexpr>"}
 #: Functions that are quick, whatever they are given.
 _QUICK = {"str", "int", "float", "ord", "chr", "len", "repr", "bool", "abs", "round"}
 #: What may take long: `x * 10**9`.
@@ -46,7 +48,8 @@ def gone_through(called: Part, name: str, passed: list[Part]) -> Part | None:
     if type(function) is not FUNCTION or len(passed) != 1:
         return None
     code = function.__code__
-    held = [(called.closure or {}).get(one, Part()) for one in code.co_freevars]
+    names = (*code.co_freevars, *code.co_varnames[: code.co_argcount])
+    held = [(called.closure or {}).get(one, Part()) for one in names if one != ITERATED]
     if code.co_name not in _ARE_FOLLOWED or not _only_looks(code) or not _knows(function):
         return None
     return made(GONE_THROUGH, first, *passed, *held)
@@ -54,7 +57,7 @@ def gone_through(called: Part, name: str, passed: list[Part]) -> Part | None:
 
 def _knows(function: Any) -> bool:
     """Whether all names in the code are of methods, quick functions or plain values."""
-    for name in function.__code__.co_names:
+    for name in used_names(function.__code__):
         value = function.__globals__.get(name, vars(builtins).get(name, MISSING))
         is_quick = name in _QUICK and value is getattr(builtins, name)
         is_value = value is not MISSING and (is_quick or is_plain(value))
@@ -69,5 +72,4 @@ def _only_looks(code: CodeType) -> bool:
     """Whether code goes once through what it is given, and does nothing that takes long."""
     steps = [opname[op] for op, _ in instructions(code.co_code)]
     is_harmless = HARMLESS.issuperset(steps) and _SLOW.isdisjoint(steps)
-    is_one = steps.count("FOR_ITER") == 1 and not any(type(one) is CODE for one in code.co_consts)
-    return is_harmless and is_one
+    return is_harmless and steps.count("FOR_ITER") == 1

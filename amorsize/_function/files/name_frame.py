@@ -105,10 +105,12 @@ class NameFrame:
         set_inside = {one for one in code.co_freevars if one in _set_in(code)}
         names = (*_own_names(self.code), *self.code.co_freevars)
         self._set_inside |= {at for at, name in enumerate(names) if name in set_inside}
-        made = FUNCTION(
-            code, self._func.__globals__, closure=tuple(CELL() for _ in code.co_freevars)
-        )
-        held = dict(zip(code.co_freevars, closure.parts, strict=False))
+        return self.function_with(code, dict(zip(code.co_freevars, closure.parts, strict=False)))
+
+    def function_with(self, code: CodeType, held: dict[str, Part]) -> Part:
+        """A function of this code, and what its variables hold."""
+        cells = tuple(CELL() for _ in code.co_freevars)
+        made = FUNCTION(code, self._func.__globals__, closure=cells)
         return constant(made).replace(closure=held)
 
     def take(self) -> Part:

@@ -13,6 +13,8 @@ from amorsize._function.bytecode import (
     handlers,
     placed,
 )
+from amorsize._function.files.inlined_comprehensions import inlined
+from amorsize._function.files.name_comprehensions import gone_through
 from amorsize._function.files.name_frame import NULL
 from amorsize._function.files.name_operations import run
 from amorsize._function.files.name_parts import UNKNOWN, Part, is_same, one_of
@@ -81,6 +83,8 @@ def _read(frame: NameFrame, set_again: dict[int, set[int]]) -> dict[int, set[int
                 stack = [*stack[:-1], stack[-1].replace(decides=True)]
             if name == "FOR_ITER":
                 stack = before[:-1] if LOOP_LEAVES_NOTHING else [*before, NULL]
+                if (made := inlined(frame, start)) is not None:
+                    stack[-3] = gone_through(made, "", [before[-1]]) or stack[-3]
             _jump(frame, landings, end + 2 * arg, stack)
         if is_behind_jump:
             frame.stack.clear()
