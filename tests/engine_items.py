@@ -1,12 +1,14 @@
 """What runs on the workers of other people's engines, which import this."""
 
 import os
+import random
 import time
 from pathlib import Path
 from typing import Any
 
 _stored: Any = None
 _n_setups = 0
+_numbers = random.Random(3)
 
 
 def noted(item: tuple[str, int]) -> int:
@@ -138,9 +140,18 @@ def megabyte(number: int) -> bytes:
 
 def drawn(_: int) -> float:
     """A number from the global generator."""
-    import random
-
     return random.random()
+
+
+def drawn_from_its_own(_: int) -> float:
+    """A number from a generator of this module."""
+    time.sleep(0.002)
+    return _numbers.random()
+
+
+def begin_numbers() -> None:
+    """Seed the generator of this module."""
+    _numbers.seed(3)
 
 
 def runs_of(path: str | Path) -> list[int]:

@@ -188,6 +188,19 @@ class TestContract:
         assert tuned_map(engine_items.drawn, range(20), seed=5, executor=engine) == in_a_loop
 
     @ALL
+    def test_items_that_draw_have_streams_of_their_own(self, engine):
+        """Workers that take over a generator of the program would all draw the same numbers."""
+        found = []
+        for _ in range(2):
+            engine_items.begin_numbers()
+            found.append(
+                tuned_map(engine_items.drawn_from_its_own, range(40), executor=engine, chunksize=4)
+            )
+
+        assert len(set(found[0])) == 40
+        assert found[1] == found[0]
+
+    @ALL
     def test_a_map_inside_an_item_is_a_loop(self, engine):
         pids = tuned_map(engine_items.pids_of_a_map_inside, range(6), executor=engine)
 

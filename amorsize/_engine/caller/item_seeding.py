@@ -79,12 +79,14 @@ class ItemSeeding:
 
     def _may_share(self) -> bool:
         """Whether items may run in worker processes, and are not asked to run in threads."""
-        options, asked = (
-            self._call.options,
-            call_options.environment_backend() or self._call.options.backend,
-        )
-        if nesting.is_inside() or options.given_workers is not None:
+        options = self._call.options
+        asked = call_options.environment_backend() or options.backend
+        if nesting.is_inside():
             return False
+        if options.given_workers is not None and asked != "serial":
+            from amorsize._clusters import plain
+
+            return not (options.thread_safe or plain.runs_in_threads(options.executor))
         return asked == "process" or (asked == "auto" and not options.thread_safe)
 
     def _found(self) -> tuple[Reach, Objects]:
