@@ -1,7 +1,8 @@
-"""A change that a function makes to something that outlives the call."""
+"""What functions change that outlives the call."""
 
 from __future__ import annotations
 
+from amorsize._function.bound_arguments import rest_arguments
 from amorsize._function.callables import (
     FUNCTION,
     METHOD,
@@ -21,9 +22,16 @@ from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import FunctionType
     from typing import Any
 
+    from amorsize._function.bound_arguments import Bound
     from amorsize._function.flow.name_lookup import End
+    from amorsize._function.flow.value_flow import Store
+
+    Find = Callable[[FunctionType, Bound, int], Iterable["Target"]]
+    Target = tuple[Store, str]  # where the way to a changed thing begins, and its last step
 
 #: Types of placeholders for values that do not exist yet.
 _STANDS_FOR = {"dataclasses._HAS_DEFAULT_FACTORY_CLASS"}
@@ -44,6 +52,8 @@ _TOLD[value_flow.OBJECTS] = "[...]"
 _TOLD |= {value_flow.COPY: "[:]", value_flow.MEMORY: "", value_flow.ENTERED: ""}
 _IN_PLACE_METHODS = ("__iadd__", "__ior__", "__isub__", "__imul__", "__iand__", "__ixor__")
 
+#: Stands for a depth that leaves nothing out, so that any greater one finds the same.
+_WHOLE = -1
 #: The last steps on the way to a change: an object is changed, or one of its attributes is set.
 BY, SET_BY = ", by", ", set by"
 #: A class gets one more subclass, which it, or what it runs then, tells everybody.
@@ -145,3 +155,49 @@ def _is_lost(value: Any, step: str) -> bool:
 
 def _owns_its_memory(value: Any) -> bool:
     return type_name(value) == "numpy.ndarray" and value.flags.owndata and value.flags.writeable
+
+
+class KnownTargets:
+    """What functions change; each is read once, unless its helpers call one another."""
+
+    def __init__(self) -> None:
+        # With functions and what is bound to them, so that no id comes twice.
+        self._known: dict[tuple[int, object, int], tuple[Any, Bound, list[Target]]] = {}
+        self._n_cut = 0
+
+    def leave_out(self) -> None:
+        """Note that a call was too deep to be followed."""
+        self._n_cut += 1
+
+    def of(self, func: FunctionType, bound: Bound, depth: int, find: Find) -> list[Target]:
+        """What a function changes, found if it is not known.
+
+        Args:
+            func: The function.
+            bound: What is bound to it.
+            depth: How deep calls are followed.
+            find: Finds it, to that depth, with what is made for each call.
+        """
+        whole, cut = ((id(func), bound.key, one) for one in (_WHOLE, depth))
+        if (known := self._known.get(whole)) is not None:
+            return known[2]
+        if (known := self._known.get(cut)) is not None:
+            self._n_cut += 1
+            return known[2]
+        before = self._n_cut
+        found = list(dict.fromkeys(_lasting(func, find(func, bound, depth))))
+        self._known[whole if self._n_cut == before else cut] = func, bound, found
+        return found
+
+    def clear(self) -> None:
+        """Forget all of them, as more is known of what code reaches."""
+        self._known.clear()
+
+
+def _lasting(func: FunctionType, found: Iterable[Target]) -> Iterator[Target]:
+    """Those of the changes that are not of what is made for each call."""
+    rest = rest_arguments(func.__code__)
+    for (space, name, way), step in found:
+        is_rest = space == value_flow.ARGUMENT and not way and name in rest
+        if way[-1:] != (value_flow.COPY,) and not is_rest:
+            yield (space, name, way), step

@@ -16,13 +16,19 @@ from amorsize._function.bound_arguments import (
     first_argument,
     implementations,
     is_code,
-    rest_arguments,
     with_arguments,
 )
 from amorsize._function.bytecode import CLOSURE, GLOBAL
 from amorsize._function.callable_walk import opened
 from amorsize._function.callables import FUNCTION, METHOD, MISSING, member, own, raw
-from amorsize._function.changes.change import BY, SET_BY, Change, is_kept_by_thread, sets_attribute
+from amorsize._function.changes.change import (
+    BY,
+    SET_BY,
+    Change,
+    KnownTargets,
+    is_kept_by_thread,
+    sets_attribute,
+)
 from amorsize._function.changes.library_targets import changed_by_library, changed_by_use
 from amorsize._function.changes.possible_callees import (
     changed_by_unknown,
@@ -44,15 +50,16 @@ if TYPE_CHECKING:
     from types import FunctionType
     from typing import Any
 
+    from amorsize._function.changes.change import Target
     from amorsize._function.changes.possible_callees import Callees
     from amorsize._function.flow.name_lookup import End
     from amorsize._function.flow.value_flow import Call, Store
 
     Owns = Callable[[object], bool]
-    Target = tuple[Store, str]  # where the way to a changed thing begins, and its last step
 
-#: How deep calls of helpers are followed.
-MOST_HELPERS = 4
+#: How deep calls of helpers are followed: of 500 that call one another, 12 take ten times as long.
+#: And how deep what they hand back is.
+MOST_HELPERS, _MOST_BACK = 7, 4
 _OF_THREAD: Any = ["what a call gives to all of a thread"]
 
 
@@ -69,8 +76,7 @@ class Reader:
     def __init__(self, owns: Owns) -> None:
         self._owns = owns
         self.callees: Callees | None = None
-        # By function, what is bound to it and the depth; with these, so that no id comes twice.
-        self._known: dict[tuple[int, object, int], tuple[Any, Bound, list[Target]]] = {}
+        self._known = KnownTargets()
 
     def changes(self, func: FunctionType, bound: Bound = NOTHING) -> Iterator[Change]:
         """The changes that a function makes, with these arguments bound to it."""
@@ -99,18 +105,7 @@ class Reader:
 
     def _targets(self, func: FunctionType, bound: Bound, depth: int) -> list[Target]:
         """Where the ways to changed things begin, and the last step of each."""
-        key = id(func), bound.key, depth
-        known = self._known.get(key)
-        if known is None:
-            rest = rest_arguments(func.__code__)  # themselves made for each call
-            found = [
-                one
-                for one in dict.fromkeys(self._found(func, bound, depth))
-                if one[0][2][-1:] != (value_flow.COPY,)
-                and (one[0][0] != value_flow.ARGUMENT or one[0][2] or one[0][1] not in rest)
-            ]
-            known = self._known[key] = func, bound, found
-        return known[2]
+        return self._known.of(func, bound, depth, self._found)
 
     def _found(self, func: FunctionType, bound: Bound, depth: int) -> Iterator[Target]:
         for target, step in self._seen(func, bound, depth):
@@ -122,7 +117,7 @@ class Reader:
                     yield origin, step
 
     def _handed_back(
-        self, func: FunctionType, bound: Bound, target: Store, most: int = MOST_HELPERS
+        self, func: FunctionType, bound: Bound, target: Store, most: int = _MOST_BACK
     ) -> Iterator[Store]:
         """The arguments that a function returns whole or in part."""
         called = [at for at, step in enumerate(target[2]) if step == value_flow.CALLED and most]
@@ -158,7 +153,7 @@ class Reader:
                 if is_changing(steps):  # handed on, to be called there
                     yield (space, name, steps[:-1]), f"{steps[-1]}()"
             yield from changed_by_library(func, bound, call)
-            if depth and (call[0][2] or any(one is not None for one in passed)):
+            if call[0][2] or any(one is not None for one in passed):
                 yield from self._by_helper(func, bound, call, depth)
         yield from through_attributes(self.callees, flow, flow.kept)
         yield from changed_by_use(func, bound)
@@ -181,7 +176,9 @@ class Reader:
     ) -> Iterator[Target]:
         """The changes that an object's own special method makes to it."""
         callee = (*target[:2], (*target[2], f".{method}"))
-        for found in callees_of(func, bound, callee) if depth else ():
+        if not depth:
+            return self._known.leave_out()
+        for found in callees_of(func, bound, callee):
             if type(found) is METHOD and self._owns(function := raw(found.__func__)):
                 changed = self._changed(function, Bound.to(function, found.__self__), depth - 1)
                 if any(argument == first_argument(function) for argument, _, _ in changed):
@@ -190,6 +187,8 @@ class Reader:
     def _by_helper(
         self, func: FunctionType, bound: Bound, call: Call, depth: int
     ) -> Iterator[Target]:
+        if not depth:
+            return self._known.leave_out()
         flow = flow_of(func)
         helpers = _run(self._callees(func, bound, call[0]))
         for helper in helpers or [None]:

@@ -1,0 +1,71 @@
+"""What is passed on through many helpers may be changed by the last of them."""
+
+import pytest
+
+from amorsize._function.sharing.findings import OF_ITEMS
+from amorsize._function.sharing.thread_safety import examine
+
+TABLE = {"n": 0}
+
+
+def first(table):
+    second(table)
+
+
+def second(table):
+    third(table)
+    fourth(table)
+
+
+def third(table):
+    fourth(table)
+
+
+def fourth(table):
+    fifth(table)
+
+
+def fifth(table):
+    sixth(table)
+
+
+def sixth(table):
+    table["n"] += 1
+
+
+def walk(table, n):
+    if n:
+        walk_on(table, n - 1)
+
+
+def walk_on(table, n):
+    if n:
+        walk(table, n - 1)
+    else:
+        sixth(table)
+
+
+def of_a_global(x):
+    if x == 40:
+        first(TABLE)
+
+
+def of_a_global_by_turns(x):
+    if x == 40:
+        walk(TABLE, x)
+
+
+def of_an_item(row):
+    if row["n"] == 40:
+        first(row)
+
+
+@pytest.mark.parametrize("function", [of_a_global, of_a_global_by_turns])
+def test_changes_deep_in_helpers_keep_items_in_the_caller(function):
+    reach = examine(function, [1, 2])[0]
+
+    assert "global TABLE" in "".join((*reach.stores, *reach.changed))
+
+
+def test_changes_of_items_deep_in_helpers_are_seen():
+    assert OF_ITEMS in examine(of_an_item, [{"n": 1}, {"n": 2}])[0].changed
