@@ -14,6 +14,7 @@ from amorsize._function.files.item_paths import (
     MADE,
     METHODS_OF_TEXTS,
 )
+from amorsize._function.files.unseen_changes import leads_through
 from amorsize._function.library.changes import CHANGING, changes_first
 
 TYPE_CHECKING = False
@@ -52,12 +53,19 @@ def changed_at(holder: Path, step: str, key: object, *, is_set: bool = False) ->
     return (*holder, (step, key)) if is_told else holder
 
 
-def is_changed(way: Path, changed: Collection[Path]) -> bool:
-    """Whether what lies at the end of a way is, or is made of, what the code changes anywhere."""
+def is_changed(way: Path, changed: Collection[Path], unseen: set[str] | None) -> bool:
+    """Whether what lies at the end of a way is, or is made of, what the code changes anywhere.
+
+    Args:
+        way: The way from the item.
+        changed: The ways to what the code changes.
+        unseen: The names of other fields that it changes; None: any.
+    """
     kind, *rest = way[0]
-    if kind in (MADE, EITHER) and any(is_changed(one, changed) for one in rest[kind == MADE :]):
+    inner = rest[kind == MADE :] if kind in (MADE, EITHER) else ()
+    if any(is_changed(one, changed, unseen) for one in inner):
         return True
-    return any(_meets(way, one) for one in changed)
+    return leads_through(way, unseen) or any(_meets(way, one) for one in changed)
 
 
 def _meets(way: Path, changed: Path) -> bool:

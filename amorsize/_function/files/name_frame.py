@@ -152,3 +152,14 @@ def _set_in(code: CodeType) -> frozenset[str]:
     cells = cells_of(code)
     found = {cells[arg] for op, arg in instructions(code.co_code) if op in FREE_STORES}
     return frozenset(found.union(*map(_set_in, nested(code))))
+
+
+def given_to(
+    func: FunctionType, bound: Bound, passed: list[Part], named: dict[str, Part]
+) -> dict[str, Part] | None:
+    """The arguments of a helper by their names; None where that is not told."""
+    code = func.__code__
+    by_place = code.co_varnames[bound.n_first : code.co_argcount]
+    if len(passed) > len(by_place):
+        return None
+    return {**dict(zip(by_place, passed, strict=False)), **named}

@@ -96,7 +96,7 @@ def _way_of(func: FunctionType, n_values: int) -> Path | None:
     except Exception as error:  # which must not be taken for one that the item raises
         reraise_from_handler(error)
         return None
-    if way is None or is_changed(way, uses.changed):
+    if way is None or is_changed(way, uses.changed, set()):
         return None
     return from_items(way, are_arguments=True)
 

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from os import fsdecode, fsencode
 
-from amorsize._function.bound_arguments import NOTHING, rest_arguments, with_arguments
+from amorsize._function.bound_arguments import (
+    NOTHING,
+    first_argument,
+    rest_arguments,
+    with_arguments,
+)
 from amorsize._function.bytecode import texts
 from amorsize._function.callables import (
     FUNCTION,
@@ -21,11 +26,11 @@ from amorsize._function.callables import (
 from amorsize._function.files.changed_parts import changed_by_call, is_changed
 from amorsize._function.files.changing_programs import files_of_programs
 from amorsize._function.files.file_manners import as_used
-from amorsize._function.files.item_paths import AS_NAME, ASKED, ATTRIBUTE, EITHER, ELEMENT, PERHAPS
+from amorsize._function.files.item_paths import AS_NAME, EITHER, PERHAPS
 from amorsize._function.files.item_spelling import spelled
 from amorsize._function.files.name_calls import OF_TEXTS, result_of
 from amorsize._function.files.name_comprehensions import gone_through
-from amorsize._function.files.name_frame import UNPACKED, NameFrame
+from amorsize._function.files.name_frame import UNPACKED, NameFrame, given_to
 from amorsize._function.files.name_parts import (
     FILE,
     LISTED,
@@ -35,6 +40,7 @@ from amorsize._function.files.name_parts import (
     all_of,
     constant,
     is_argument,
+    is_of_item,
 )
 from amorsize._function.files.name_reader import read_names
 from amorsize._function.files.name_sharing import shared_by
@@ -52,6 +58,7 @@ from amorsize._function.files.shared_files import (
     NO_FILES,
     uses_of,
 )
+from amorsize._function.files.unseen_changes import FIELDS, unseen_changes
 from amorsize._function.flow.made_instances import Made, class_of
 from amorsize._function.library.changes import (
     BINDS,
@@ -70,12 +77,11 @@ if TYPE_CHECKING:
 
     from amorsize._function.bound_arguments import Bound
     from amorsize._function.files.item_paths import Path
+    from amorsize._function.files.unseen_changes import Changes
     from amorsize._function.ownership import Owns
 
 #: Methods that hardly anything has but paths.
 _OF_PATHS_ALONE = {".write_text", ".write_bytes", ".unlink", ".read_text", ".read_bytes"}
-#: Steps to a field of a record.
-_FIELDS = {ELEMENT, ATTRIBUTE, ASKED}
 #: The flags of generators and coroutines, whose results are not followed.
 _GIVES_LATER = 0x20 | 0x80 | 0x200
 #: More arguments than any function has that changes files.
@@ -100,6 +106,7 @@ def shared_names(
     read: Iterable[tuple[FunctionType, Bound]],
     owns: Owns,
     by_sql: tuple[str, ...],
+    changes: Changes,
     root: FunctionType | None = None,
 ) -> SharedNames:
     """What items have in common that share a changed file's name, as the code has it.
@@ -108,6 +115,7 @@ def shared_names(
         read: The functions that were read, with what is bound to them.
         owns: Whether a function is the project's.
         by_sql: What is done to databases.
+        changes: Finds the changes of a function.
         root: The function that is mapped.
     """
     found: dict[str, dict[Any, None]] = {CHANGES: {}, ADDS: {}, LOOKS: {}, LISTENS: {}}
@@ -123,13 +131,16 @@ def shared_names(
             continue
         reader = Uses(owns, by_sql, n_left)
         reader.follow(func, bound, {}, _MOST_DEEP)
+        followed = {func} | (reader.reached - reader.by_others)
+        unseen = unseen_changes(followed, dict(read), changes) if func is root else set()
         n_left = reader.n_left
-        reached |= reader.reached if func is root and n_left >= 0 else set()
-        is_text = reader.is_text or func.__annotations__.get(_first(func)) in (str, "str")
+        if func is root:
+            reached |= {root} | (reader.reached | reader.by_others if n_left >= 0 else set())
+        is_text = reader.is_text or func.__annotations__.get(first_argument(func)) in (str, "str")
         writes |= reader.writes or any(use in (CHANGES, ADDS) for use, _ in reader.found)
         for use, part in [one for one in reader.found if one[0] in found]:
             what: Any = shared_by(part, is_text=is_text)
-            if type(what) is tuple and any(is_changed(way, reader.changed) for way in what):
+            if type(what) is tuple and any(is_changed(way, reader.changed, unseen) for way in what):
                 what = f"{', '.join(map(spelled, what))}, which the code changes"
             if func is root:
                 what = what or (part.known if use == LISTENS else _fixed_path(part))
@@ -169,7 +180,7 @@ def _not_followed(func: FunctionType, ways: tuple[Path, ...]) -> str:
 
 def _guessed(ways: tuple[Path, ...]) -> tuple[Path, ...]:
     """The same for a function of which it is not known what it gets, if it takes a field of it."""
-    if not any(step[0] in _FIELDS for way in ways for step in way):
+    if not any(step[0] in FIELDS for way in ways for step in way):
         return ()
     return tuple(((PERHAPS, *way[0][1:]), *way[1:]) for way in ways)
 
@@ -181,10 +192,6 @@ def _fixed_path(part: Part) -> bytes:
     return b"" if path.startswith(tuple(map(fsencode, NO_FILES))) else path
 
 
-def _first(func: FunctionType) -> str:
-    return next(iter(func.__code__.co_varnames), "")
-
-
 class Uses:
     """Collects what a function and its helpers do to files.
 
@@ -193,6 +200,7 @@ class Uses:
         is_text: Whether the code treats the item as a text.
         changed: The ways to what is changed of the item.
         reached: Functions of which the arguments are known.
+        by_others: Those that run with others, or with parts of the item that are not told.
         writes: Whether it makes files whose names nothing else has.
         n_left: How many calls may still be followed.
     """
@@ -203,6 +211,7 @@ class Uses:
         self.changed: list[Path] = []
         self.is_text = self.writes = False
         self.reached: set[FunctionType] = set()
+        self.by_others: set[FunctionType] = set()
         self._owns, self._by_sql = owns, by_sql
         self._depth = 0
         self._running: list[CodeType] = []
@@ -279,16 +288,18 @@ class Uses:
         func, bound, first = helper
         if UNPACKED in passed:
             return self._follow_unknown(func, bound)
-        given = _given(func, bound, [*first, *passed], named)
+        given = given_to(func, bound, [*first, *passed], named)
         if given is None:
             return None
         self.reached.add(func)
+        if any(one.way is None and is_of_item(one.tags) for one in given.values()):
+            self.by_others.add(func)
         given |= called.closure or {}
         return self.follow(func, bound, given, self._depth - 1, of_item=False)
 
     def _follow_unknown(self, func: FunctionType, bound: Bound) -> Part:
         """Follow a function of which it is not known what it is passed."""
-        self.reached.add(func)
+        self.by_others.add(func)
         return self.follow(func, bound, {"": UNKNOWN}, self._depth - 1, of_item=False)
 
     def _follow_passed(self, passed: list[Part]) -> None:
@@ -337,14 +348,3 @@ class Uses:
             return None
         func, bound = with_arguments(known)
         return None if func is None or not self._owns(func) else (func, bound, first)
-
-
-def _given(
-    func: FunctionType, bound: Bound, passed: list[Part], named: dict[str, Part]
-) -> dict[str, Part] | None:
-    """The arguments of a helper by their names; None where that is not told."""
-    code = func.__code__
-    by_place = code.co_varnames[bound.n_first : code.co_argcount]
-    if len(passed) > len(by_place):
-        return None
-    return {**dict(zip(by_place, passed, strict=False)), **named}

@@ -301,7 +301,8 @@ class Code:
 
         read = [one[:2] for one in self.read_with]
         by_sql = uses_by_sql(func for func, _ in read)
-        names = shared_names(read, self._owns, by_sql, self._root)
+        changes = self._changes.reader.changes
+        names = shared_names(read, self._owns, by_sql, changes, self._root)
         for path in dict.fromkeys((*files_in_turn(read, self._owns, by_sql), *names.paths)):
             what = f"a function that changes {path}, which is one file for all items"
             self._findings.calls[what] = self._findings.bound[what] = None
