@@ -3,12 +3,15 @@
 import os
 import random
 import time
+from contextvars import ContextVar
+from decimal import Decimal, getcontext
 from pathlib import Path
 from typing import Any
 
 _stored: Any = None
 _n_setups = 0
 _numbers = random.Random(3)
+caller = ContextVar("caller", default="nobody")
 
 
 def noted(item: tuple[str, int]) -> int:
@@ -152,6 +155,17 @@ def drawn_from_its_own(_: int) -> float:
 def begin_numbers() -> None:
     """Seed the generator of this module."""
     _numbers.seed(3)
+
+
+def third(_: int) -> tuple[str, str]:
+    """A third with as many digits as the context has, and who has called."""
+    time.sleep(0.002)
+    return str(Decimal(1) / 3), caller.get()
+
+
+def set_digits() -> None:
+    """What is done once in each thread."""
+    getcontext().prec = 7
 
 
 def runs_of(path: str | Path) -> list[int]:

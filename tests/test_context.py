@@ -4,6 +4,7 @@ import contextvars
 import decimal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -180,3 +181,23 @@ def test_threads_that_are_started_beside_an_item_see_it_as_well(in_context):
         return tuned_map(long_or_short, range(160), thread_safe=True)
 
     assert in_context(program) == ["caller"] * 160
+
+
+def test_threads_of_an_executor_have_the_context_of_each_call():
+    """And keep nothing of it for the next one, or for others."""
+    with ThreadPoolExecutor(2) as executor:
+        found = []
+        for digits in (5, 7):
+            with decimal.localcontext(prec=digits):
+                token = request.set(f"number {digits}")
+                found.append(set(tuned_map(third_of, range(40), executor=executor, chunksize=4)))
+                request.reset(token)
+        left = executor.submit(request.get).result()
+
+    assert found == [{("0.33333", "number 5")}, {("0.3333333", "number 7")}]
+    assert left == "nobody"
+
+
+def third_of(_):
+    time.sleep(1e-3)
+    return str(Decimal(1) / 3), request.get()

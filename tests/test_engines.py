@@ -1,6 +1,7 @@
 """One contract for every engine, held by real ones: each item once, and no death in silence."""
 
 import asyncio
+import decimal
 import logging
 import os
 import re
@@ -11,6 +12,7 @@ import threading
 import time
 from concurrent.futures import CancelledError, ProcessPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from multiprocessing import get_context
 
 import engine_items
@@ -186,6 +188,26 @@ class TestContract:
         in_a_loop = tuned_map(engine_items.drawn, range(20), seed=5, backend="serial")
 
         assert tuned_map(engine_items.drawn, range(20), seed=5, executor=engine) == in_a_loop
+
+    @ALL
+    def test_items_have_the_context_of_their_caller(self, engine):
+        """Every chunk, whatever the one before it has left in its thread."""
+
+        def call():
+            with decimal.localcontext(prec=5):
+                engine_items.caller.set("me")
+                return tuned_map(engine_items.third, range(40), executor=engine, chunksize=4)
+
+        first = tuned_map(
+            *(engine_items.third, range(40)),
+            executor=engine,
+            chunksize=4,
+            setup=engine_items.set_digits,
+        )
+
+        assert set(first) == {("0.3333333", "nobody")}
+        assert set(copy_context().run(call)) == {("0.33333", "me")}
+        assert len(tuned_map(engine_items.third, range(4), executor=engine)[0][0]) == 30
 
     @ALL
     def test_items_that_draw_have_streams_of_their_own(self, engine):

@@ -111,7 +111,7 @@ class Task:
     """What a call does to each item."""
 
     __slots__ = (
-        *("function", "generators", "keep_errors", "kept_pipes", "most_bytes", "seed"),
+        *("context", "function", "generators", "keep_errors", "kept_pipes", "most_bytes", "seed"),
         *("one_chunk_at_a_time", "setup", "single", "site", "source", "star", "teardown", "watch"),
     )
 
@@ -132,6 +132,7 @@ class Task:
         kept_pipes: frozenset[Pipe] | None = None,
         one_chunk_at_a_time: bool = False,
         site: CallSite | None = None,
+        context: bytes | None = None,
     ) -> None:
         self.function = function  # keywords of the call already bound
         self.star = star  # items are tuples of arguments
@@ -146,6 +147,8 @@ class Task:
         self.source = source  # the data that workers inherit: one sequence per iterable
         #: Whether the threads of one process take turns with their chunks.
         self.one_chunk_at_a_time = one_chunk_at_a_time
+        #: What the caller's thread alone has, for workers that belong to others.
+        self.context = context
         self.site = site  # the line of the program that appears as the caller of the function
 
     def function_of_one(self) -> Callable[[Any], Any]:

@@ -7,6 +7,7 @@ from amorsize._engine.costs import submission_costs
 from amorsize._engine.costs.submission_costs import SubmissionCosts
 from amorsize._engine.options import call_options
 from amorsize._engine.placement import placement
+from amorsize._workers.carried_state import caller_state
 from amorsize._workers.executors import pool as executor_pool
 from amorsize.errors import InvalidOptionError
 from amorsize.policy.events import HostInspected
@@ -117,6 +118,8 @@ class RemoteWorkers:
     ) -> ExecutorPool:
         """The pool of these workers. The recorder is told of their costs and losses."""
         task.one_chunk_at_a_time = self.why_one_at_a_time is not None
+        if not self.adapter.shares_memory:
+            task.context = caller_state.packed_context()
         if self.why_one_at_a_time is not None:
             tuner.note("one item at a time in each process", self.why_one_at_a_time)
         self._tuner, self._recorder = tuner, recorder

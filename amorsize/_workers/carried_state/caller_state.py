@@ -17,7 +17,7 @@ from amorsize.errors import SerializationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from amorsize._workers.carried_state.state_entry import Entry
@@ -33,8 +33,12 @@ def packed() -> bytes:
     Raises:
         SerializationError: A setting cannot be pickled; the message names it.
     """
+    return serialization.dumps((_read(ENTRIES), _context()))
+
+
+def _read(entries: Iterable[Entry]) -> dict[str, bytes]:
     found = {}
-    for entry in ENTRIES:
+    for entry in entries:
         if (module := _loaded(entry)) is not None:
             try:
                 found[entry.name] = serialization.dumps(entry.read(module))
@@ -45,7 +49,7 @@ def packed() -> bytes:
                     f"what is set in this process cannot be set in a worker ({entry.name}): "
                     f"{type(error).__name__}: {error}. Set it in setup=, or in the function itself."
                 ) from error
-    return serialization.dumps((found, _context()))
+    return found
 
 
 def take(data: bytes) -> None:
@@ -63,6 +67,36 @@ def take(data: bytes) -> None:
         module, _, name = place.partition(":")
         _vars_awaited.append(f"context variable {place}")
         import_hooks.when_imported(module, _vars_awaited[-1], _setting_var(module, name, value))
+
+
+#: Modules whose context variables belong to an engine.
+OF_ENGINES = frozenset(("dask", "distributed", "ray"))
+
+
+def packed_context() -> bytes:
+    """What the calling thread alone has, for workers that belong to others.
+
+    Raises:
+        SerializationError: A setting cannot be pickled; the message names it.
+    """
+    places = {
+        place: value
+        for place, value in _context().items()
+        if place.partition(":")[0].partition(".")[0] not in OF_ENGINES
+    }
+    return serialization.dumps((_read(library_settings.OF_CONTEXT), places))
+
+
+def enter_context(data: bytes) -> None:
+    """Set it in the current context, as far as the modules that have it are loaded."""
+    found, places = serialization.loads(data)
+    for entry in library_settings.OF_CONTEXT:
+        if entry.name in found and (module := _loaded(entry)) is not None:
+            entry.take(module, serialization.loads(found[entry.name]))
+    for place, value in places.items():
+        module, _, name = place.partition(":")
+        if import_hooks.is_loaded(module):
+            _setting_var(module, name, value)()
 
 
 def _loaded(entry: Entry) -> Any:

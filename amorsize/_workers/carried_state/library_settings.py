@@ -41,14 +41,17 @@ def _read_context(context: Any) -> Any:
 
 
 def _set_decimal(decimal: Any, value: Any) -> None:
-    for context, (fields, flags, traps) in zip(
-        (decimal.getcontext(), decimal.DefaultContext), value, strict=True
-    ):
-        for name, one in fields.items():
-            setattr(context, name, one)
-        for signals, on in ((context.flags, flags), (context.traps, traps)):
-            for signal in signals:
-                signals[signal] = signal.__name__ in on
+    for context, one in zip((decimal.getcontext(), decimal.DefaultContext), value, strict=True):
+        _fill_decimal(context, one)
+
+
+def _fill_decimal(context: Any, value: Any) -> None:
+    fields, flags, traps = value
+    for name, one in fields.items():
+        setattr(context, name, one)
+    for signals, on in ((context.flags, flags), (context.traps, traps)):
+        for signal in signals:
+            signals[signal] = signal.__name__ in on
 
 
 _FORMATTING = (
@@ -227,4 +230,34 @@ ENTRIES = (
     entry("pandas options", "pandas", (_read_pandas, _set_pandas)),
     entry("matplotlib's rcParams", "matplotlib", (_read_matplotlib, _set_matplotlib)),
     entry("mpmath's precision", "mpmath", (_read_mpmath, _set_mpmath)),
+)
+
+
+# -- what a thread alone has ----------------------------------------------------------------
+
+
+def _read_decimal_here(decimal: Any) -> Any:
+    return _of_decimal(decimal.getcontext())
+
+
+def _set_decimal_here(decimal: Any, value: Any) -> None:
+    context = decimal.Context()  # another one, as that of the thread may be another task's too
+    _fill_decimal(context, value)
+    decimal.setcontext(context)
+
+
+def _read_numpy_here(numpy: Any) -> Any:
+    """None before NumPy 2: threads share how it prints."""
+    return _read_numpy(numpy) if numpy.__version__[:2] != "1." else None
+
+
+def _set_numpy_here(numpy: Any, value: Any) -> None:
+    if value is not None and numpy.__version__[:2] != "1.":
+        _set_numpy(numpy, value)
+
+
+#: Of these, what each context has of its own, so that it can be set beside code of others.
+OF_CONTEXT = (
+    entry("decimal context", "decimal", (_read_decimal_here, _set_decimal_here)),
+    entry("NumPy errors and printing", "numpy", (_read_numpy_here, _set_numpy_here)),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from _contextvars import Context, copy_context
 
 from amorsize._clusters import references
 from amorsize._clusters.buffers import Buffer, apart
@@ -32,7 +33,7 @@ class SharedChunks:
     """Chunks for threads of this process, which share its memory."""
 
     def __init__(self, task: Task) -> None:
-        self._task, self._loaded = task, LoadedTask(task)
+        self._task, self._loaded = task, LoadedTask(task, tuple(copy_context().items()))
         self.stop = float("inf")
 
     def packed(self, items: Any) -> bytes:  # noqa: ARG002 - they are not sent
@@ -49,7 +50,7 @@ class SharedChunks:
 
     def call(self, submission: Submission, *, with_task: bool = False) -> Call:  # noqa: ARG002 - it is here
         """The call that runs a chunk in this process."""
-        return self._run_here, (submission.chunk, submission.time_budget_s)
+        return Context().run, (self._run_here, submission.chunk, submission.time_budget_s)
 
     def _run_here(self, chunk: Chunk, time_budget_s: float) -> tuple[Any, ...]:
         """Run a chunk in a thread of this process."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from _contextvars import copy_context
 from _thread import _local, allocate_lock, get_ident
 
 from amorsize._clusters import references
 from amorsize._clusters.buffers import LARGE_BYTES, Buffer
 from amorsize._host.clocks import perf_counter
 from amorsize._workers import nesting, subprocess_time, worker_numbers
+from amorsize._workers.carried_state import caller_state
 from amorsize._workers.chunk import run_chunk, taking_turns
+from amorsize._workers.executors import own_context
 from amorsize._workers.messages import exception_pickling, serialization
 from amorsize._workers.run_delay import RunDelayClock
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from amorsize._workers.executors.own_context import Variables
     from amorsize._workers.protocol import Task
 
 #: How many tasks a worker process keeps for further chunks.
@@ -45,24 +49,34 @@ def end(key: bytes) -> None:
 class LoadedTask:
     """A task in the process that runs its chunks."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, variables: Variables = ()) -> None:
+        """Take a task, with the context variables that its items are to have."""
         self.task, self._function = task, task.function_of_one()
+        self._variables = variables
         if task.seed is not None and not task.one_chunk_at_a_time:
             self._function = taking_turns(task.wrappable(self._function), _turn)
-        self._set_up: dict[int, BaseException | None] = {}  # by thread
+        #: By thread: what setup= raised, and the context variables that it has set.
+        self._set_up: dict[int, tuple[BaseException | None, Variables]] = {}
 
     def set_up_thread(self) -> BaseException | None:
-        """Run setup= once in each thread; gives what it raised there."""
-        if self.task.setup is None:
-            return None
+        """Run setup= once in each thread; gives what it raised there. Enters their context."""
         thread = get_ident()
-        if thread not in self._set_up:
-            self._set_up[thread] = None
-            try:
+        if thread in self._set_up:
+            own_context.enter(self._set_up[thread][1])
+        else:
+            self._set_up[thread] = None, self._variables  # for a map inside setup=
+            error, changed = own_context.set_by(self._begin)
+            self._set_up[thread] = error, (*self._variables, *changed)
+        return self._set_up[thread][0]
+
+    def _begin(self) -> BaseException | None:
+        own_context.enter(self._variables)
+        try:
+            if self.task.setup is not None:
                 self.task.setup()
-            except BaseException as error:
-                self._set_up[thread] = error
-        return self._set_up[thread]
+        except BaseException as error:
+            return error
+        return None
 
     def run(
         self,
@@ -99,7 +113,13 @@ class LoadedTask:
         return ran.n_done, times_s, 0.0, out, ran.error, False
 
 
-def run_pickled(
+def run_pickled(*arguments: Any) -> tuple[Any, ...]:
+    """Run a chunk in a process of the executor, in a context of its own; gives plain data."""
+    given: tuple[Any, ...] = copy_context().run(_run_pickled, *arguments)
+    return given
+
+
+def _run_pickled(
     key: bytes,
     task: bytes | Buffer | None,
     items: bytes | Buffer,
@@ -110,7 +130,7 @@ def run_pickled(
     n_parts: int = 0,
     *beside: Any,
 ) -> tuple[Any, ...]:
-    """Run a chunk in a process of the executor; gives plain data.
+    """Run a chunk.
 
     Args:
         key: Identifies a task that the process has loaded before.
@@ -180,8 +200,15 @@ def _loaded(key: bytes, task: bytes | Buffer | None) -> LoadedTask | None:
         if key not in _loaded_tasks and task is not None:
             while len(_loaded_tasks) >= MOST_LOADED:
                 del _loaded_tasks[next(iter(_loaded_tasks))]
-            _loaded_tasks[key] = LoadedTask(serialization.loads(_data(task)))
+            _loaded_tasks[key] = LoadedTask(*own_context.set_by(_unpickled, _data(task)))
         return _loaded_tasks.get(key)
+
+
+def _unpickled(data: Any) -> Task:
+    task: Task = serialization.loads(data)
+    if task.context is not None:
+        caller_state.enter_context(task.context)
+    return task
 
 
 def _packed(

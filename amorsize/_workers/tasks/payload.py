@@ -218,6 +218,7 @@ class Payload:
             "teardown": task.teardown,
             "most_bytes": task.most_bytes,
             "site": task.site,
+            "context": task.context,
             "watch": None if task.watch is None else task.watch.elsewhere(),
         }
         # Unpickling calls `tidied` first: later parts already look up names.
