@@ -62,7 +62,11 @@ def _redirect(descriptors: set[int], *, inheritable: bool) -> None:
     """Have these descriptors refer to /dev/null."""
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for descriptor in descriptors:
-        os.dup2(null, descriptor, inheritable=inheritable)
+        try:
+            os.dup2(null, descriptor, inheritable=inheritable)
+        except OSError as error:  # it lies above a lowered limit, so that nothing gets its number
+            reraise_from_handler(error)
+            os.close(descriptor)
     if null not in descriptors:  # one of them may have been closed, and its number be this
         os.close(null)
 

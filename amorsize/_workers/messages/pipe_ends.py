@@ -15,6 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+#: The numbers of stdin, stdout and stderr.
+_STANDARD = range(3)
+
 
 class End:
     """An end of a pipe in this process.
@@ -59,6 +62,38 @@ class End:
         os.set_blocking(found, True)
         self._descriptor = found
         return found
+
+
+def pipe() -> tuple[int, int]:
+    """The two ends of a new pipe."""
+    with StandardNumbersTaken():
+        return os.pipe()
+
+
+class StandardNumbersTaken:
+    """In a block, nothing that is opened gets the number of a standard stream that was closed.
+
+    Else whatever the program prints would be written into it.
+    """
+
+    __slots__ = ("_taken",)
+
+    def __init__(self) -> None:
+        self._taken: list[tuple[int, tuple[int, ...] | None]] = []
+
+    def __enter__(self) -> None:
+        n_closed = sum(what_is(number) is None for number in _STANDARD)
+        try:
+            for _ in range(n_closed):
+                taken = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)  # the lowest that is free
+                self._taken.append((taken, what_is(taken)))
+        except OSError:
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        for descriptor, was in self._taken:
+            close_if(descriptor, was)
 
 
 def what_is(descriptor: int) -> tuple[int, ...] | None:

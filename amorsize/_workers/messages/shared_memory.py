@@ -6,6 +6,7 @@ import os
 from struct import Struct
 
 from amorsize._host.signals import reraise_from_handler
+from amorsize._workers.messages.pipe_ends import StandardNumbersTaken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -174,7 +175,8 @@ def memory_file() -> int:
         OSError: The system gives none.
     """
     if hasattr(os, "memfd_create"):
-        return os.memfd_create("amorsize")
+        with StandardNumbersTaken():
+            return os.memfd_create("amorsize")
     import tempfile
 
     with tempfile.TemporaryFile() as file:
@@ -206,7 +208,8 @@ def _mapped(
         try:
             if not is_made:
                 os.ftruncate(descriptor, all_bytes)
-            return mmap.mmap(descriptor, all_bytes), True
+            with StandardNumbersTaken():  # it keeps a descriptor of its own
+                return mmap.mmap(descriptor, all_bytes), True
         except (OSError, ValueError) as error:
             reraise_from_handler(error)
             # A limit on memory or files, here or where it was made.

@@ -16,6 +16,7 @@ from amorsize._host import procfs
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import reraise_from_handler, signals
 from amorsize._workers import subprocess_time
+from amorsize._workers.messages.pipe_ends import StandardNumbersTaken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -177,7 +178,8 @@ def _descriptor_of(pid: int) -> int | None:
     if not hasattr(os, "pidfd_open"):
         return None
     try:
-        return os.pidfd_open(pid)
+        with StandardNumbersTaken():
+            return os.pidfd_open(pid)
     except OSError as error:
         if error.errno in _NO_PIDFDS:
             return None

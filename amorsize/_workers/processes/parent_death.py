@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from amorsize._host.signals import reraise_from_handler
-from amorsize._workers.messages.pipe_ends import close_if, what_is
+from amorsize._workers.messages.pipe_ends import close_if, pipe, what_is
 
 SIGKILL = 9
 #: The descriptor whose signal kills this process; negative: none.
@@ -23,7 +23,7 @@ class ParentDeathPipe:
     __slots__ = ("_is", "_writing", "reading")
 
     def __init__(self) -> None:
-        self.reading, self._writing = os.pipe()
+        self.reading, self._writing = pipe()
         self._is = what_is(self.reading), what_is(self._writing)
 
     @property

@@ -8,7 +8,7 @@ import select
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler, reraise_from_handler
 from amorsize._workers.messages import exception_pickling, framing, serialization, transport
-from amorsize._workers.messages.pipe_ends import close_if, what_is
+from amorsize._workers.messages.pipe_ends import close_if, pipe, what_is
 from amorsize._workers.messages.shared_memory import SharedBlock
 from amorsize._workers.processes.child_process import Child
 from amorsize._workers.processes.worker_main import (
@@ -195,9 +195,9 @@ def _ask_to_quit(handle: WorkerHandle) -> None:
 
 def two_pipes() -> tuple[tuple[int, int], tuple[int, int]]:
     """Two pipes, each as its reading end then its writing end; if one fails, none stays open."""
-    first = os.pipe()
+    first = pipe()
     try:
-        return first, os.pipe()
+        return first, pipe()
     except OSError:
         os.close(first[0])
         os.close(first[1])
