@@ -88,7 +88,7 @@ def _note(func: Callable[..., Any], ran: Ran) -> None:
 
 def remember() -> None:
     """Hand on what is known of such calls, since there is something now that remembers it."""
-    if (loop_memory := shortage.loaded("_engine.loop_memory")) is None:
+    if not _latest or (loop_memory := shortage.loaded("_engine.loop_memory")) is None:
         return
     while _latest:
         _, ran = _latest.popitem()
