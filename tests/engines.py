@@ -59,12 +59,12 @@ class DaskProcesses:
 
         self.address = json.loads(file.read_text())["address"]
 
-    def add_worker(self, *arguments: str) -> None:
+    def add_worker(self, *arguments: str) -> "subprocess.Popen[bytes]":
         """Start one worker more, which does not wait for anything."""
         place = ("--scheduler-file", self._folder / "scheduler.json")
         folder = ("--local-directory", self._folder)
         threads = ("--nthreads", self._n_threads)
-        self._program("worker", *place, *threads, *folder, "--no-dashboard", *arguments)
+        return self._program("worker", *place, *threads, *folder, "--no-dashboard", *arguments)
 
     def _program(self, what: str, *arguments: object) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "dask", what, *map(str, arguments)]
@@ -82,7 +82,8 @@ class DaskProcesses:
     def end(self) -> None:
         """End them all: each is the first of a group, with what it has started."""
         for process in self._processes:
-            os.killpg(process.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
         for process in self._processes:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(5)

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import sys
 import threading
 import time
@@ -619,6 +620,28 @@ class TestDask:
         assert re.search(r"items \d+ to \d+ were lost - ", told)
         assert "no worker - workers have gone" in told
 
+    def test_a_worker_that_comes_back_at_its_address_between_two_looks_is_met_anew(
+        self, tmp_path, items, monkeypatch
+    ):
+        """It says that it is another one; until then the call takes it for the one before."""
+        from distributed import Client
+
+        monkeypatch.setattr(dask_watch, "LOOK_S", 5.0)
+        with dask_processes(tmp_path, n_workers=0, n_threads=1) as found:
+            place = ("--no-nanny", "--worker-port", str(free_port()))
+            worker = found.add_worker(*place)
+            with Client(found.address, timeout=30) as client:
+                client.wait_for_workers(1, timeout=60)
+                stream = autotune(engine_items.noted_slowly, executor=client).stream(items(100))
+                given = [next(stream)]
+                os.killpg(worker.pid, signal.SIGKILL)
+                found.add_worker(*place)
+                given += stream
+
+        assert given == list(range(100))
+        ran = runs(items)
+        assert max(map(ran.count, ran)) <= 2
+
     def test_a_package_of_another_version_is_named_with_the_way_out(
         self, dask_client, tmp_path, monkeypatch
     ):
@@ -827,6 +850,13 @@ def test_the_page_on_mpi_can_be_followed(tmp_path):
     ran = run_command(mpiexec(script), cwd=tmp_path, timeout_s=60)
 
     assert ran.stdout == "9592 primes\n"
+
+
+def free_port():
+    """A port that nobody listens at now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def saved_on_page(name, folder):

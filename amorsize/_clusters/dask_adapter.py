@@ -157,6 +157,7 @@ class DaskAdapter:
             )
             result = await one.result(self._client, self._watch.is_reachable(one.process))
             if result == dask_worker.MOVED:
+                self._watch.forget(one.process)
                 raise ProcessReplaced(f"{one.process.address} is another process by now")
             if result == dask_worker.BEGUN:
                 raise ResultLost(f"{one.process.address} has lost what it had run")

@@ -68,6 +68,10 @@ class Watch:
         """Whether this process can talk to that one without the scheduler."""
         return process.identity in self._reachable
 
+    def forget(self, process: Process) -> None:
+        """Take it for gone: another one has its address, and is met at the next look."""
+        self.processes = tuple(one for one in self.processes if one.identity != process.identity)
+
     def why_silent(self) -> str | None:
         """What to say of a scheduler that has not answered for too long."""
         silent_s = perf_counter() - self._answered_s
