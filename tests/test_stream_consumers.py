@@ -116,6 +116,14 @@ def behind_a_generator(stream):
     return fills(passed_on(stream))
 
 
+def handed_on(stream):
+    yield from stream
+
+
+def behind_a_generator_that_only_hands_on(stream):
+    return fills(handed_on(stream))
+
+
 class Index:
     def __init__(self):
         self.words = {}
@@ -145,6 +153,7 @@ CASES = {
     "attribute": (above, sets_an_attribute),
     "number": (with_total, counts),
     "generator": (looked_up, behind_a_generator),
+    "generator that only hands on": (looked_up, behind_a_generator_that_only_hands_on),
 }
 
 

@@ -26,7 +26,7 @@ NAME = "<amorsize>"
 #: Before Python 3.12, a comprehension has a frame of its own.
 _HAS_COMPREHENSION = sys.hexversion < 0x30C0000
 #: Where the interpreter looks for a caller beyond the first frame.
-_BEYOND = ("sys", 1) if _HAS_COMPREHENSION else ("<sys>", 0)
+_BEYOND = ("sys", 1) if sys.hexversion < 0x30D0000 else ("<sys>", 0)
 #: An entry in a table of lines (`Objects/locations.md` of CPython): as many units of code, all in
 #: the first line of the function, without columns.
 _ENTRY, _MOST_UNITS, _SAME_LINE = 0x80 | 13 << 3, 8, 0

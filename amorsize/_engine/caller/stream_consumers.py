@@ -34,6 +34,7 @@ _OPTIMIZED, _GENERATOR = 0x01, 0x20
 #: Of the frame, of the variable here, and of the argument of the question.
 _REFERENCES = 3
 _FOR_ITER, _EXTENDED_ARG = op_number("FOR_ITER"), op_number("EXTENDED_ARG")
+_CACHE = op_number("CACHE")
 _ADVANCING = frozenset({"next", "__next__", "send"})
 _PUTS_INSIDE = frozenset(
     {"STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "DELETE_ATTR"}
@@ -177,9 +178,11 @@ class _Reading:
 def _body(frame: FrameType) -> Iterator[tuple[str, str]]:
     """The operations between two results, with the names that they are for."""
     code = frame.f_code
-    data, start, stop = code.co_code, 0, len(code.co_code)
-    if frame.f_lasti >= 0 and data[frame.f_lasti] == _FOR_ITER:
-        start, high = frame.f_lasti, 0
+    data, start, stop, last = code.co_code, 0, len(code.co_code), frame.f_lasti
+    while last > 0 and data[last] == _CACHE:  # as Python 3.12 has it where a generator goes on
+        last -= 2
+    if last >= 0 and data[last] == _FOR_ITER:
+        start, high = last, 0
         if start >= 2 and data[start - 2] == _EXTENDED_ARG:
             high = data[start - 1] << 8
         stop = start + 2 + 2 * (FOR_ITER_CACHES + (high | data[start + 1]))
