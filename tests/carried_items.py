@@ -1,5 +1,6 @@
 """Functions whose answer depends on state of the process, of a library, or of this module."""
 
+import asyncio
 import contextvars
 import logging
 import sys
@@ -279,3 +280,70 @@ def record(*args, **kwargs):
 
 def kind_of_records(x):
     return getattr(logging.makeLogRecord({"msg": str(x)}), "kind", None)
+
+
+class Policy(asyncio.DefaultEventLoopPolicy):
+    """A policy of the program's own."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.size = size
+
+
+class Told(logging.Logger):
+    """A logger of the program's own class."""
+
+
+def class_of_loggers(_):
+    return logging.getLoggerClass().__name__
+
+
+class Above:
+    """A filter with a number of its own."""
+
+    def __init__(self, least):
+        self.least = least
+
+    def filter(self, record):
+        return record.args[0] > self.least
+
+
+def passes(x):
+    record = logging.LogRecord("carried", logging.ERROR, "here", 1, "%d", (5,), None)
+    return bool(logging.getLogger("carried").filter(record))
+
+
+def handlers_and_ways(_):
+    logger = logging.getLogger("carried")
+    return [one.level for one in logger.handlers], logger.propagate
+
+
+def basic_precision(_):
+    import decimal
+
+    return str(decimal.BasicContext.divide(1, 3))
+
+
+def pickled_class(_):
+    import pickle
+
+    return pickle.dumps(Money, 2)
+
+
+def kind_of_policy(_):
+    policy = asyncio.get_event_loop_policy()
+    loop = policy.new_event_loop()
+    loop.close()
+    return type(policy).__name__, getattr(policy, "size", 0)
+
+
+def folders_of_zones(_):
+    import zoneinfo
+
+    return zoneinfo.TZPATH
+
+
+def half(_):
+    import locale
+
+    return locale.format_string("%.1f", 0.5)

@@ -7,6 +7,7 @@ import json
 import linecache
 import math
 import pickle
+import shlex
 import sqlite3
 import sys
 import textwrap
@@ -260,3 +261,13 @@ def by_weight(k):
 
 def by_mark(k):
     return NAN in MARKED, k
+
+
+def by_method_of_a_pattern(_):
+    return shlex.quote("a b")
+
+
+def by_method_of_a_set(_):
+    import keyword
+
+    return keyword.iskeyword("apple")

@@ -13,6 +13,7 @@ import string
 import struct
 import threading
 import time
+from typing import ClassVar
 
 import state_items_prices as prices
 
@@ -538,6 +539,103 @@ def by_descriptor(k):
     return Limited().limit * k
 
 
+def bound():
+    return vars(Limited)["limit"]
+
+
+class Table(type):
+    """Finds the attributes of its classes in a table, and is sure that they are there."""
+
+    entries: ClassVar = {"rate": 2}
+
+    def __getattr__(cls, name):
+        return Table.entries[name]
+
+
+class Tabled(metaclass=Table):
+    """Has no attributes of its own."""
+
+
+def by_table_of_metaclass(k):
+    return Tabled.rate * k
+
+
+class Quick:
+    """One way."""
+
+    pace = 5
+
+
+class Careful:
+    """Another."""
+
+    pace = 1
+
+
+class Runner(Quick):
+    """Goes one of them."""
+
+
+def by_base(k):
+    return Runner().pace * k
+
+
+class Bounds:
+    """Has its limits in a class of its own."""
+
+    class Limits:
+        """Some of them deeper."""
+
+        most = 1
+
+        class Deep:
+            """Those."""
+
+            least = 1
+
+
+def by_nested_class(k):
+    return Bounds.Limits.most * k, Bounds.Limits.Deep.least
+
+
+class Cached:
+    """Its methods have defaults."""
+
+    @classmethod
+    def scaled(cls, x, *, factor=1):
+        return x * factor
+
+    def named(self, left, right):
+        return left, right
+
+    bound = functools.partialmethod(named, 1)
+
+
+def by_default_of_class_method(k):
+    return Cached.scaled(k)
+
+
+def by_partial_method(k):
+    return Cached().bound(k)
+
+
+def by_registered_builtin(_):
+    return isinstance(3, Shape), isinstance("a", Shape)
+
+
+@functools.lru_cache
+def looked_up(k):
+    return k
+
+
+def by_size_of_cache(_):
+    return looked_up.cache_parameters()["maxsize"]
+
+
+def by_made_up_attribute(k):
+    return prices.discount * k
+
+
 def chosen_level():
     return UNSET
 
@@ -547,3 +645,14 @@ LAYOUT = struct.Struct("i")
 
 def by_layout(k):
     return LAYOUT.size * k
+
+
+NUMBERED = {}
+
+
+def by_number(_):
+    return NUMBERED.get(id(SCALE))
+
+
+def by_number_of_code(_):
+    return NUMBERED.get(id(helper))

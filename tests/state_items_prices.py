@@ -9,3 +9,12 @@ def price(x):
 
 def rated(x):
     return RATE * x
+
+
+DISCOUNTS = {"discount": 2}
+
+
+def __getattr__(name):
+    if name in DISCOUNTS:
+        return DISCOUNTS[name]
+    raise AttributeError(name)

@@ -1,10 +1,13 @@
 """What a worker from a clean start has as its caller has it, entry by entry of the table."""
 
+import asyncio
 import calendar
 import contextlib
+import copyreg
 import csv
 import decimal
 import gc
+import importlib
 import io
 import locale
 import logging
@@ -24,6 +27,7 @@ import types
 import urllib.request
 import warnings
 import xml.etree.ElementTree as ET
+import zoneinfo
 from csv import field_size_limit
 from pathlib import Path
 from sqlite3 import dbapi2
@@ -123,6 +127,41 @@ def logging_put():
         yield
     finally:
         logger.setLevel(logging.NOTSET)
+
+
+@contextlib.contextmanager
+def filter_put():
+    """A filter of a logger, with a state of its own."""
+    logger = logging.getLogger("carried")
+    one = carried_items.Above(7)
+    logger.addFilter(one)
+    try:
+        yield
+    finally:
+        logger.removeFilter(one)
+
+
+@contextlib.contextmanager
+def records_kept():
+    """A logger that hands nothing on to those above it, and whose handler wants errors alone."""
+    logger = logging.getLogger("carried")
+    logger.addHandler(logging.NullHandler(logging.ERROR))
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(logger.handlers[0])
+        logger.propagate = True
+
+
+@contextlib.contextmanager
+def code_put():
+    """A short code for a class in pickles."""
+    copyreg.add_extension(carried_items.__name__, "Money", 240)
+    try:
+        yield
+    finally:
+        copyreg.remove_extension(carried_items.__name__, "Money", 240)
 
 
 @contextlib.contextmanager
@@ -356,7 +395,42 @@ CASES = {
             lambda: tempfile.tempdir, lambda to: setattr(tempfile, "tempdir", to), "/var/tmp"
         ),
     ),
-    "logging levels": (carried_items.is_logged, logging_put),
+    "loggers": (carried_items.is_logged, logging_put),
+    "class of new loggers": (
+        carried_items.class_of_loggers,
+        lambda: put(logging.getLoggerClass, logging.setLoggerClass, carried_items.Told),
+    ),
+    "filters of loggers": (carried_items.passes, filter_put),
+    "loggers that keep records": (carried_items.handlers_and_ways, records_kept),
+    "contexts of decimal by name": (
+        carried_items.basic_precision,
+        lambda: put(
+            lambda: decimal.BasicContext.prec,
+            lambda to: setattr(decimal.BasicContext, "prec", to),
+            5,
+        ),
+    ),
+    "pickle's codes of classes": (carried_items.pickled_class, code_put),
+    "asyncio's policy": (
+        carried_items.kind_of_policy,
+        lambda: put(
+            lambda: asyncio.events._event_loop_policy,
+            lambda to: setattr(asyncio.events, "_event_loop_policy", to),
+            carried_items.Policy(5),
+        ),
+    ),
+    "folders of time zones": (
+        carried_items.folders_of_zones,
+        lambda: put(lambda: zoneinfo.TZPATH, zoneinfo.reset_tzpath, ("/nowhere/of/a/test",)),
+    ),
+    "forms of numbers": (
+        carried_items.half,
+        lambda: put(
+            lambda: locale._override_localeconv,
+            lambda to: setattr(locale, "_override_localeconv", to),
+            {"decimal_point": ","},
+        ),
+    ),
     "multiprocessing's key": (
         carried_items.secret,
         lambda: put(lambda: multiprocessing.current_process().authkey, set_authkey, b"of a test"),
@@ -531,6 +605,33 @@ def test_what_cannot_be_sent_keeps_the_call_in_the_caller(monkeypatch):
         assert "NumPy errors and printing" in str(tuned.explain())
         with pytest.raises(SerializationError, match="NumPy errors and printing"):
             tuned_map(text, range(3), backend="process", n_jobs=1)
+
+
+def module_of(folder, patch, name, text):
+    """A module with this text, which no worker has imported."""
+    (folder / f"{name}.py").write_text(text)
+    patch.syspath_prepend(folder)
+    return importlib.import_module(name)
+
+
+def test_what_a_module_sets_as_it_loads_is_what_the_program_has_set_since(tmp_path, monkeypatch):
+    """A worker loads it once it has the caller's settings, and would have its first ones."""
+    text = "import decimal\n\ndecimal.getcontext().prec = 50\n\n"
+    text += "def third(_):\n    return str(decimal.Decimal(1) / 3)\n"
+    with decimal.localcontext():
+        third = module_of(tmp_path, monkeypatch, "sets_as_it_loads", text).third
+        decimal.getcontext().prec = 4
+        assert tuned_map(third, range(2), backend="process", n_jobs=1) == [third(0)] * 2
+
+
+def test_a_setting_may_be_of_a_module_that_needs_the_one_it_is_set_in(tmp_path, monkeypatch):
+    """It is set as soon as that is there, and then looked for under its package as well."""
+    text = "import urllib.request\n\nclass Opener(urllib.request.OpenerDirector):\n    pass\n\n"
+    text += "def opener(_):\n    return type(urllib.request._opener).__name__\n"
+    module = module_of(tmp_path, monkeypatch, "has_an_opener", text)
+    monkeypatch.setattr(urllib.request, "_opener", module.Opener())
+
+    assert tuned_map(module.opener, range(2), backend="process", n_jobs=1) == ["Opener"] * 2
 
 
 class TestOnImport:

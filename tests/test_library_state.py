@@ -7,10 +7,12 @@ import decimal
 import email.charset
 import gc
 import json
+import keyword
 import linecache
 import math
 import os
 import re
+import shlex
 import sqlite3
 import sys
 import textwrap
@@ -305,6 +307,14 @@ def weigh_nan(patch):
     patch.setitem(items.WEIGHTS, items.NAN, "none")
 
 
+def find_otherwise(patch):
+    patch.setattr(shlex, "_find_unsafe", re.compile("z").search)
+
+
+def know_other_keywords(patch):
+    patch.setattr(keyword, "iskeyword", frozenset(("apple",)).__contains__)
+
+
 def change_nothing(patch):
     pass
 
@@ -318,6 +328,8 @@ STAY = [
     (items.by_client, connect, "orchard.client is a orchard.Client in the caller"),
     (items.by_plugin, put_sealed, "orchard._plugins"),
     (items.by_hooks, add_foreign_step, "orchard._steps has other elements"),
+    (items.by_method_of_a_pattern, find_otherwise, "shlex._find_unsafe is another function"),
+    (items.by_method_of_a_set, know_other_keywords, "keyword:iskeyword is not what it is"),
     (items.by_alias, alias_module, "orchard_tools is the module library_items"),
 ]
 

@@ -212,6 +212,54 @@ def set_of_descriptor(patch):
     patch.setattr(items.Limit, "most", 8)
 
 
+def set_in_descriptor(patch):
+    patch.setattr(items.bound(), "most", 9)
+
+
+def set_in_metaclass(patch):
+    patch.setitem(items.Table.entries, "rate", 7)
+
+
+class Bases:
+    """Those of a class, as what pytest can put back."""
+
+    @property
+    def of_runner(self):
+        return items.Runner.__bases__
+
+    @of_runner.setter
+    def of_runner(self, to):
+        items.Runner.__bases__ = to
+
+
+def put_other_base(patch):
+    patch.setattr(Bases(), "of_runner", (items.Careful,))
+
+
+def set_in_nested_class(patch):
+    patch.setattr(items.Bounds.Limits, "most", 4)
+
+
+def set_deep_in_nested_class(patch):
+    patch.setattr(items.Bounds.Limits.Deep, "least", 4)
+
+
+def set_default_of_class_method(patch):
+    patch.setitem(items.Cached.scaled.__kwdefaults__, "factor", 6)
+
+
+def bind_method_otherwise(patch):
+    patch.setattr(items.Cached, "bound", functools.partialmethod(items.Cached.named, 5))
+
+
+def keep_fewer(patch):
+    patch.setattr(items, "looked_up", functools.lru_cache(maxsize=2)(items.looked_up.__wrapped__))
+
+
+def make_up_otherwise(patch):
+    patch.setitem(items.prices.DISCOUNTS, "discount", 8)
+
+
 def set_layout(patch):
     patch.setattr(items, "LAYOUT", struct.Struct("dd"))
 
@@ -238,6 +286,15 @@ FOLLOWED = [
     (items.by_marked_defaults, set_start),
     (items.by_made_function, set_closed_over),
     (items.by_descriptor, set_of_descriptor),
+    (items.by_descriptor, set_in_descriptor),
+    (items.by_table_of_metaclass, set_in_metaclass),
+    (items.by_base, put_other_base),
+    (items.by_nested_class, set_in_nested_class),
+    (items.by_nested_class, set_deep_in_nested_class),
+    (items.by_default_of_class_method, set_default_of_class_method),
+    (items.by_partial_method, bind_method_otherwise),
+    (items.by_size_of_cache, keep_fewer),
+    (items.by_made_up_attribute, make_up_otherwise),
     (items.by_layout, set_layout),
     (items.by_class_of_class, set_of_metaclass),
     (items.by_class_of_class, set_over_metaclass),
@@ -370,6 +427,15 @@ def test_classes_count_as_what_they_were_registered_for():
     assert here == (True, True)
 
 
+def test_other_classes_count_as_what_they_were_registered_for_with_one_of_the_project():
+    """Builtin ones, too."""
+    for cls in (int, str):
+        items.Shape.register(cls)
+        here = items.by_registered_builtin(0)
+        assert tuned_map(items.by_registered_builtin, [0], backend="process", n_jobs=1) == [here]
+    assert here == (True, True)
+
+
 def replace_library_function(patch):
     real = json.dumps
     patch.setattr(json, "dumps", lambda one: "patched " + real(one))
@@ -410,6 +476,14 @@ def make_up(patch):
     importlib.import_module("made_up_by_test")
 
 
+def number(patch):
+    patch.setitem(items.NUMBERED, id(items.SCALE), "the scale")
+
+
+def number_code(patch):
+    patch.setitem(items.NUMBERED, id(items.helper), "the helper")
+
+
 def register_handler(_):
     codecs.register_error("of a test", lambda error: ("?", error.end))
 
@@ -432,6 +506,8 @@ STAY = [
     (items.by_members, add_member, "Kind"),
     (items.by_blocked_module, block, "imports colorsys"),
     (items.by_made_up_module, make_up, "imports made_up_by_test"),
+    (items.by_number, number, "id or hash of objects"),
+    (items.by_number_of_code, number_code, "id or hash of objects"),
     (items.by_hash, nothing, "hash"),
     (items.by_order_of_a_set, nothing, "set"),
     (items.by_error_handler, register_handler, "error handler 'of a test'"),

@@ -75,8 +75,17 @@ class _Loader:
         """Run the module's code with its own loader in place, then the actions."""
         module.__spec__.loader = module.__loader__ = self._loader
         self._loader.exec_module(module)
-        for action in _awaited.pop(module.__spec__.name, {}).values():
+        name = module.__spec__.name
+        _put_into_package(name, module)
+        for action in _awaited.pop(name, {}).values():
             action()
+
+
+def _put_into_package(name: str, module: Any) -> None:
+    """As the import system is about to: an action may import a module that looks there."""
+    package, _, own_name = name.rpartition(".")
+    if package in sys.modules:
+        setattr(sys.modules[package], own_name, module)
 
 
 _finder: Any = _Finder()

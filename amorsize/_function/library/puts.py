@@ -8,6 +8,7 @@ from amorsize._function import callables
 from amorsize._function.callables import MISSING
 from amorsize._function.library.state import (
     AMONG,
+    BOUND,
     DEPTH,
     DIGEST,
     ENTRIES,
@@ -21,7 +22,7 @@ from amorsize._function.library.state import (
     is_plain,
     kind_of,
 )
-from amorsize._function.library.table_digest import digest
+from amorsize._function.library.table_digest import bound_to, digest
 from amorsize._host import import_hooks
 
 TYPE_CHECKING = False
@@ -52,7 +53,7 @@ def take(settings: dict[str, tuple[str, Any]], kinds: dict[str, str]) -> None:
             raise OtherKind(f"{place.replace(':', '.')} is a {kind} in the caller, set there")
     for place, (how, value) in settings.items():
         module, _, path = place.partition(":")
-        if how in (AMONG, DIGEST):  # which have to be compared before items run
+        if how in (AMONG, DIGEST, BOUND):  # which have to be compared before items run
             __import__(module)
         if import_hooks.is_loaded(module):
             _put(module, path, how, value)
@@ -83,6 +84,10 @@ def _put(module: str, path: str, how: str, value: Any) -> None:
     if how == DIGEST:
         if digest(old) != value:
             raise OtherKind(f"{module}.{path} has other entries in the caller")
+        return
+    if how == BOUND:
+        if bound_to(old) != value:
+            raise OtherKind(f"{module}.{path} is another function in the caller, set there")
         return
     if how == PATTERN:
         if (getattr(old, "pattern", None), getattr(old, "flags", None)) == value:

@@ -11,6 +11,7 @@ import sys
 
 from amorsize._function import bytecode, callable_walk, callables
 from amorsize._function.callables import FUNCTION, METHOD, MISSING, is_made_at_run_time, is_module
+from amorsize._function.library.table_digest import bound_to
 from amorsize._function.ownership import LARGE_LIBRARIES
 from amorsize.policy.value import Value
 
@@ -238,6 +239,8 @@ class _Reader:
                 self._places[home, name] = None
             else:
                 self._lead_to(value)
+                if bound_to(value) is not None:
+                    self._places[home, name] = None
             return
         self._places[home, name] = None
         if is_made_at_run_time(type(value)):
@@ -263,5 +266,7 @@ class _Reader:
                         self._places[base.__module__, f"{base.__qualname__}.{name}"] = None
                     else:
                         self._lead_to(inner)
+                elif isinstance(value, type):
+                    self._lead_to(value)
                 elif not (name.startswith("__") or hasattr(type(value), "__get__")):
                     self._places[base.__module__, f"{base.__qualname__}.{name}"] = None

@@ -11,7 +11,7 @@ import sys
 from amorsize._function import callables
 from amorsize._function.callables import FUNCTION, METHOD, MISSING
 from amorsize._function.library.reads import is_followed
-from amorsize._function.library.table_digest import digest
+from amorsize._function.library.table_digest import bound_to, digest
 from amorsize._function.shareable_values import is_shareable
 
 TYPE_CHECKING = False
@@ -28,8 +28,9 @@ DEPTH = 3
 
 # How it is to be put there in a worker: in place of what is there; a table's entries beside those
 # that it has; a list in which stands what is the project's, and of the rest what it is; a regular
-# expression. A table of which only the digest is sent is compared.
+# expression. A table of which only the digest is sent is compared, and so is a constant's method.
 WHOLE, ENTRIES, AMONG, PATTERN, DIGEST = "whole", "entries", "among", "pattern", "digest"
+BOUND = "bound"
 OURS, THEIRS = "ours", "theirs"
 
 SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
@@ -88,6 +89,9 @@ class State:
             self.settings[place] = PATTERN, (value.pattern, value.flags)
         elif isinstance(value, _CONTAINERS):
             self._note_table(place, value, is_made=is_made)
+        elif isinstance(value, type(len)):
+            if not is_made and (bound := bound_to(value)) is not None:
+                self.settings[place] = BOUND, bound
         elif not (callable(value) or is_made or _is_of_each(value)):
             self.kinds[place] = callables.type_name(value)
             self._note_attributes(place, value, depth)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._function import fingerprints
+from amorsize._function import callables, fingerprints
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 #: Larger tables are not read: the largest takes 5 ms.
 MOST_ENTRIES = 20_000
 DIGEST_BYTES = 16
+_METHOD: Any = type(len)  # methods of patterns are of a subtype
 
 
 def digest(table: Any) -> str | None:
@@ -27,3 +28,15 @@ def digest(table: Any) -> str | None:
         return fingerprints.hex_digest([kind.__name__, content], DIGEST_BYTES)
     except (TypeError, ValueError):  # keys that have no order; objects
         return None
+
+
+def bound_to(value: Any) -> tuple[str, Any] | None:
+    """Of a method of a constant (a frozen set, a text, a pattern): its name, and the constant."""
+    owner: Any = value.__self__ if isinstance(value, _METHOD) else None
+    if type(owner) in (str, bytes):
+        return value.__name__, owner
+    if type(owner) is frozenset and {str, int, bytes}.issuperset(map(type, owner)):
+        return value.__name__, owner
+    if callables.type_name(owner) == "re.Pattern":
+        return value.__name__, (owner.pattern, owner.flags)
+    return None

@@ -6,7 +6,7 @@ import sys
 
 from amorsize._function import callable_walk, callables
 from amorsize._function.callables import FUNCTION
-from amorsize._function.needs.code_digest import digest_of, is_scalar
+from amorsize._function.needs.code_digest import brief_name_of, digest_of, is_scalar
 from amorsize._function.needs.worker_needs import CONTAINERS, OWN_TO_EACH, is_data
 from amorsize._function.ownership import MAIN
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 #: Modules whose objects a class makes anew in each process: locks, queues, what it knows of others.
 _GUARDING = frozenset({"_thread", "threading", "_threading_local", "queue", "_queue", "_abc"})
-_MAPPING_VIEW: Any = type(type.__dict__)
+
+
+_NAMING = (type, callables.MODULE)
 
 
 class ClassNeeds:
@@ -34,25 +36,46 @@ class ClassNeeds:
         home = cls.__module__ if _is_at(cls) else None
         if home is not None:
             self._needs.modules.add(home)
+            bases = f"{home}:{cls.__qualname__}.__bases__"
+            self._needs.names[bases] = brief_name_of(cls.__bases__)
         self._needs.note_registered(cls)
         self._needs.lead_to((type(cls),))
         for way, name, value in callable_walk.held(cls):
-            inner = callable_walk.layers(value)[-1]
-            if way == callable_walk.BASE:
+            if way == callable_walk.BASE or isinstance(value, type):
                 self._needs.lead_to((value,))
-            elif type(inner) is FUNCTION:
-                self._needs.lead_to((inner, *_layers_that_choose(value)))
-                self._needs.note_cache(
-                    value, None if home is None else f"{home}:{cls.__qualname__}.{name}"
-                )
-                if home is not None and self._needs.owns.function(inner):
-                    self._needs.digests[f"{home}:{cls.__qualname__}.{name}"] = digest_of(value)
-            elif home is not None and not name.startswith("__") and self._is_kept(cls, value):
-                self._needs.settings[f"{home}:{cls.__qualname__}.{name}"] = value
-            elif self._needs.owns.class_(type(value)):
-                self._needs.lead_to((value,))  # a descriptor, whose class may have been changed
-        if isinstance(getattr(cls, "__members__", None), _MAPPING_VIEW):
+            else:
+                place = None if home is None else f"{home}:{cls.__qualname__}"
+                self._member(cls, place, name, value)
+        if _is_enum(cls):
             self._members(cls, None if home is None else f"{home}:{cls.__qualname__}")
+
+    def _member(self, cls: type, place: str | None, name: str, value: Any) -> None:
+        inner = callable_walk.layers(value)[-1]
+        if type(inner) is FUNCTION:
+            self._needs.lead_to((inner, *_layers_that_choose(value)))
+            self._needs.note_cache(value, None if place is None else f"{place}.{name}")
+            if place is not None and self._needs.owns.function(inner):
+                self._needs.digests[f"{place}.{name}"] = digest_of(value)
+                if type(value) is classmethod:  # which no name leads to
+                    way = f"<{callable_walk.MEMBER} {name}>.__func__"
+                    func: Any = value.__func__
+                    self._needs.keep_all_of(func, f"{place}.{way}")
+        elif place is not None and not name.startswith("__") and self._is_kept(cls, value):
+            self._needs.settings[f"{place}.{name}"] = value
+        elif place is not None and callables.type_name(value) == "functools.partialmethod":
+            self._needs.keep(f"{place}.{name}", value)
+        elif self._needs.owns.class_(type(value)):
+            self._needs.lead_to((value,))  # a descriptor, whose class may have been changed
+            if place is not None and hasattr(type(value), "__get__"):
+                self._descriptor(value, f"{place}.<{callable_walk.MEMBER} {name}>")
+
+    def _descriptor(self, descriptor: Any, place: str) -> None:
+        """Note the data of a descriptor of the project's, not the functions that it was given."""
+        attributes = callables.own(descriptor, "__dict__")
+        for name, value in attributes.items() if type(attributes) is dict else ():
+            is_data = is_scalar(value) or type(value) in CONTAINERS
+            if is_data or self._needs.owns.class_(type(value)):
+                self._needs.keep(f"{place}.{name}", value)
 
     def _is_kept(self, cls: type, value: Any) -> bool:
         """Is it data of a class: a limit, a table, its one instance?"""
@@ -83,6 +106,11 @@ class ClassNeeds:
                     self._needs.keep(f"{place}.{name}.{attribute}", value)
 
 
+def _is_enum(cls: type) -> bool:
+    enum = sys.modules.get("enum")
+    return enum is not None and isinstance(cls, enum.EnumMeta)
+
+
 def _layers_that_choose(value: Any) -> list[Any]:
     """Of a `singledispatchmethod`: what holds the functions that were registered."""
     layers = callable_walk.layers(value)
@@ -96,5 +124,5 @@ def _is_at(cls: type) -> bool:
         return False
     found: Any = module
     for step in cls.__qualname__.split("."):
-        found = getattr(found, step, None)
+        found = callables.member(found, step) if isinstance(found, _NAMING) else None
     return found is cls

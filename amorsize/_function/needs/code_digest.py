@@ -6,6 +6,7 @@ from amorsize._function import callable_walk, callables, code_body, fingerprints
 from amorsize._function.callables import FUNCTION, is_module
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.library.reads import is_followed
+from amorsize._function.library.table_digest import bound_to
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def digest_of(func: Any) -> bytes:
         if type(layer) is FUNCTION:
             codes.append(layer.__code__)
             registered += _registered(layer)
+        elif callables.type_name(layer) == callables.CACHE:
+            registered += sorted(layer.cache_parameters().items())
     if len(codes) == 1 and not registered:
         return _of_code_alone(codes[0])
     return _hashed([*map(_of_code_alone, codes), *registered])
@@ -60,10 +63,15 @@ def name_of(value: Any) -> str | None:
         return None
     if isinstance(value, type):
         return f"{brief_name_of(value)} {_class_digest(value)}"
+    if (bound := bound_to(value)) is not None:
+        method, owner = bound
+        content = sorted(owner) if isinstance(owner, frozenset) else owner
+        return f"{method} {_hashed([content]).hex()}"
     return brief_name_of(value) if callable(value) or is_module(value) else None
 
 
 def brief_name_of(value: Any) -> str:
+    """What stands at a place: code by its name and line, of classes also of several."""
     if is_module(value):
         return f"module {value.__name__}"
     if type(value) is FUNCTION:
@@ -71,6 +79,8 @@ def brief_name_of(value: Any) -> str:
         return f"{value.__module__}.{value.__qualname__} ({code.co_name}, {code.co_firstlineno})"
     if isinstance(value, type):
         return f"class {value.__module__}.{value.__qualname__}"
+    if type(value) is tuple:  # the bases of a class
+        return ", ".join(map(brief_name_of, value))
     name = callables.own(value, "__qualname__")
     own = f"{callables.own(value, '__module__')}.{name}" if isinstance(name, str) else "instance"
     return f"{own} of {callables.type_name(value)}"

@@ -176,6 +176,8 @@ class CodeNeeds:
             if home is not None and self._needs.owns.module(home):
                 self._needs.names[f"{home}:{name}"] = brief_name_of(module)
             home, name, value = module.__name__, attribute, found
+            if value is MISSING:
+                self._makes_up(module)
             if not self._needs.owns.module(home):
                 self._needs.note_version(module)
                 self._library(home, name, value)
@@ -220,7 +222,13 @@ class CodeNeeds:
         home = loader.__module__
         return module is None or home in MAIN or self._needs.owns.module(home)
 
+    def _makes_up(self, module: Any) -> None:
+        """Follow the function that gives what a module of the project has not."""
+        if self._needs.owns.module(module.__name__) and (hook := vars(module).get("__getattr__")):
+            self._needs.lead_to((hook,))
+
     def _members_of(self, module: Any, name: str, names: Iterable[str]) -> None:
+        self._makes_up(module)
         for owner, attribute, value in callable_walk.members_named(module, names):
             home = name if owner is module else owner.__name__
             if self._needs.owns.module(home):

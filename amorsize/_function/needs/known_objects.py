@@ -64,15 +64,15 @@ class Known:
         met = needs_of(functions).walk.met
         code = [one for one in met if type(one) is FUNCTION]
         own = [one for one in code if self.owns.function(one)]
-        self.numbers: set[int] | None = set() if any(map(_asks_for_numbers, own)) else None
+        self.numbers: set[int] | None = set() if any(map(asks_for_numbers, own)) else None
         self._has_compared = any(_compares(one.__code__) for one in code)
         self._has_identity = any(_compares_identity(one.__code__) for one in own)
         ahead = [one for one in met if not isinstance(one, _CODE)]
         for one in code:
-            named = _named(one, self.owns)
-            ahead += named
+            values = named(one, self.owns)
+            ahead += values
             if self.owns.function(one) and _compares_identity(one.__code__):
-                self._note(named)
+                self._note(values)
         self._search(ahead)
         self.kinds = frozenset(map(type, self.objects.values()))
 
@@ -174,7 +174,7 @@ def _is_member(one: Any) -> bool:
     return enum is not None and isinstance(one, enum.Enum)
 
 
-def _named(func: FunctionType, owns: Owns) -> list[Any]:
+def named(func: FunctionType, owns: Owns) -> list[Any]:
     """The values that a function's code names, and its defaults."""
     found = [*(func.__defaults__ or ()), *(func.__kwdefaults__ or {}).values()]
     for _, _, value, attributes in reads(func):
@@ -183,7 +183,8 @@ def _named(func: FunctionType, owns: Owns) -> list[Any]:
     return found
 
 
-def _asks_for_numbers(func: FunctionType) -> bool:
+def asks_for_numbers(func: FunctionType) -> bool:
+    """Whether a function's code asks for the id or the hash of objects."""
     found = vars(builtins)
     return any(
         value is one and found.get(name) is one

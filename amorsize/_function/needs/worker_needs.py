@@ -201,12 +201,13 @@ class Needs:
             self.lead_to(result for _, _, result in entries)
 
     def note_registered(self, cls: type) -> None:
-        """Note the project's classes that are registered with an abstract class."""
+        """Note classes registered with an abstract class, where either is the project's."""
         if not isinstance(cls, _ABC):
             return
+        is_own = self.owns.class_(cls)
         found = [reference() for reference in _abc._get_dump(cls)[0]]
         self.registered += [
-            (cls, one) for one in found if one is not None and self.owns.class_(one)
+            (cls, one) for one in found if one is not None and (is_own or self.owns.class_(one))
         ]
 
 

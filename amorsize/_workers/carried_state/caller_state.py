@@ -11,7 +11,7 @@ import sys
 
 from amorsize._host import import_hooks
 from amorsize._host.signals import raised_by_handler, reraise_from_handler
-from amorsize._workers.carried_state import interpreter_state, library_settings
+from amorsize._workers.carried_state import interpreter_state, library_settings, logging_state
 from amorsize._workers.messages import serialization
 from amorsize.errors import SerializationError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from amorsize._workers.carried_state.state_entry import Entry
 
 
-ENTRIES = (*interpreter_state.ENTRIES, *library_settings.ENTRIES)
+ENTRIES = (*interpreter_state.ENTRIES, *logging_state.ENTRIES, *library_settings.ENTRIES)
 _BUILTIN = {one.module for one in ENTRIES}.intersection(sys.builtin_module_names)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._host import import_hooks
-from amorsize._workers.carried_state.state_entry import by, entry, fill, of, set_if_other
+from amorsize._workers.carried_state.state_entry import by, entry, of, set_if_other
 from amorsize._workers.carried_state.stream_encoding import encoding_of
 
 TYPE_CHECKING = False
@@ -212,55 +212,6 @@ def _set_start_method(context: Any, value: Any) -> None:
         context._default_context.set_start_method(value, force=True)
 
 
-def _read_logging(logging: Any) -> Any:
-    """The global threshold, then what loggers have, then the level names."""
-    loggers = list(logging.root.manager.loggerDict.items())
-    levels = {name: one.level for name, one in loggers if getattr(one, "level", 0)}
-    disabled = [name for name, one in loggers if getattr(one, "disabled", 0)]
-    names = dict(logging._levelToName), dict(logging._nameToLevel)
-    threshold = logging.root.manager.disable
-    all_loggers = [("root", logging.root), *loggers]
-    n_handlers = {name: len(one.handlers) for name, one in all_loggers if hasattr(one, "handlers")}
-    with_handlers = {name: number for name, number in n_handlers.items() if number}
-    return threshold, {**levels, "root": logging.root.level}, disabled, names, with_handlers
-
-
-def _set_logging(logging: Any, value: Any) -> None:
-    threshold, levels, disabled, names, n_handlers = value
-    logging.disable(threshold)
-    for own, wanted in zip((logging._levelToName, logging._nameToLevel), names, strict=True):
-        fill(own, wanted)
-    for name, one in logging.root.manager.loggerDict.items():
-        if name not in levels and hasattr(one, "setLevel"):  # else a placeholder
-            one.setLevel(0)
-        if name not in disabled and hasattr(one, "disabled"):
-            one.disabled = False
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
-    for name in disabled:
-        logging.getLogger(name).disabled = True
-    _stand_for_handlers(logging, n_handlers)
-
-
-#: Handlers that do nothing, with their loggers: the caller has others there.
-_stand_ins: list[tuple[Any, Any]] = []
-
-
-def _stand_for_handlers(logging: Any, n_handlers: dict[str, int]) -> None:
-    """Give loggers as many handlers as they have in the caller, which gets the records.
-
-    Code that finds none adds some, as `logging.info` does, and a record would be written twice.
-    """
-    while _stand_ins:
-        logger, handler = _stand_ins.pop()
-        logger.removeHandler(handler)
-    for name, number in n_handlers.items():
-        logger = logging.root if name == "root" else logging.getLogger(name)
-        for _ in range(number - len(logger.handlers)):
-            _stand_ins.append((logger, logging.NullHandler()))
-            logger.addHandler(_stand_ins[-1][1])
-
-
 _ORIGINS = "get_coroutine_origin_tracking_depth", "set_coroutine_origin_tracking_depth"
 #: What is carried, in the order in which a worker takes it.
 ENTRIES = (
@@ -283,7 +234,6 @@ ENTRIES = (
     entry("warning filters", "warnings", (_read_warnings, _set_warnings)),
     entry("folder of tempfile", "tempfile", of("tempdir")),
     entry("prefix of tempfile", "tempfile", of("template")),
-    entry("logging levels", "logging", (_read_logging, _set_logging)),
     entry("name of the process", "multiprocessing.process", (_read_process, _set_process)),
     entry(
         "multiprocessing's key",

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
 
 def _read_decimal(decimal: Any) -> Any:
-    return _of_decimal(decimal.getcontext()), _of_decimal(decimal.DefaultContext)
+    return [_of_decimal(one) for one in _contexts(decimal)]
+
+
+def _contexts(decimal: Any) -> tuple[Any, ...]:
+    named = decimal.DefaultContext, decimal.BasicContext, decimal.ExtendedContext
+    return decimal.getcontext(), *named
 
 
 #: What was read of decimal contexts, by their text, which C code makes and which shows all.
@@ -41,7 +46,7 @@ def _read_context(context: Any) -> Any:
 
 
 def _set_decimal(decimal: Any, value: Any) -> None:
-    for context, one in zip((decimal.getcontext(), decimal.DefaultContext), value, strict=True):
+    for context, one in zip(_contexts(decimal), value, strict=True):
         _fill_decimal(context, one)
 
 
@@ -133,6 +138,56 @@ def _set_mime_types(mimetypes: Any, value: Any) -> None:
             fill(one, other)
 
 
+def _read_codes(copyreg: Any) -> Any:
+    return dict(copyreg._extension_registry)
+
+
+def _set_codes(copyreg: Any, value: Any) -> None:
+    if copyreg._extension_registry != value:
+        fill(copyreg._extension_registry, value)
+        fill(copyreg._inverted_registry, {code: name for name, code in value.items()})
+        copyreg._extension_cache.clear()
+
+
+def _read_policy(events: Any) -> Any:
+    """The class of the program's policy, and what it holds; None: it is one of asyncio's own."""
+    policy = getattr(events, "_event_loop_policy", None)
+    if policy is None or _is_asyncios(type(policy)):
+        return None
+    return type(policy), {key: one for key, one in vars(policy).items() if key not in _OF_THREADS}
+
+
+def _is_asyncios(cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == "asyncio"
+
+
+#: What a policy knows of the threads that have loops.
+_OF_THREADS = frozenset({"_local", "_watcher"})
+
+
+def _set_policy(events: Any, value: Any) -> None:
+    policy = None
+    if value is not None:
+        kind, attributes = value
+        policy = kind.__new__(kind)
+        for base in filter(_is_asyncios, kind.__mro__[::-1]):
+            base.__init__(policy)
+        vars(policy).update(attributes)
+    elif _read_policy(events) is None:
+        return
+    events._event_loop_policy = policy
+
+
+def _read_zones(zoneinfo: Any) -> Any:
+    return list(zoneinfo.TZPATH)
+
+
+def _set_zones(zoneinfo: Any, value: Any) -> None:
+    if list(zoneinfo.TZPATH) != value:
+        zoneinfo.reset_tzpath(value)
+        zoneinfo.ZoneInfo.clear_cache()
+
+
 def _read_repr(reprlib: Any) -> Any:
     return dict(vars(reprlib.aRepr))
 
@@ -220,7 +275,10 @@ ENTRIES = (
     entry("SQLite's adapters", "sqlite3", (_read_adapters, _set_adapters)),
     entry("archive formats", "shutil", registry("_ARCHIVE_FORMATS")),
     entry("formats to unpack", "shutil", registry("_UNPACK_FORMATS")),
-    entry("log records", "logging", of("_logRecordFactory")),
+    entry("pickle's codes of classes", "copyreg", (_read_codes, _set_codes)),
+    entry("asyncio's policy", "asyncio.events", (_read_policy, _set_policy)),
+    entry("folders of time zones", "zoneinfo", (_read_zones, _set_zones)),
+    entry("forms of numbers", "locale", of("_override_localeconv")),
     entry("lengths of reprlib", "reprlib", (_read_repr, _set_repr)),
     entry("urllib's opener", "urllib.request", of("_opener")),
     entry("HTTPS contexts", "ssl", of("_create_default_https_context")),

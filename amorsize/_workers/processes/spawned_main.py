@@ -171,7 +171,10 @@ class PersistentWorker(Worker):
                 *parts, task = self._borrowed.parts
             os.umask(self._umask)  # the same as the caller's, by `process_rights`
             enter_surroundings(surroundings)
+            n_modules = len(sys.modules)
             task = serialization.loads(task, parts)
+            if len(sys.modules) != n_modules:  # what they set as they load, the caller has since
+                enter_surroundings(surroundings)  # set otherwise
             if task.draws_from_numpy and surroundings["numpy"]:
                 import numpy.random  # noqa: F401 - an item that loads it would draw unseeded
             function = task.function_of_one()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from amorsize._function import callables, references
-from amorsize._function.needs import import_effects
+from amorsize._function.needs import import_effects, numbered_objects
 from amorsize._function.needs.dependencies import needs_of
 from amorsize._function.needs.shared_objects import is_any_shared
 from amorsize._function.ownership import MAIN
@@ -68,6 +68,8 @@ class Payload:
         self._task = task
         self.name = references.name_of(func)
         self._needs = needs_of((task.function, task.setup, task.teardown), sample)
+        if (doubt := numbered_objects.doubt(self._needs)) is not None:
+            self._needs.reasons.append(doubt)
         self._apart: tuple[bytes, list[memoryview]] | None = None
         self._again: str | None = None  # an effect of imports that workers would repeat
         self._by_value: frozenset[str] = frozenset()

@@ -209,14 +209,16 @@ def var_at(place: str, key: str, name: str, default: Any, value: Any) -> Any:
 
 
 def _step(found: Any, step: str) -> Any:
-    """An attribute; of a function, `<name>` in its closure, or `<default name>`."""
+    """An attribute; `<member name>` of a class; `<name>` in a closure, or `<default name>`."""
     if not step.startswith("<"):
         return getattr(found, step, MISSING)
     what, _, name = step[1:-1].rpartition(" ")
-    held = (
-        dict(callables.defaults(found)) if what == callable_walk.DEFAULT else callables.cells(found)
+    if what == callable_walk.MEMBER:
+        return callables.member(found, name)
+    of_default = what == callable_walk.DEFAULT
+    return (dict(callables.defaults(found)) if of_default else callables.cells(found)).get(
+        name, MISSING
     )
-    return held.get(name, MISSING)
 
 
 def _set(place: str, value: Any) -> None:
