@@ -40,7 +40,7 @@ from amorsize import tuned_map
 from amorsize._engine.costs import spawn_costs
 from amorsize._host import import_hooks
 from amorsize._workers.carried_state import caller_state
-from amorsize._workers.processes import spawned_main
+from amorsize._workers.processes import surroundings
 from amorsize.errors import SerializationError
 
 pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")
@@ -698,7 +698,7 @@ def test_options_of_pandas_reach_a_worker_that_loads_it_for_the_first_item(run_s
 
 def test_the_environment_is_what_it_is_now(monkeypatch):
     """Decoded once, and anew after whatever has changed it."""
-    assert spawned_main._environ() == dict(os.environ)
+    assert surroundings._environ() == dict(os.environ)
     changes = [
         lambda: os.environ.__setitem__("AMORSIZE_TEST_ONE", "1"),
         lambda: os.environb.__setitem__(b"AMORSIZE_TEST_ONE", b"2"),
@@ -710,9 +710,9 @@ def test_the_environment_is_what_it_is_now(monkeypatch):
     monkeypatch.setenv("AMORSIZE_TEST_TWO", "0")
     for change in changes:
         change()
-        spawned_main._environ().clear()  # what was given is the asker's own
+        surroundings._environ().clear()  # what was given is the asker's own
 
-        assert spawned_main._environ() == dict(os.environ)
+        assert surroundings._environ() == dict(os.environ)
 
 
 ADAPTING = """

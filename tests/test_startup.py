@@ -247,6 +247,19 @@ tuned_map(lambda number: {does}, range(50), backend="process", n_jobs=2)
     assert len(loaded - IF_IT_TAKES_LONG) <= 160
 
 
+def test_workers_that_are_kept_load_nothing_of_new_interpreters(ours_loaded):
+    """Eight and more wait for the next call from the first one on."""
+    script = """
+from time import sleep
+from amorsize import tuned_map
+tuned_map(lambda number: sleep(5e-3), range(200), backend="process", n_jobs=16)
+"""
+    loaded = ours_loaded(script)
+
+    assert "amorsize._workers.processes.kept_forks" in loaded
+    assert {"amorsize._workers.processes.spawned_main", "amorsize._workers.tasks"} & loaded == set()
+
+
 def test_a_first_call_knows_what_it_has_yet_to_load(run_script):
     """What inspects host and function is loaded where the work left pays for that as well."""
     script = """

@@ -21,7 +21,7 @@ from amorsize._host.signals import act_if_free, no_interrupts
 from amorsize._workers.carried_state import caller_state
 from amorsize._workers.messages import serialization
 from amorsize._workers.processes import process_rights, warm_blocks
-from amorsize._workers.processes.spawned_main import surroundings
+from amorsize._workers.processes.surroundings import surroundings
 from amorsize._workers.processes.worker_main import IDLE_S
 from amorsize.errors import SerializationError
 

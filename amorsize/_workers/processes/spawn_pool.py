@@ -17,7 +17,8 @@ from amorsize._workers.messages import exception_pickling, framing, serializatio
 from amorsize._workers.processes import warm_blocks
 from amorsize._workers.processes.library_threads import thread_variables
 from amorsize._workers.processes.process_pool import ProcessPoolBase
-from amorsize._workers.processes.spawned_main import WORKER_NUMBER, surroundings
+from amorsize._workers.processes.spawned_main import WORKER_NUMBER
+from amorsize._workers.processes.surroundings import surroundings
 from amorsize._workers.processes.warm_pool import WarmWorker, pool
 from amorsize._workers.processes.worker_handle import GRACE_S, WorkerHandle, end
 from amorsize._workers.protocol import Logged, SetupFailed, Text

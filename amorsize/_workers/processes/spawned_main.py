@@ -10,21 +10,18 @@ from struct import Struct
 
 from amorsize._host import import_hooks, signals
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import reraise_from_handler
 from amorsize._workers import first_items, nesting, stream_calls, worker_numbers
-from amorsize._workers.carried_state import caller_state
 from amorsize._workers.messages import exception_pickling, framing, serialization
 from amorsize._workers.messages.pipe_ends import End
 from amorsize._workers.messages.shared_memory import SharedBlock
 from amorsize._workers.processes import child_setup, parent_death
+from amorsize._workers.processes.surroundings import enter_surroundings
 from amorsize._workers.processes.worker_main import Worker, flush_streams
 from amorsize._workers.protocol import NO_TASK
 from amorsize._workers.tasks.shared_data import IS_WRITTEN, Borrowed, WrittenInto
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from amorsize._workers.first_items import FirstItems
     from amorsize._workers.messages.framing import Piece
     from amorsize._workers.processes.worker_main import ChunkReport
@@ -221,70 +218,3 @@ class PersistentWorker(Worker):
             self.counters[self.slot + 1] = 0.0
         if task.teardown is not None:
             task.teardown()
-
-
-def surroundings(state: bytes) -> dict[str, Any]:
-    """The state that a worker takes over from its caller, with `state` from `caller_state`."""
-    return {
-        "folder": _folder(),
-        "environ": _environ(),
-        "path": list(sys.path),
-        "argv": list(getattr(sys, "argv", ())),
-        "numpy": "numpy" in sys.modules,
-        "carried": state,
-    }
-
-
-def _folder() -> str | None:
-    try:
-        return os.getcwd()
-    except OSError as error:  # it was removed
-        reraise_from_handler(error)
-        return None
-
-
-#: The environment at the last read, encoded and decoded.
-_last_environ: tuple[dict[Any, Any], dict[str, str]] = {}, {}
-
-
-def _environ() -> dict[str, str]:
-    """The environment, decoded again only after a change."""
-    global _last_environ
-    kept = getattr(os.environ, "_data", None)
-    if type(kept) is not dict:
-        return dict(os.environ)
-    if kept != _last_environ[0]:
-        _last_environ = dict(kept), dict(os.environ)
-    return dict(_last_environ[1])
-
-
-def enter_surroundings(found: dict[str, Any]) -> None:
-    """Take over the state of the caller."""
-    enter_folder(found["folder"])
-    _take_environ(found["environ"])
-    sys.path[:] = found["path"]
-    sys.argv[:] = found["argv"]
-    sys.path_importer_cache.pop("", None)  # "" stands for the working folder
-    caller_state.take(found["carried"])
-
-
-def enter_folder(folder: str | None) -> None:
-    """Go where the caller is, unless this process began there.
-
-    A program that has given up its rights may be in a folder that it could not enter any more.
-    """
-    if folder is not None and folder != _folder():
-        os.chdir(folder)
-
-
-def _take_environ(wanted: dict[str, str]) -> None:
-    here = dict(os.environ)
-    for name in here.keys() - wanted.keys():
-        del os.environ[name]
-    for name, value in wanted.items():
-        if here.get(name) != value:
-            os.environ[name] = value
-    if here.get("TZ") != wanted.get("TZ"):
-        import time
-
-        time.tzset()
