@@ -168,6 +168,12 @@ def set_digits() -> None:
     getcontext().prec = 7
 
 
+def printed(number: int) -> int:
+    """The item, which it prints."""
+    print("item", number)
+    return number
+
+
 def runs_of(path: str | Path) -> list[int]:
     """The numbers of the items that have run, each as often as it did."""
     if not os.path.exists(path):

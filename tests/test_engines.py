@@ -375,6 +375,16 @@ class TestRay:
         assert "1 chunks at once" in told
         assert f"the Ray cluster at {ray_runtime.get_runtime_context().gcs_address}" in told
 
+    def test_items_may_print_once_ray_has_put_its_own_print_in_place(
+        self, ray_runtime, monkeypatch
+    ):
+        """It does so in a program that it shows what some worker has printed."""
+        from ray.experimental import tqdm_ray
+
+        monkeypatch.setattr("builtins.print", tqdm_ray.safe_print)
+
+        assert tuned_map(engine_items.printed, range(9), executor=ray_runtime) == list(range(9))
+
     def test_items_that_are_references_are_what_they_stand_for(self, ray_runtime):
         refs = [ray_runtime.put(bytes([x]) * 10) for x in range(9)]
 

@@ -26,6 +26,8 @@ _WAYS_OF_LIBRARY = {callable_walk.WRAPPED, callable_walk.CLOSURE}
 #: Attributes that the project sets on a function are noted if the function can be imported.
 _WAYS = _WAYS_OF_LIBRARY | {callable_walk.DEFAULT}
 _BUILTIN_HOMES = {"builtins", "io", "_io"}
+#: Ray puts its own `print` in place of the builtin, which it calls, between two bars of progress.
+_PRINTS_OF_RAY = "ray.experimental.tqdm_ray"
 _CONSTANTS = {"Ellipsis", "NotImplemented", "None", "True", "False"}
 #: Names by which code can reach everything in its module.
 _BACK_DOORS = {"globals", "eval", "exec", "modules", "__dict__", "vars"}
@@ -160,7 +162,10 @@ class CodeNeeds:
         kind = type(value)
         if value is MISSING or name.startswith("__") or kind.__module__ == "_sitebuiltins":
             return
-        if getattr(value, "__module__", None) in _BUILTIN_HOMES and (
+        home = getattr(value, "__module__", None)
+        if home == _PRINTS_OF_RAY:
+            return
+        if home in _BUILTIN_HOMES and (
             kind is type(len)
             or (isinstance(value, type) and not callables.is_made_at_run_time(value))
         ):
