@@ -146,7 +146,9 @@ class State:
     @property
     def n_most_jobs(self) -> int:
         """The most that may run at once, by cores and by what the user allows."""
-        n_most = self.host.n_cores
+        asked, n_most = self.request.n_jobs, self.host.n_cores
+        if asked is not None and self.request.backend != "auto":
+            return asked
         if self.costs.waits and self.route is not None:
             in_processes = self.route.backend == "process"
             n_most = self.waiters.n_wanted
@@ -156,10 +158,7 @@ class State:
             n_most = max(1, int(n_most / self.costs.cores_per_item))
         else:
             n_most = best_backend.part_waiting(self.host, self.costs.n_at_once)
-        asked = self.request.n_jobs
-        if asked is None:
-            return n_most
-        return asked if self.request.backend != "auto" else min(n_most, asked)
+        return n_most if asked is None else min(n_most, asked)
 
     @property
     def pool(self) -> Pool:
