@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import types
+import weakref
 from dataclasses import dataclass
 from functools import partial
 from unittest.mock import Mock
@@ -46,6 +47,10 @@ class Point:
         """Read a global that the mapped function does not name."""
         assert self.x >= 0
         return self.x * FACTOR
+
+
+class Kept:
+    """What other objects may refer to weakly."""
 
 
 def guarded_point(x):
@@ -277,6 +282,20 @@ class TestTravel:
 
         assert "the variable numbers of its closure (builtins.generator)" in reason
         assert Payload(Task(clean_items.locked), clean_items.locked).why_not() is None
+
+    def test_sets_that_hold_their_members_weakly_stay_with_these(self):
+        """A worker would have a set of nothing: no other object there holds its members."""
+        held = [Kept(), Kept()]
+        listeners = weakref.WeakSet(held)
+
+        def count(x):
+            return len(listeners) + x
+
+        payload = Payload(Task(count), count)
+
+        assert "WeakSet" in (payload.why_not() or "")
+        with pytest.raises(TypeError, match="WeakSet"):
+            payload.pack([listeners])
 
     def test_classes_of_a_script_are_the_same_on_both_sides(self, run_script):
         """Items go out and come back as instances of the script's own class."""

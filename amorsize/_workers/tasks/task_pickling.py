@@ -134,12 +134,20 @@ def _by_name() -> Any:
 
 def _found_there(obj: Any, by_value: frozenset[str]) -> Any:
     """How to send what a worker finds in its place; None: it is no such thing."""
+    _refuse_weak(obj)
     if _is_hidden(obj):
         return bound, (obj.__func__, obj.__self__)
     if type(obj).__name__ in GENERATOR_TYPES and (place := _place_of(obj)) is not None:
         return found_at, (place,)
     place = marks.place_of(obj, by_value)
     return None if place is None else (marks.mark_at, (place, type(obj)))
+
+
+def _refuse_weak(obj: Any) -> None:
+    """Raise TypeError for a set whose members would be gone in a worker, which holds no others."""
+    weak_set = getattr(sys.modules.get("_weakrefset"), "WeakSet", ())
+    if issubclass(type(obj), weak_set) and len(obj):
+        raise TypeError(f"cannot pickle {type(obj).__name__!r} object")
 
 
 def names_main(data: bytes) -> bool:
