@@ -134,6 +134,12 @@ def is_itself_alone(one: Any, is_own: Callable[[type], bool]) -> bool:
     return is_alone and not _is_member(one)
 
 
+def asks_which_one(functions: Iterable[Any], owns: Owns) -> bool:
+    """Whether code of the project compares objects by their identity."""
+    own_ones = (one for one in functions if type(one) is FUNCTION and owns.function(one))
+    return any(_compares_identity(one.__code__) for one in own_ones)
+
+
 def inside(one: Any, is_own: Callable[[type], bool]) -> Iterable[Any]:
     """What a container, an object of the project or a weak reference holds."""
     if isinstance(one, ReferenceType):

@@ -1,10 +1,13 @@
 """Finds objects that lie in several places of what a worker is sent.
 
 A worker that imports the code is sent what lies at each place. Where an object is known by being
-that very one, its copies in several places would be different ones.
+that very one, its copies in several places would be different ones. So would be a class that is
+not found under its own name: the module has one, and what is sent brings another.
 """
 
 from __future__ import annotations
+
+import sys
 
 from amorsize._function.callable_walk import CONTAINERS
 from amorsize._function.callables import FUNCTION, METHOD, MODULE
@@ -17,18 +20,25 @@ if TYPE_CHECKING:
 
 #: The most objects that are looked at.
 MOST = 20_000
+_TABLES = (list, dict, set)
 _CODE = (FUNCTION, METHOD, MODULE, type(len), type)
 
 
-def is_any_shared(roots: Iterable[Any], is_own: Callable[[type], bool]) -> bool:
+def is_any_shared(
+    roots: Iterable[Any], is_own: Callable[[type], bool], *, by_identity: bool = False
+) -> bool:
     """Whether some object that equals itself alone is held twice, or is a bare mark in a table.
+
+    Or is an instance of a class that others find under another name.
 
     A mark (`object()`) that stands alone at a place is not sent: each worker has its own.
 
     Args:
         roots: What is sent.
         is_own: Whether a class is the project's.
+        by_identity: Whether lists and tables count, too, as the code asks which one it has.
     """
+    classes: dict[type, bool] = {}
     met: set[int] = set()
     kept: list[Any] = []  # so that ids stay theirs
     ahead = list(roots)
@@ -40,10 +50,23 @@ def is_any_shared(roots: Iterable[Any], is_own: Callable[[type], bool]) -> bool:
         if kind is object:
             return True
         if id(one) in met:
-            if kind not in CONTAINERS and is_itself_alone(one, is_own):
+            is_table = by_identity and kind in _TABLES
+            if is_table or (kind not in CONTAINERS and is_itself_alone(one, is_own)):
                 return True
             continue
+        if kind not in classes:
+            classes[kind] = is_own(kind) and not _is_found(kind)
+        if classes[kind]:
+            return True
         met.add(id(one))
         kept.append(one)
         ahead += inside(one, is_own)
     return False
+
+
+def _is_found(cls: type) -> bool:
+    """Whether the name of a class leads to it."""
+    found: Any = sys.modules.get(cls.__module__)
+    for step in cls.__qualname__.split("."):
+        found = getattr(found, step, None)
+    return found is cls

@@ -13,6 +13,7 @@ import os
 from amorsize._function import callables, references
 from amorsize._function.needs import import_effects, numbered_objects
 from amorsize._function.needs.dependencies import needs_of
+from amorsize._function.needs.known_objects import asks_which_one
 from amorsize._function.needs.shared_objects import is_any_shared
 from amorsize._function.ownership import MAIN
 from amorsize._function.shareable_values import is_shareable
@@ -111,7 +112,11 @@ class Payload:
         again = next(
             filter(None, map(import_effects.what_it_does, sorted(self._needs.homes))), None
         )
-        if again is None and is_any_shared(self._needs.values, self._needs.owns.class_):
+        needs = self._needs
+        by_identity = again is None and asks_which_one(needs.walk.met, needs.owns)
+        if again is None and is_any_shared(
+            needs.values, needs.owns.class_, by_identity=by_identity
+        ):
             again = SHARED
         if again is None and self.array_bytes + self.other_bytes < MUCH_BYTES:
             return self._packed(frozenset(), parts)

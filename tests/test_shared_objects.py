@@ -1,0 +1,38 @@
+"""What is known by being the very one is sent with the code: workers have one of it, too."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from amorsize._function.needs.shared_objects import is_any_shared
+
+RATES = [1, 2, 3]
+Renamed = type("Original", (), {})
+
+
+class Found:
+    pass
+
+
+def is_own(cls):
+    return cls.__module__ == __name__
+
+
+@pytest.mark.parametrize("kind", [list, dict, set])
+def test_a_table_in_two_places_is_one_where_code_asks_which_it_has(kind):
+    table = kind()
+    roots = [{"a": table}, table]
+
+    assert is_any_shared(roots, is_own, by_identity=True)
+    assert not is_any_shared(roots, is_own)
+
+
+def test_tables_of_their_own_are_not():
+    assert not is_any_shared([{"a": list(RATES)}, RATES], is_own, by_identity=True)
+    assert not is_any_shared([(1, 2), ((1, 2), "a")], is_own, by_identity=True)
+
+
+def test_an_object_whose_class_has_another_name_there_is_sent_with_that():
+    """The module that a worker imports has the class; what is sent would bring another."""
+    assert is_any_shared([[Renamed()]], is_own)
+    assert not is_any_shared([[Found()], SimpleNamespace()], is_own)
