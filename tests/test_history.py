@@ -277,6 +277,21 @@ FORGERIES = [
 ]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
+def test_where_nothing_more_can_be_written_that_is_told(home):
+    """The system names no file then."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(errors.HistoryError, match=r"File too large\. To keep them elsewhere"):
+            history.save("x", Tuning())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert history.list() == []
+
+
 @pytest.mark.parametrize(("path", "value"), FORGERIES, ids=str)
 def test_a_forged_field_is_not_believed(home, path, value):
     """Any one field that cannot be right makes it no result: counted, not listed, not shown."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from amorsize._engine.action_runner import ActionRunner
@@ -168,7 +169,7 @@ class Engine:
         if self.plain_loop is not None:
             yield from enumerate(self.plain_loop) if indexed else self.plain_loop
             return
-        at_once, call = True, self.call
+        at_once, call, owner_pid = True, self.call, os.getpid()
         # Later nothing can be imported, so the call could not be ended properly.
         atexit.register(self.ending.end_at_exit)
         try:
@@ -188,6 +189,7 @@ class Engine:
             if call.source.in_lockstep or self.turns.is_lazy:
                 yield from self.turns.stream(indexed=indexed)
             while True:
+                streaming.refuse_in_fork(call, owner_pid)
                 n_ahead = buffer or streaming.buffer_items(call, self.recorder.result_bytes)
                 call.work.limit = call.work.results.n_given + n_ahead
                 if streaming.has_results(call, self.workers.poll, ordered=ordered):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+from amorsize.errors import WorkersUnavailable
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +39,19 @@ def pipes_of_items(call: Call) -> frozenset[Pipe]:
         return frozenset()
 
     return pipes()
+
+
+def refuse_in_fork(call: Call, owner_pid: int) -> None:
+    """Refuse to go on in a fork of the program: the workers report to the process that began.
+
+    Raises:
+        WorkersUnavailable: This is such a fork, and the stream has workers.
+    """
+    if call.pools and os.getpid() != owner_pid:
+        raise WorkersUnavailable(
+            f"process {owner_pid} has begun this stream and has its workers: a fork of it cannot "
+            "go on with it. Begin another stream in the fork, or use backend='serial'."
+        )
 
 
 def buffer_items(call: Call, result_bytes: int) -> int:

@@ -198,7 +198,8 @@ def _named_trouble(done: str) -> Iterator[None]:
         reraise_from_handler(error)
         if isinstance(error, HistoryError):
             raise
-        why = f"{error.strerror or error}: {error.filename!r}"
+        where = "" if error.filename is None else f": {error.filename!r}"  # a full disk names none
+        why = f"{error.strerror or error}{where}"
     else:
         return
     raise HistoryError(
