@@ -1,5 +1,7 @@
 """Calls of a program that is ending, whose modules can no longer be imported, are loops."""
 
+import sys
+
 import pytest
 
 HEAD = """
@@ -53,9 +55,23 @@ last = Last()
     assert told.startswith("WorkersUnavailable no worker can be started while the program ends.")
 
 
-def test_what_runs_at_exit_is_mapped_as_ever(run_script):
+@pytest.mark.parametrize(
+    "using",
+    [
+        "",
+        pytest.param(
+            ".using(backend='process', n_jobs=2)",
+            marks=pytest.mark.skipif(
+                (3, 12) <= sys.version_info < (3, 13),
+                reason="Python 3.12 starts neither processes nor threads by then",
+            ),
+        ),
+    ],
+    ids=["a call", "with workers"],
+)
+def test_what_runs_at_exit_is_mapped_as_ever(using, run_script):
     script = f"""{HEAD}
 import atexit
-atexit.register(lambda: print(mapped.using(backend="process", n_jobs=2)(range(40)) == expected))
+atexit.register(lambda: print(mapped{using}(range(40)) == expected))
 """
     assert run_script(script).stdout == "True\n"
