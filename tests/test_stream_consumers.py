@@ -124,6 +124,17 @@ def behind_a_generator_that_only_hands_on(stream):
     return fills(handed_on(stream))
 
 
+def fills_by_an_inner_function(stream):
+    out = []
+
+    def put(one):
+        TABLE[len(out) % 10] = len(out)
+        out.append(one)
+        return one
+
+    return [put(one) for one in stream]
+
+
 class Index:
     def __init__(self):
         self.words = {}
@@ -152,6 +163,7 @@ CASES = {
     "next": (looked_up, asks_for_each),
     "attribute": (above, sets_an_attribute),
     "number": (with_total, counts),
+    "inner function": (looked_up, fills_by_an_inner_function),
     "generator": (looked_up, behind_a_generator),
     "generator that only hands on": (looked_up, behind_a_generator_that_only_hands_on),
 }

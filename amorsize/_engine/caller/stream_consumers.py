@@ -192,8 +192,14 @@ def _body(frame: FrameType) -> Iterator[tuple[str, str]]:
     for at in range(start, stop, 2):
         op, arg = data[at], high | data[at + 1]
         high = arg << 8 if op == _EXTENDED_ARG else 0
-        for name in _names(code, op, arg):
-            yield opname[op], name
+        names = _names(code, op, arg)
+        yield from zip(_parts_of(opname[op]), names, strict=False)
+
+
+def _parts_of(op: str) -> tuple[str, ...]:
+    """An operation on two variables as one on each: the second of STORE_FAST_LOAD_FAST loads."""
+    first, _, second = op.partition("_FAST_")
+    return (f"{first}_FAST", second) if second.endswith("_FAST") else (op,)
 
 
 def _names(code: Any, op: int, arg: int) -> tuple[str, ...]:
