@@ -656,3 +656,11 @@ def by_number(_):
 
 def by_number_of_code(_):
     return NUMBERED.get(id(helper))
+
+
+OF_THREAD = threading.local()
+
+
+def count_in_thread(_):
+    OF_THREAD.count = getattr(OF_THREAD, "count", 0) + 1
+    return OF_THREAD.count

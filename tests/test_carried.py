@@ -538,6 +538,37 @@ def test_a_dialect_that_the_program_has_removed_is_removed(run_script):
     assert done.stdout.splitlines() == ["['excel', 'unix']"]
 
 
+OF_SCRIPT = """
+import asyncio, logging
+from amorsize import autotune
+
+class Above:
+    def __init__(self, least):
+        self.least = least
+
+    def filter(self, record):
+        return record.args[0] > self.least
+
+class Policy(asyncio.DefaultEventLoopPolicy):
+    size = 3
+
+def passes(_):
+    record = logging.LogRecord("of a script", 40, "here", 1, "%d", (5,), None)
+    kept = logging.getLogger("of a script").filter(record)
+    return bool(kept), type(asyncio.get_event_loop_policy()).__name__
+
+logging.getLogger("of a script").addFilter(Above(7))
+asyncio.set_event_loop_policy(Policy())
+print(set(autotune(passes, backend="process", n_jobs=1)(range(2))))
+"""
+
+
+def test_settings_of_classes_in_a_script_come_with_their_code(run_script):
+    """A worker has another module of that name."""
+    done = run_script(OF_SCRIPT, environ={"AMORSIZE_START": "clean"})
+    assert done.stdout.splitlines() == ["{(False, 'Policy')}"]
+
+
 CRASHES = """
 import faulthandler
 from amorsize import autotune

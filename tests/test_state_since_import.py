@@ -417,6 +417,17 @@ def test_what_was_cached_before_is_what_workers_go_on_with(monkeypatch):
     assert tuned_map(items.by_kept_number, range(3), backend="process", n_jobs=1) == [0, 1, 2]
 
 
+@pytest.mark.filterwarnings("ignore::amorsize.AmorsizeWarning")
+def test_what_a_thread_keeps_begins_in_each_call_as_the_callers_has_it():
+    """One warm worker serves all calls: it would go on with what items of the last one left."""
+    for count in (0, 5, 2):
+        items.OF_THREAD.count = count
+        counted = tuned_map(items.count_in_thread, range(2), backend="process", n_jobs=1)
+        assert counted == [count + 1, count + 2]
+    del items.OF_THREAD.count
+    assert tuned_map(items.count_in_thread, range(2), backend="process", n_jobs=1) == [1, 2]
+
+
 def test_classes_count_as_what_they_were_registered_for():
     """In a worker that was there before, too, and for classes of libraries as well."""
     for cls in (None, items.Shape, numbers.Number):

@@ -41,7 +41,7 @@ def _read(entries: Iterable[Entry]) -> dict[str, bytes]:
     for entry in entries:
         if (module := _loaded(entry)) is not None:
             try:
-                found[entry.name] = serialization.dumps(entry.read(module))
+                found[entry.name] = _dumped(entry.read(module))
             except Exception as error:
                 if raised_by_handler(error):
                     raise
@@ -55,6 +55,8 @@ def _read(entries: Iterable[Entry]) -> dict[str, bytes]:
 def take(data: bytes) -> None:
     """Set the state of the caller, in the context of the current call."""
     found, context = serialization.loads(data)
+    if any(b"cloudpickle" in one for one in (*found.values(), *context.values())):
+        import cloudpickle  # noqa: F401 - which loads modules whose settings may need it
     for entry in ENTRIES:
         import_hooks.forget(entry.name)
         if (value := found.get(entry.name)) is not None:
@@ -143,9 +145,20 @@ def place_of(var: Any) -> str | None:
     return _places[id(var)][1]
 
 
+def _dumped(value: Any) -> bytes:
+    """Pickle a value; with its code where that is in the program's file, which workers have not."""
+    data = serialization.dumps(value)
+    if b"__main__" not in data and b"__mp_main__" not in data:
+        return data
+    import cloudpickle
+
+    with_code: bytes = cloudpickle.dumps(value, serialization.PROTOCOL)
+    return with_code
+
+
 def _pickled(value: Any) -> bytes | None:
     try:
-        return serialization.dumps(value)
+        return _dumped(value)
     except Exception as error:
         reraise_from_handler(error)
         return None

@@ -149,9 +149,9 @@ def _set_codes(copyreg: Any, value: Any) -> None:
         copyreg._extension_cache.clear()
 
 
-def _read_policy(events: Any) -> Any:
+def _read_policy(asyncio: Any) -> Any:
     """The class of the program's policy, and what it holds; None: it is one of asyncio's own."""
-    policy = getattr(events, "_event_loop_policy", None)
+    policy = getattr(asyncio.events, "_event_loop_policy", None)
     if policy is None or _is_asyncios(type(policy)):
         return None
     return type(policy), {key: one for key, one in vars(policy).items() if key not in _OF_THREADS}
@@ -165,7 +165,7 @@ def _is_asyncios(cls: type) -> bool:
 _OF_THREADS = frozenset({"_local", "_watcher"})
 
 
-def _set_policy(events: Any, value: Any) -> None:
+def _set_policy(asyncio: Any, value: Any) -> None:
     policy = None
     if value is not None:
         kind, attributes = value
@@ -173,9 +173,9 @@ def _set_policy(events: Any, value: Any) -> None:
         for base in filter(_is_asyncios, kind.__mro__[::-1]):
             base.__init__(policy)
         vars(policy).update(attributes)
-    elif _read_policy(events) is None:
+    elif _read_policy(asyncio) is None:
         return
-    events._event_loop_policy = policy
+    asyncio.events._event_loop_policy = policy
 
 
 def _read_zones(zoneinfo: Any) -> Any:
@@ -276,7 +276,7 @@ ENTRIES = (
     entry("archive formats", "shutil", registry("_ARCHIVE_FORMATS")),
     entry("formats to unpack", "shutil", registry("_UNPACK_FORMATS")),
     entry("pickle's codes of classes", "copyreg", (_read_codes, _set_codes)),
-    entry("asyncio's policy", "asyncio.events", (_read_policy, _set_policy)),
+    entry("asyncio's policy", "asyncio", (_read_policy, _set_policy)),
     entry("folders of time zones", "zoneinfo", (_read_zones, _set_zones)),
     entry("forms of numbers", "locale", of("_override_localeconv")),
     entry("lengths of reprlib", "reprlib", (_read_repr, _set_repr)),

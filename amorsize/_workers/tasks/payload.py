@@ -22,6 +22,7 @@ from amorsize._workers.carried_state import caller_state
 from amorsize._workers.messages import serialization
 from amorsize._workers.protocol import Task
 from amorsize._workers.random_streams import as_sent
+from amorsize._workers.tasks import thread_locals
 from amorsize._workers.tasks.task_pickling import (
     CallOnLoad,
     dumped_by_name,
@@ -246,6 +247,7 @@ class Payload:
             for each in (reached.settings, reached.stays, reached.digests, reached.names)
         ]
         settings, stays, digests, names = found
+        settings |= thread_locals.sent(stays, lambda one: why_not_pickled(one, by_value) is None)
         same = Same(
             digests=digests,
             names=names,
