@@ -2,6 +2,7 @@
 
 import time
 import types
+from itertools import islice
 
 import pytest
 from witness import MANY_CORES, compute
@@ -135,6 +136,30 @@ def fills_by_an_inner_function(stream):
     return [put(one) for one in stream]
 
 
+class HandedOn:
+    def __init__(self, stream):
+        self.stream = stream
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self.stream)
+
+
+def behind_an_iterator_of_its_own(stream):
+    return fills(HandedOn(stream))
+
+
+def fills_after_several(stream):
+    out = []
+    while several := list(islice(stream, 5)):
+        for one in several:
+            TABLE[len(out) % 10] = len(out)
+            out.append(one)
+    return out
+
+
 class Index:
     def __init__(self):
         self.words = {}
@@ -163,6 +188,8 @@ CASES = {
     "next": (looked_up, asks_for_each),
     "attribute": (above, sets_an_attribute),
     "number": (with_total, counts),
+    "iterator of its own": (looked_up, behind_an_iterator_of_its_own),
+    "several at once": (looked_up, fills_after_several),
     "inner function": (looked_up, fills_by_an_inner_function),
     "generator": (looked_up, behind_a_generator),
     "generator that only hands on": (looked_up, behind_a_generator_that_only_hands_on),

@@ -35,7 +35,8 @@ _OPTIMIZED, _GENERATOR = 0x01, 0x20
 _REFERENCES = 3
 _FOR_ITER, _EXTENDED_ARG = op_number("FOR_ITER"), op_number("EXTENDED_ARG")
 _CACHE = op_number("CACHE")
-_ADVANCING = frozenset({"next", "__next__", "send"})
+#: Names of what takes some results, and leaves the others for later.
+_ADVANCING = frozenset({"next", "__next__", "send", "islice"})
 _PUTS_INSIDE = frozenset(
     {"STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "DELETE_ATTR"}
 )
@@ -85,7 +86,8 @@ def _consumers(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
     while frame is not None:
         yield frame
-        if not frame.f_code.co_flags & _GENERATOR:
+        code = frame.f_code
+        if not code.co_flags & _GENERATOR and code.co_name != "__next__":
             return
         frame = frame.f_back
 
