@@ -659,8 +659,34 @@ def by_number_of_code(_):
 
 
 OF_THREAD = threading.local()
+OPENED = contextvars.ContextVar("opened")
 
 
 def count_in_thread(_):
     OF_THREAD.count = getattr(OF_THREAD, "count", 0) + 1
     return OF_THREAD.count
+
+
+class WithLock(threading.local):
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.count = 0
+
+
+LOCKED = WithLock()
+
+
+def count_under_lock(_):
+    with LOCKED.lock:
+        LOCKED.count += 1
+        return LOCKED.count
+
+
+def connect():
+    """What an executor has each thread begin with."""
+    OF_THREAD.count = 7
+    OPENED.set(5)
+
+
+def given_to_thread(_):
+    return OF_THREAD.count, OPENED.get()

@@ -198,6 +198,21 @@ def test_threads_of_an_executor_have_the_context_of_each_call():
     assert left == "nobody"
 
 
+def test_a_chunk_leaves_nothing_of_its_digits_for_the_next_one():
+    """Nor does the first one of a thread."""
+    with ThreadPoolExecutor(1) as executor, decimal.localcontext(prec=5):
+        found = tuned_map(widened, range(8), executor=executor, chunksize=2)
+
+    assert found[::2] == [5] * 4
+
+
+def widened(k):
+    digits = decimal.getcontext().prec
+    decimal.getcontext().prec = 50 + k
+    time.sleep(1e-3)
+    return digits
+
+
 def third_of(_):
     time.sleep(1e-3)
     return str(Decimal(1) / 3), request.get()

@@ -17,8 +17,10 @@ import struct
 import sys
 from array import array
 from collections import Counter, OrderedDict, defaultdict, deque
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
+from multiprocessing import get_context
 from types import SimpleNamespace
 
 import pytest
@@ -426,6 +428,30 @@ def test_what_a_thread_keeps_begins_in_each_call_as_the_callers_has_it():
         assert counted == [count + 1, count + 2]
     del items.OF_THREAD.count
     assert tuned_map(items.count_in_thread, range(2), backend="process", n_jobs=1) == [1, 2]
+
+
+@pytest.mark.filterwarnings("ignore::amorsize.AmorsizeWarning")
+def test_what_cannot_be_sent_of_a_thread_is_the_workers_own():
+    """A lock that each thread makes for itself was taken away, and the call failed."""
+    for count in (3, 1):
+        items.LOCKED.count = count
+        counted = tuned_map(items.count_under_lock, range(2), backend="process", n_jobs=1)
+        assert counted == [count + 1, count + 2]
+
+
+@pytest.mark.filterwarnings("ignore::amorsize.AmorsizeWarning")
+@pytest.mark.parametrize("kind", ["thread", "fork"])
+def test_threads_of_an_executor_keep_what_its_initializer_gave_them(kind):
+    """Thread-locals of its processes were emptied, and context variables of its threads unset."""
+    made = (
+        ThreadPoolExecutor(2, initializer=items.connect)
+        if kind == "thread"
+        else ProcessPoolExecutor(2, get_context(kind), initializer=items.connect)
+    )
+    with made as executor:
+        for _ in range(2):
+            found = tuned_map(items.given_to_thread, range(9), executor=executor, chunksize=2)
+            assert set(found) == {(7, 5)}
 
 
 def test_classes_count_as_what_they_were_registered_for():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from _contextvars import Context, copy_context
+from _contextvars import copy_context
 
 from amorsize._clusters import references
 from amorsize._clusters.buffers import Buffer, apart
@@ -50,10 +50,15 @@ class SharedChunks:
 
     def call(self, submission: Submission, *, with_task: bool = False) -> Call:  # noqa: ARG002 - it is here
         """The call that runs a chunk in this process."""
-        return Context().run, (self._run_here, submission.chunk, submission.time_budget_s)
+        return self._run_here, (submission.chunk, submission.time_budget_s)
 
     def _run_here(self, chunk: Chunk, time_budget_s: float) -> tuple[Any, ...]:
-        """Run a chunk in a thread of this process."""
+        """Run a chunk in a thread of this process, in a context of its own."""
+        ran: tuple[Any, ...] = copy_context().run(self._run, chunk, time_budget_s)
+        return ran
+
+    def _run(self, chunk: Chunk, time_budget_s: float) -> tuple[Any, ...]:
+        """Run a chunk."""
         with worker_numbers.Numbered(chunk.worker_number):
             failed = self._loaded.set_up_thread()
             if failed is not None:

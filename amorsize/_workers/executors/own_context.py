@@ -30,7 +30,11 @@ def set_by(function: Callable[..., Any], *arguments: Any) -> tuple[Any, Variable
     before = copy_context()
     given = function(*arguments)
     now = copy_context().items()
-    return given, tuple(one for one in now if before.get(one[0], _MISSING) is not one[1])
+    return given, tuple(
+        (variable, _own(value))
+        for variable, value in now
+        if before.get(variable, _MISSING) is not value
+    )
 
 
 def enter(variables: Variables) -> None:

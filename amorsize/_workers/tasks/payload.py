@@ -247,7 +247,10 @@ class Payload:
             for each in (reached.settings, reached.stays, reached.digests, reached.names)
         ]
         settings, stays, digests, names = found
-        settings |= thread_locals.sent(stays, lambda one: why_not_pickled(one, by_value) is None)
+        if self._task.context is None:  # in workers of other people, threads keep what is theirs
+            settings |= thread_locals.sent(
+                stays, lambda one: why_not_pickled(one, by_value) is None
+            )
         same = Same(
             digests=digests,
             names=names,

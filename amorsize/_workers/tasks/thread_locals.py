@@ -15,20 +15,29 @@ if TYPE_CHECKING:
 
 def sent(stays: Mapping[str, Any], can_travel: Callable[[Any], bool]) -> dict[str, Any]:
     """What fills a worker's own ones, by place, with those values that can be pickled."""
-    found = {place: one for place, one in stays.items() if isinstance(one, _local)}
+    found = {place: vars(one) for place, one in stays.items() if isinstance(one, _local)}
     return {
-        place: CallOnLoad(filled, (place, _held(one, can_travel))) for place, one in found.items()
+        place: CallOnLoad(filled, (place, *_parts(has, can_travel))) for place, has in found.items()
     }
 
 
-def _held(local: Any, can_travel: Callable[[Any], bool]) -> dict[str, Any]:
-    return {name: value for name, value in vars(local).items() if can_travel(value)}
+def _parts(
+    has: Mapping[str, Any], can_travel: Callable[[Any], bool]
+) -> tuple[dict[str, Any], frozenset[str]]:
+    """The attributes that can be pickled, and the names of the others."""
+    held = {name: value for name, value in has.items() if can_travel(value)}
+    return held, frozenset(has.keys() - held.keys())
 
 
-def filled(place: str, held: dict[str, Any]) -> Any:
-    """Fill the one at a place of this worker; what items of earlier calls have left there goes."""
+def filled(place: str, held: dict[str, Any], others: frozenset[str]) -> Any:
+    """Fill the one at a place of this worker; what items of earlier calls have left there goes.
+
+    Of `others`, a worker keeps those of its own: what the `__init__` of a subclass gives each
+    thread, as a lock or a connection.
+    """
     found = found_at(place)
     if isinstance(found, _local):
+        own = {name: value for name, value in vars(found).items() if name in others}
         vars(found).clear()
-        vars(found).update(held)
+        vars(found).update({**own, **held})
     return found
