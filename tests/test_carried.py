@@ -638,6 +638,44 @@ def test_what_cannot_be_sent_keeps_the_call_in_the_caller(monkeypatch):
             tuned_map(text, range(3), backend="process", n_jobs=1)
 
 
+class Once:
+    """Lets each text pass once; its lock is its own."""
+
+    def __init__(self):
+        self._lock, self._seen = threading.Lock(), set()
+
+    def filter(self, record):
+        with self._lock:
+            is_new = record.getMessage() not in self._seen
+            self._seen.add(record.getMessage())
+            return is_new
+
+
+@pytest.mark.parametrize("make", [Once, lambda: lambda record: record.args != (1,)])
+def test_filters_of_loggers_that_cannot_be_sent_are_asked_in_the_caller(make, caplog, request):
+    """They are no reason to refuse a call, and items of most functions log nothing at all."""
+    logger, one = logging.getLogger("carried"), make()
+    logger.addFilter(one)
+    request.addfinalizer(lambda: logger.removeFilter(one))
+    items = [0, 1, 1, 2]
+
+    assert tuned_map(carried_items.logs, items, backend="process", n_jobs=1) == items
+    in_workers = caplog.messages
+    logger.removeFilter(one)
+    logger.addFilter(one := make())
+    caplog.clear()
+    for item in items:
+        carried_items.logs(item)
+    assert in_workers == caplog.messages
+
+
+def test_filters_of_warnings_for_a_script_are_sent_without_cloudpickle(monkeypatch):
+    """Python has one from the start; cloudpickle takes 13 ms to load."""
+    warnings.filterwarnings("default", category=DeprecationWarning, module="__main__")
+    monkeypatch.setitem(sys.modules, "cloudpickle", None)
+    assert caller_state.packed()
+
+
 def module_of(folder, patch, name, text):
     """A module with this text, which no worker has imported."""
     (folder / f"{name}.py").write_text(text)

@@ -12,6 +12,7 @@ import sys
 from amorsize._host import import_hooks
 from amorsize._host.signals import raised_by_handler, reraise_from_handler
 from amorsize._workers.carried_state import interpreter_state, library_settings, logging_state
+from amorsize._workers.carried_state.pickled_state import dumped
 from amorsize._workers.messages import serialization
 from amorsize.errors import SerializationError
 
@@ -41,7 +42,7 @@ def _read(entries: Iterable[Entry]) -> dict[str, bytes]:
     for entry in entries:
         if (module := _loaded(entry)) is not None:
             try:
-                found[entry.name] = _dumped(entry.read(module))
+                found[entry.name] = dumped(entry.read(module))
             except Exception as error:
                 if raised_by_handler(error):
                     raise
@@ -145,20 +146,9 @@ def place_of(var: Any) -> str | None:
     return _places[id(var)][1]
 
 
-def _dumped(value: Any) -> bytes:
-    """Pickle a value; with its code where that is in the program's file, which workers have not."""
-    data = serialization.dumps(value)
-    if b"__main__" not in data and b"__mp_main__" not in data:
-        return data
-    import cloudpickle
-
-    with_code: bytes = cloudpickle.dumps(value, serialization.PROTOCOL)
-    return with_code
-
-
 def _pickled(value: Any) -> bytes | None:
     try:
-        return _dumped(value)
+        return dumped(value)
     except Exception as error:
         reraise_from_handler(error)
         return None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from amorsize._host.signals import reraise_from_handler
+from amorsize._workers.carried_state.pickled_state import dumped
 from amorsize._workers.carried_state.state_entry import by, entry, fill, of
+from amorsize._workers.messages import framing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +18,8 @@ def _read_logging(logging: Any) -> Any:
     found = {}
     for name, one in _loggers(logging):
         if one.level or one.handlers or one.filters or one.disabled or not one.propagate:
-            found[name] = _of_logger(one)
+            level, disabled, propagate, filters, levels = _of_logger(one)
+            found[name] = level, disabled, propagate, _sent(filters), levels
     names = dict(logging._levelToName), dict(logging._nameToLevel)
     return logging.root.manager.disable, names, found
 
@@ -30,6 +34,25 @@ def _loggers(logging: Any) -> Iterator[tuple[str, Any]]:
 def _of_logger(logger: Any) -> Any:
     levels = [one.level for one in logger.handlers]
     return logger.level, logger.disabled, logger.propagate, list(logger.filters), levels
+
+
+class CallersFilters:
+    """Stands for the filters of a logger that cannot be sent: the caller asks them."""
+
+    def filter(self, record: Any) -> bool:
+        """Let a record pass, with a mark."""
+        setattr(record, framing.UNFILTERED, True)
+        return True
+
+
+def _sent(filters: list[Any]) -> list[Any]:
+    """The filters that a worker's logger gets."""
+    try:
+        dumped(filters)
+    except Exception as error:  # a lambda, say, or one with a lock
+        reraise_from_handler(error)
+        return [CallersFilters()]
+    return filters
 
 
 #: What most loggers have.

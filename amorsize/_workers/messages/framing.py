@@ -37,6 +37,8 @@ FREE = b"E"
 TEXT = b"T"
 #: A log record or a warning of an item.
 RECORD = b"L"
+#: The field of a log record which tells that the caller is to ask its logger's filters.
+UNFILTERED = "_amorsize_unfiltered"
 #: A change that an item was seen to make.
 NOTICED = b"W"
 # Both ways, before the items or results that they belong to.

@@ -241,10 +241,12 @@ def handle_here(logger: Any, record: Any) -> bool:
 
 
 def plain_record(record: Any) -> dict[str, Any]:
-    """A log record with its message formatted, so that the caller can show it."""
+    """A log record that the caller can show; as it is, where filters there are to see it."""
     fields = dict(record.__dict__)
-    fields["msg"] = record.getMessage()
-    fields["args"] = None
+    is_filtered = framing.UNFILTERED not in fields
+    if is_filtered or serialization.why_not((record.msg, record.args)) is not None:
+        fields["msg"] = record.getMessage()
+        fields["args"] = None
     if record.exc_info:
         import logging
 
@@ -259,9 +261,15 @@ def handle_record(fields: dict[str, Any]) -> None:
         worker_warnings.show(fields)
         return
     was_handled = fields.pop(HANDLED, False)
+    is_unfiltered = fields.pop(framing.UNFILTERED, False)
     import logging
 
     record = logging.makeLogRecord(fields)
     logger = logging.getLogger(record.name)
+    if is_unfiltered:
+        passed = logger.filter(record)
+        if not passed:
+            return
+        record = record if passed is True else passed  # from Python 3.12 on, perhaps another
     if not was_handled or logger.hasHandlers():  # else the last-resort handler would print it again
         logger.callHandlers(record)
