@@ -15,6 +15,8 @@ from amorsize._host.signals import reraise_from_handler
 #: Nanoseconds on a core, nanoseconds in a run queue, turns; "0 0 0": not counted.
 PATH = "/proc/thread-self/schedstat"
 _LONGEST = 96
+#: The lowest number that is no standard stream's, which the program may have closed.
+_FIRST_OWN = 3
 
 
 class RunQueue:
@@ -31,6 +33,10 @@ class RunQueue:
         self._is = None
         try:
             self._file = os.open(PATH, os.O_RDONLY | os.O_CLOEXEC)
+            if self._file < _FIRST_OWN:
+                from amorsize._workers.messages.pipe_ends import above_standard  # seldom needed
+
+                self._file = above_standard(self._file)
             self._is = os.fstat(self._file)[:3]
         except (OSError, AttributeError) as error:  # not on Linux
             reraise_from_handler(error)

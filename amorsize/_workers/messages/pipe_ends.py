@@ -52,7 +52,8 @@ class End:
             raise BrokenPipeError("an item has closed the pipe to the caller")
         try:
             # Opening must not block if the other end is gone; reading and writing block as before.
-            found = os.open(self._path, self._flags | os.O_NONBLOCK | os.O_CLOEXEC)
+            flags = self._flags | os.O_NONBLOCK | os.O_CLOEXEC
+            found = above_standard(os.open(self._path, flags))
         except OSError as error:
             reraise_from_handler(error)
             raise BrokenPipeError("the pipe to the caller is gone") from error
@@ -68,6 +69,18 @@ def pipe() -> tuple[int, int]:
     """The two ends of a new pipe."""
     with StandardNumbersTaken():
         return os.pipe()
+
+
+def above_standard(descriptor: int) -> int:
+    """The same open file under a number that is no standard stream's. Not on Windows."""
+    if descriptor not in _STANDARD:
+        return descriptor
+    import fcntl
+
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, len(_STANDARD))
+    finally:
+        os.close(descriptor)
 
 
 class StandardNumbersTaken:
