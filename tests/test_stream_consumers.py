@@ -160,6 +160,48 @@ def fills_after_several(stream):
     return out
 
 
+def several_of(stream):
+    return list(islice(stream, 5))
+
+
+def fills_after_several_by_a_helper(stream):
+    out = []
+    while several := several_of(stream):
+        for one in several:
+            TABLE[len(out) % 10] = len(out)
+            out.append(one)
+    return out
+
+
+def fills_after_each_iter(stream):
+    out = []
+    for several in iter(lambda: list(islice(stream, 5)), []):
+        for one in several:
+            TABLE[len(out) % 10] = len(out)
+            out.append(one)
+    return out
+
+
+class Reader:
+    def __init__(self, stream):
+        self.stream = stream
+
+    def read(self):
+        return next(self.stream, "all")
+
+
+def fills_by_a_reader(stream):
+    out, reader = [], Reader(stream)
+
+    def step():
+        out.append(reader.read())
+
+    while out[-1:] != ["all"]:
+        step()
+        TABLE[len(out) % 10] = len(out)
+    return out
+
+
 class Index:
     def __init__(self):
         self.words = {}
@@ -190,6 +232,9 @@ CASES = {
     "number": (with_total, counts),
     "iterator of its own": (looked_up, behind_an_iterator_of_its_own),
     "several at once": (looked_up, fills_after_several),
+    "several by a helper": (looked_up, fills_after_several_by_a_helper),
+    "several by iter": (looked_up, fills_after_each_iter),
+    "reader": (looked_up, fills_by_a_reader),
     "inner function": (looked_up, fills_by_an_inner_function),
     "generator": (looked_up, behind_a_generator),
     "generator that only hands on": (looked_up, behind_a_generator_that_only_hands_on),
@@ -251,7 +296,17 @@ def after_filling(stream):
     return out
 
 
-@pytest.mark.parametrize("take", [only_takes, after_filling, list, sum])
+def takes_the_first_alone(stream):
+    return [next(stream), *stream]
+
+
+def takes_in_a_helper(stream):
+    TABLE[5] = 5
+    out = takes_the_first_alone(stream)
+    return [len(out)]
+
+
+@pytest.mark.parametrize("take", [only_takes, after_filling, takes_in_a_helper, list, sum])
 @pytest.mark.forks
 def test_others_need_not_wait(take):
     """What happens before or after the loop, or to other objects, changes nothing in between."""

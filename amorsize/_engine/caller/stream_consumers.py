@@ -10,23 +10,26 @@ import sys
 from gc import get_referents
 from opcode import opname
 
-from amorsize._function.bytecode import FOR_ITER_CACHES, NAME_SHIFTS, op_number
+from amorsize._function.bytecode import FOR_ITER_CACHES, JUMPS_BACK, NAME_SHIFTS, op_number, placed
 from amorsize._function.callable_walk import CLOSURE, GLOBAL, reads
 from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, cells, own, raw
 from amorsize._function.library.changes import CHANGING
-from amorsize._function.ownership import is_own_class, is_own_function
+from amorsize._function.ownership import is_own_class, is_own_function, is_own_module
 from amorsize._function.sharing.thread_safety import examine
 from amorsize._host.program_line import is_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FrameType
+    from types import CodeType, FrameType
     from typing import Any
 
     from amorsize._engine.caller.lockstep import Turns
     from amorsize._engine.state.call import Call
     from amorsize._engine.state.confinement import Confinement
+
+    #: A frame, and where its code begins and ends that runs between two results.
+    Consumer = tuple[FrameType, int, int]
 
 #: The most functions of the project that are asked for the names that they read.
 MOST_ASKED = 100
@@ -57,15 +60,15 @@ def wait_for_consumer(call: Call, confinement: Confinement, turns: Turns) -> Non
 
 def _why(func: Callable[..., Any]) -> str | None:
     """Why items have to wait for the consumer, in words; None: they need not."""
-    frames = [*_consumers(sys._getframe(1))]
-    if not frames:
+    consumers = [*_consumers(sys._getframe(1))]
+    if not consumers:
         return None
     reading = _Reading(func)
     try:
-        return next(filter(None, map(reading.why_by, frames)), None)
+        return next(filter(None, (reading.why_by(*one) for one in consumers)), None)
     finally:
-        for one in frames:
-            _let_go(one)
+        for frame, _, _ in consumers:
+            _let_go(frame)
 
 
 def _let_go(frame: FrameType) -> None:
@@ -80,16 +83,44 @@ def _let_go(frame: FrameType) -> None:
         variables.clear()
 
 
-def _consumers(frame: FrameType | None) -> Iterator[FrameType]:
-    """The frames that run between two results, as far as one of them can change something."""
+def _consumers(frame: FrameType | None) -> Iterator[Consumer]:
+    """The frames that run between two results, with where the code is that does."""
     while frame is not None and is_ours(frame.f_globals):
         frame = frame.f_back
-    while frame is not None:
-        yield frame
+    are_left = False  # a function takes some results, and leaves the others to what calls it
+    while frame is not None and (not are_left or is_own_module(frame.f_globals.get("__name__"))):
         code = frame.f_code
-        if not code.co_flags & _GENERATOR and code.co_name != "__next__":
+        hands_on = code.co_flags & _GENERATOR or code.co_name == "__next__"
+        loop = _loop_taking(frame)
+        takes_some = loop is None and not _ADVANCING.isdisjoint(code.co_names)
+        if loop is not None:
+            yield frame, *loop
+        elif takes_some or are_left:
+            yield frame, _begin(frame) if are_left else 0, len(code.co_code)
+        are_left = not hands_on and loop is None and (are_left or takes_some)
+        if not (hands_on or are_left):  # else code in C takes all results
             return
         frame = frame.f_back
+
+
+def _loop_taking(frame: FrameType) -> tuple[int, int] | None:
+    """Where the loop begins and ends that a frame waits in for a result; None: in no `for`."""
+    data, last = frame.f_code.co_code, frame.f_lasti
+    while last > 0 and data[last] == _CACHE:  # as Python 3.12 has it where a generator goes on
+        last -= 2
+    if last < 0 or data[last] != _FOR_ITER:
+        return None
+    high = data[last - 1] << 8 if last >= 2 and data[last - 2] == _EXTENDED_ARG else 0
+    return last, last + 2 + 2 * (FOR_ITER_CACHES + (high | data[last + 1]))
+
+
+def _begin(frame: FrameType) -> int:
+    """Where a function goes on behind what it calls: there, or where a loop around it begins."""
+    last = frame.f_lasti
+    loops = (
+        (end - 2 * arg, end) for _, end, op, arg in placed(frame.f_code.co_code) if op in JUMPS_BACK
+    )
+    return min((start for start, end in loops if start <= last < end), default=last)
 
 
 class _Reading:
@@ -119,9 +150,9 @@ class _Reading:
                     self._objects.setdefault(id(value), name)
                 ahead.append(raw(value))
 
-    def why_by(self, frame: FrameType) -> str | None:
-        """Why, by the code of one frame."""
-        body = [*_body(frame)]
+    def why_by(self, frame: FrameType, start: int, stop: int) -> str | None:
+        """Why, by the code of a frame between two places."""
+        body = [*_body(frame.f_code, start, stop)]
         puts_inside = any(op in _PUTS_INSIDE for op, _ in body)
         calls_own = False
         found: str | None = None
@@ -177,20 +208,9 @@ class _Reading:
         return bool(stores) and shared
 
 
-def _body(frame: FrameType) -> Iterator[tuple[str, str]]:
-    """The operations between two results, with the names that they are for."""
-    code = frame.f_code
-    data, start, stop, last = code.co_code, 0, len(code.co_code), frame.f_lasti
-    while last > 0 and data[last] == _CACHE:  # as Python 3.12 has it where a generator goes on
-        last -= 2
-    if last >= 0 and data[last] == _FOR_ITER:
-        start, high = last, 0
-        if start >= 2 and data[start - 2] == _EXTENDED_ARG:
-            high = data[start - 1] << 8
-        stop = start + 2 + 2 * (FOR_ITER_CACHES + (high | data[start + 1]))
-    elif _ADVANCING.isdisjoint(code.co_names):
-        return  # code in C takes all results
-    high = 0
+def _body(code: CodeType, start: int, stop: int) -> Iterator[tuple[str, str]]:
+    """The operations between two places, with the names that they are for."""
+    data, high = code.co_code, 0
     for at in range(start, stop, 2):
         op, arg = data[at], high | data[at + 1]
         high = arg << 8 if op == _EXTENDED_ARG else 0
