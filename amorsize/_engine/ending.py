@@ -33,14 +33,6 @@ class Ending:
 
     def end(self, *, at_once: bool) -> None:
         """End what belongs to the call, in bounded time and without being interrupted by Ctrl-C."""
-        try:
-            self._end(at_once=at_once)
-        except BaseException:
-            if self._call.pools:  # a handler has raised before signals were held back
-                self._end(at_once=True)
-            raise
-
-    def _end(self, *, at_once: bool) -> None:
         self._inline.unmark()  # Ctrl-C may have come before that was done
         if not self._call.pools:
             self.end_all(at_once=at_once)

@@ -258,6 +258,8 @@ class Engine:
     def _let_go(self) -> None:
         """Drop all references to the user's objects, which cycles would keep alive."""
         try:
+            if self.call.pools:  # a handler has raised before `end` held signals back
+                self.ending.end(at_once=True)
             if self.recorder.progress is not None and not sys.is_finalizing():
                 self.recorder.progress.end()
         finally:
