@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import marshal
 
-from amorsize._function.ownership import MAIN
 from amorsize._workers.messages import serialization
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_NAMES = tuple(one.encode() for one in MAIN)
-
 
 def dumped(value: Any) -> bytes:
     """Pickle a value; with its code where that is in the program's file, which workers have not."""
     data = serialization.dumps(value)
-    if not any(one in data for one in _NAMES) or _is_data(value):
+    if not names_main(data) or _is_data(value):
         return data
     import cloudpickle
 
     with_code: bytes = cloudpickle.dumps(value, serialization.PROTOCOL)
     return with_code
+
+
+def names_main(data: bytes) -> bool:
+    """Whether a pickle refers to the program's own file, under either of its module names."""
+    return b"__main__" in data or b"__mp_main__" in data
 
 
 def _is_data(value: Any) -> bool:

@@ -19,6 +19,7 @@ from amorsize._function.ownership import MAIN
 from amorsize._function.shareable_values import is_shareable
 from amorsize._host.signals import reraise_from_handler
 from amorsize._workers.carried_state import caller_state
+from amorsize._workers.carried_state.pickled_state import names_main
 from amorsize._workers.messages import serialization
 from amorsize._workers.protocol import Task
 from amorsize._workers.random_streams import as_sent
@@ -27,7 +28,6 @@ from amorsize._workers.tasks.task_pickling import (
     CallOnLoad,
     dumped_by_name,
     dumped_with_code,
-    names_main,
     unpicklable_part,
     why_not_pickled,
 )

@@ -13,6 +13,7 @@ from amorsize._function.needs import stdlib_wrappers
 from amorsize._function.ownership import MAIN, is_ours
 from amorsize._host.signals import reraise_from_handler
 from amorsize._workers.carried_state import caller_state
+from amorsize._workers.carried_state.pickled_state import names_main
 from amorsize._workers.messages import serialization
 from amorsize._workers.messages.code_pickle import is_found
 from amorsize._workers.tasks import marks, sent_classes
@@ -148,11 +149,6 @@ def _refuse_weak(obj: Any) -> None:
     weak_set = getattr(sys.modules.get("_weakrefset"), "WeakSet", ())
     if issubclass(type(obj), weak_set) and len(obj):
         raise TypeError(f"cannot pickle {type(obj).__name__!r} object")
-
-
-def names_main(data: bytes) -> bool:
-    """Whether a pickle refers to the program's own file, under either of its module names."""
-    return b"__main__" in data or b"__mp_main__" in data
 
 
 def dumped_with_code(
