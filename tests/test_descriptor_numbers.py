@@ -52,8 +52,8 @@ def test_what_is_written_to_a_closed_stdout_goes_nowhere(closed, backend, run_sc
     assert told.read_text().splitlines() == ["True", "{9}", "{-9}"]  # EBADF
 
 
-#: What items find at the numbers of streams that were closed.
-FOUND = """\
+#: What items read where stdin was closed.
+READS = """\
 import os, sys, time
 from amorsize import autotune
 
@@ -61,34 +61,31 @@ told = open(sys.argv[1], "w")
 for closed in map(int, sys.argv[3]):
     os.close(closed)
 
-def is_open(number):
-    try:
-        os.fstat(number)
-    except OSError:
-        return False
-    return True
-
-def found(x):
+def read(x):
     time.sleep(1e-3)
-    return [n for n in range(3) if is_open(n)]
+    try:
+        return os.read(0, 1)
+    except OSError as error:
+        return error.errno
 
 how = {"backend": sys.argv[2], "n_jobs": 1}
-expected = [found(x) for x in range(40)]
-print(autotune(**how)(found)(range(40)) == expected, file=told)
-print(list(autotune(**how)(found).stream(iter(range(40)))) == expected, file=told)
+expected = list(map(read, range(40)))
+print(autotune(**how)(read)(range(40)) == expected, file=told)
+print(list(autotune(**how)(read).stream(iter(range(40)))) == expected, file=told)
 told.close()
 os._exit(0)
 """
 
 
 @pytest.mark.parametrize("closed", ["0", "012"])
-@pytest.mark.parametrize("backend", ["process", "thread", "serial"])
-def test_items_find_nothing_of_ours_at_the_number_of_a_closed_stream(
-    closed, backend, run_script, tmp_path
-):
-    """They read the clock of a run queue, or the pipe that tells of the caller's end, as stdin."""
+@pytest.mark.parametrize("backend", ["process", "serial"])
+def test_items_read_nothing_of_ours_where_stdin_was_closed(closed, backend, run_script, tmp_path):
+    """They read the clock of a run queue, or the pipe that tells of the caller's end.
+
+    Beside threads some file of the host may be open there for a moment.
+    """
     told = tmp_path / "told"
-    run_script(FOUND, str(told), backend, closed)
+    run_script(READS, str(told), backend, closed)
 
     assert told.read_text().split() == ["True", "True"]
 

@@ -32,11 +32,7 @@ class RunQueue:
         """Read the run delay of the calling thread from now on."""
         self._is = None
         try:
-            self._file = os.open(PATH, os.O_RDONLY | os.O_CLOEXEC)
-            if self._file < _FIRST_OWN:
-                from amorsize._workers.messages.pipe_ends import above_standard  # seldom needed
-
-                self._file = above_standard(self._file)
+            self._file = _opened()
             self._is = os.fstat(self._file)[:3]
         except (OSError, AttributeError) as error:  # not on Linux
             reraise_from_handler(error)
@@ -61,6 +57,18 @@ class RunQueue:
         except OSError as error:
             reraise_from_handler(error)  # else an item has closed it
         self._file = -1
+
+
+def _opened() -> int:
+    """The file of the calling thread, never in place of a standard stream."""
+    file = os.open(PATH, os.O_RDONLY | os.O_CLOEXEC)
+    if file >= _FIRST_OWN:
+        return file
+    os.close(file)
+    from amorsize._workers.messages.pipe_ends import StandardNumbersTaken  # seldom needed
+
+    with StandardNumbersTaken():
+        return os.open(PATH, os.O_RDONLY | os.O_CLOEXEC)
 
 
 class RunDelayClock:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: The numbers of stdin, stdout and stderr.
 _STANDARD = range(3)
+#: Reading and writing fail as where nothing is open, for other threads as well. Linux has it.
+_NEITHER = getattr(os, "O_PATH", os.O_RDWR)
 
 
 class End:
@@ -52,8 +54,8 @@ class End:
             raise BrokenPipeError("an item has closed the pipe to the caller")
         try:
             # Opening must not block if the other end is gone; reading and writing block as before.
-            flags = self._flags | os.O_NONBLOCK | os.O_CLOEXEC
-            found = above_standard(os.open(self._path, flags))
+            with StandardNumbersTaken():
+                found = os.open(self._path, self._flags | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
             reraise_from_handler(error)
             raise BrokenPipeError("the pipe to the caller is gone") from error
@@ -71,18 +73,6 @@ def pipe() -> tuple[int, int]:
         return os.pipe()
 
 
-def above_standard(descriptor: int) -> int:
-    """The same open file under a number that is no standard stream's. Not on Windows."""
-    if descriptor not in _STANDARD:
-        return descriptor
-    import fcntl
-
-    try:
-        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, len(_STANDARD))
-    finally:
-        os.close(descriptor)
-
-
 class StandardNumbersTaken:
     """In a block, nothing that is opened gets the number of a standard stream that was closed.
 
@@ -98,7 +88,7 @@ class StandardNumbersTaken:
         n_closed = sum(what_is(number) is None for number in _STANDARD)
         try:
             for _ in range(n_closed):
-                taken = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)  # the lowest that is free
+                taken = os.open(os.devnull, _NEITHER | os.O_CLOEXEC)  # the lowest that is free
                 self._taken.append((taken, what_is(taken)))
         except OSError:
             self.__exit__()

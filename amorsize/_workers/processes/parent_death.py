@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from amorsize._host.signals import reraise_from_handler
-from amorsize._workers.messages.pipe_ends import above_standard, close_if, pipe, what_is
+from amorsize._workers.messages.pipe_ends import StandardNumbersTaken, close_if, pipe, what_is
 
 SIGKILL = 9
 #: The descriptor whose signal kills this process; negative: none.
@@ -49,8 +49,8 @@ def die_with_parent(reading: int) -> None:
         import fcntl
 
         # The process to signal belongs to the open file, which forks share: open it once more.
-        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-        own = above_standard(os.open(f"/proc/self/fd/{reading}", flags))
+        with StandardNumbersTaken():
+            own = os.open(f"/proc/self/fd/{reading}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         fcntl.fcntl(own, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(own, fcntl.F_SETSIG, SIGKILL)
         fcntl.fcntl(own, fcntl.F_SETFL, fcntl.fcntl(own, fcntl.F_GETFL) | os.O_ASYNC)
