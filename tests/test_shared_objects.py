@@ -14,6 +14,20 @@ class Found:
     pass
 
 
+class Answers(type):
+    def __getattr__(cls, name):
+        raise RuntimeError(name)
+
+
+class Outer(metaclass=Answers):
+    class Inner:
+        pass
+
+
+gone = Outer.Inner()
+del Outer.Inner
+
+
 def is_own(cls):
     return cls.__module__ == __name__
 
@@ -36,3 +50,7 @@ def test_an_object_whose_class_has_another_name_there_is_sent_with_that():
     """The module that a worker imports has the class; what is sent would bring another."""
     assert is_any_shared([[Renamed()]], is_own)
     assert not is_any_shared([[Found()], SimpleNamespace()], is_own)
+
+
+def test_no_code_of_the_program_runs_to_tell_whether_a_class_has_its_name():
+    assert is_any_shared([[gone]], is_own)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _BUILTINS = (type(len), type("".__add__))
+_NAMING = (type, callables.MODULE)
 
 
 def name_of(func: Callable[..., object]) -> str:
@@ -109,3 +110,11 @@ def _is_same(found: Any, func: Any) -> bool:
         return False
     # bound anew at each look; two methods are equal if function and owner are the same
     return isinstance(func.__self__, type) and bool(found == func)
+
+
+def is_under_its_name(cls: type) -> bool:
+    """Whether a class is found under its name; no code of the program runs to tell."""
+    found: Any = sys.modules.get(cls.__module__)
+    for step in cls.__qualname__.split("."):
+        found = callables.member(found, step) if isinstance(found, _NAMING) else None
+    return found is cls

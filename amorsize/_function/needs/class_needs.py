@@ -9,6 +9,7 @@ from amorsize._function.callables import FUNCTION
 from amorsize._function.needs.code_digest import brief_name_of, digest_of, is_scalar
 from amorsize._function.needs.worker_needs import CONTAINERS, OWN_TO_EACH, is_data
 from amorsize._function.ownership import MAIN
+from amorsize._function.references import is_under_its_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 #: Modules whose objects a class makes anew in each process: locks, queues, what it knows of others.
 _GUARDING = frozenset({"_thread", "threading", "_threading_local", "queue", "_queue", "_abc"})
-
-
-_NAMING = (type, callables.MODULE)
 
 
 class ClassNeeds:
@@ -122,7 +120,4 @@ def _is_at(cls: type) -> bool:
     module = sys.modules.get(cls.__module__)
     if cls.__module__ in MAIN or getattr(module, "__spec__", None) is None:
         return False
-    found: Any = module
-    for step in cls.__qualname__.split("."):
-        found = callables.member(found, step) if isinstance(found, _NAMING) else None
-    return found is cls
+    return is_under_its_name(cls)

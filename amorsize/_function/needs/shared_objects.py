@@ -7,11 +7,10 @@ not found under its own name: the module has one, and what is sent brings anothe
 
 from __future__ import annotations
 
-import sys
-
 from amorsize._function.callable_walk import CONTAINERS
 from amorsize._function.callables import FUNCTION, METHOD, MODULE
 from amorsize._function.needs.known_objects import ALONE, inside, is_itself_alone
+from amorsize._function.references import is_under_its_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,18 +54,10 @@ def is_any_shared(
                 return True
             continue
         if kind not in classes:
-            classes[kind] = is_own(kind) and not _is_found(kind)
+            classes[kind] = is_own(kind) and not is_under_its_name(kind)
         if classes[kind]:
             return True
         met.add(id(one))
         kept.append(one)
         ahead += inside(one, is_own)
     return False
-
-
-def _is_found(cls: type) -> bool:
-    """Whether the name of a class leads to it."""
-    found: Any = sys.modules.get(cls.__module__)
-    for step in cls.__qualname__.split("."):
-        found = getattr(found, step, None)
-    return found is cls
