@@ -4,12 +4,12 @@ import contextvars
 import decimal
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
 
-from amorsize import autotune, tuned_map
+from amorsize import AmorsizeWarning, autotune, tuned_map
 
 np = pytest.importorskip("numpy")
 request = contextvars.ContextVar("request", default="nobody")
@@ -196,6 +196,26 @@ def test_threads_of_an_executor_have_the_context_of_each_call():
 
     assert found == [{("0.33333", "number 5")}, {("0.3333333", "number 7")}]
     assert left == "nobody"
+
+
+def test_what_numpy_cannot_send_costs_no_call_on_an_executor():
+    """It is told, as what prints or logs would differ there."""
+    numpy = pytest.importorskip("numpy", "2.0")
+    with (
+        ProcessPoolExecutor(1) as executor,
+        numpy.printoptions(formatter={"float": lambda value: f"{value:.1f}"}),
+        decimal.localcontext(prec=5),
+        pytest.warns(
+            AmorsizeWarning, match=r"cannot be set in a worker \(NumPy errors and printing\)"
+        ),
+    ):
+        found = tuned_map(digits_of, range(4), executor=executor)
+
+    assert found == [5] * 4
+
+
+def digits_of(_):
+    return decimal.getcontext().prec
 
 
 def test_a_chunk_leaves_nothing_of_its_digits_for_the_next_one():

@@ -119,7 +119,7 @@ class RemoteWorkers:
         """The pool of these workers. The recorder is told of their costs and losses."""
         task.one_chunk_at_a_time = self.why_one_at_a_time is not None
         if not self.adapter.shares_memory:
-            task.context = caller_state.packed_context()
+            task.context = caller_state.packed_context(recorder.warn)
         if self.why_one_at_a_time is not None:
             tuner.note("one item at a time in each process", self.why_one_at_a_time)
         self._tuner, self._recorder = tuner, recorder

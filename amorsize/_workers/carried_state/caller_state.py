@@ -76,18 +76,23 @@ def take(data: bytes) -> None:
 OF_ENGINES = frozenset(("dask", "distributed", "ray"))
 
 
-def packed_context() -> bytes:
+def packed_context(warn: Callable[[str], None]) -> bytes:
     """What the calling thread alone has, for workers that belong to others.
 
-    Raises:
-        SerializationError: A setting cannot be pickled; the message names it.
+    What cannot be pickled is left out with a warning, as most functions need none of it.
     """
+    found = {}
+    for entry in library_settings.OF_CONTEXT:
+        try:
+            found.update(_read((entry,)))
+        except SerializationError as error:
+            warn(str(error))
     places = {
         place: value
         for place, value in _context().items()
         if place.partition(":")[0].partition(".")[0] not in OF_ENGINES
     }
-    return serialization.dumps((_read(library_settings.OF_CONTEXT), places))
+    return serialization.dumps((found, places))
 
 
 def enter_context(data: bytes) -> None:
