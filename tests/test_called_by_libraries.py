@@ -105,13 +105,11 @@ class Model:
     field = Field()
 
 
-def logger(name, *handlers, filters=()):
+def logger(name, *handlers):
     found = logging.getLogger(f"test_called_by_libraries.{name}")
     found.propagate = False
     for handler in handlers:
         found.addHandler(handler)
-    for one in filters:
-        found.addFilter(one)
     return found
 
 
@@ -170,7 +168,7 @@ TAGS = {str(n): str for n in range(100)} | {"late": note}
 HANDLER, QUIET = logging.NullHandler(), logger("quiet")
 KEPT = logger("kept", KeepingHandler())
 BELOW = logging.getLogger("test_called_by_libraries.kept.below")
-FILTERED = logger("filtered", filters=[CountingFilter()])
+FILTERED = logger("filtered")
 ADAPTER = logging.LoggerAdapter(logger("adapted", KeepingHandler()), {})
 BUFFERED = logger("buffered", logging.handlers.MemoryHandler(10))
 IN_MEMORY = logger("in memory", logging.StreamHandler(io.StringIO()))
@@ -215,6 +213,14 @@ WAYS = {
     "descriptor": lambda x: setattr(MODEL, "field", x),
     "descriptor of a new object": sets_a_field,
 }
+
+
+@pytest.fixture(autouse=True)
+def filters():
+    """The filter is there for these tests alone: workers take over what loggers have."""
+    FILTERED.addFilter(its := CountingFilter())
+    yield
+    FILTERED.removeFilter(its)
 
 
 @pytest.mark.parametrize("way", WAYS)
