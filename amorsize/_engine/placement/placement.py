@@ -158,10 +158,10 @@ class Judge:
 
     @property
     def why_not_new_interpreters(self) -> str | None:
-        """What the caller has and a worker in a new interpreter could not have; None: nothing."""
+        """What the caller has and a worker in a new interpreter may not have; None: nothing."""
         for name, value in self.objects.mutables.items():
             if isinstance(value, _thread._local) and vars(value):
-                return f"a new interpreter would not have what this thread has in {name}"
+                return f"a new interpreter may lack some of what this thread has in {name}"
         for name in self.reach.at_descriptors:
             return f"descriptors have other numbers in a new interpreter ({name})"
         for name in self.reach.alters:
