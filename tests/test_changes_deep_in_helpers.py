@@ -69,3 +69,15 @@ def test_changes_deep_in_helpers_keep_items_in_the_caller(function):
 
 def test_changes_of_items_deep_in_helpers_are_seen():
     assert OF_ITEMS in examine(of_an_item, [{"n": 1}, {"n": 2}])[0].changed
+
+
+def test_a_row_of_helpers_is_followed_to_its_end():
+    """Each is read once, the last one first."""
+    lines = [f"def f{at}(table, x): f{at + 1}(table, x)" for at in range(40)]
+    space = {"__name__": "project", "TABLE": {}}
+    lines += ["def f40(table, x): table[x] = x", "def item(x): f0(TABLE, x)"]
+    exec("\n".join(lines), space)
+
+    reach = examine(space["item"], [1, 2])[0]
+
+    assert "global TABLE" in "".join((*reach.stores, *reach.changed))

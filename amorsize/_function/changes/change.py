@@ -52,7 +52,8 @@ _TOLD[value_flow.OBJECTS] = "[...]"
 _TOLD |= {value_flow.COPY: "[:]", value_flow.MEMORY: "", value_flow.ENTERED: ""}
 _IN_PLACE_METHODS = ("__iadd__", "__ior__", "__isub__", "__imul__", "__iand__", "__ixor__")
 
-#: Stands for a depth that leaves nothing out, so that any greater one finds the same.
+#: Stands for a depth that leaves nothing out, so that any greater one finds the same. The greatest
+#: counts as one: of functions that call one another, it finds as much as is looked for.
 _WHOLE = -1
 #: The last steps on the way to a change: an object is changed, or one of its attributes is set.
 BY, SET_BY = ", by", ", set by"
@@ -158,9 +159,18 @@ def _owns_its_memory(value: Any) -> bool:
 
 
 class KnownTargets:
-    """What functions change; each is read once, unless its helpers call one another."""
+    """What functions change.
 
-    def __init__(self) -> None:
+    Each is read once if its helpers are before it; else also to smaller depths, for what calls it.
+    """
+
+    def __init__(self, most: int) -> None:
+        """Begin with nothing known.
+
+        Args:
+            most: The greatest depth to which calls are followed.
+        """
+        self._most = most
         # With functions and what is bound to them, so that no id comes twice.
         self._known: dict[tuple[int, object, int], tuple[Any, Bound, list[Target]]] = {}
         self._n_cut = 0
@@ -186,8 +196,13 @@ class KnownTargets:
             return known[2]
         before = self._n_cut
         found = list(dict.fromkeys(_lasting(func, find(func, bound, depth))))
-        self._known[whole if self._n_cut == before else cut] = func, bound, found
+        is_whole = depth == self._most or self._n_cut == before
+        self._known[whole if is_whole else cut] = func, bound, found
         return found
+
+    def of_all(self, read: list[tuple[FunctionType, Bound]], find: Find) -> list[list[Target]]:
+        """What functions change, the farthest first: a row of helpers is followed to its end."""
+        return [self.of(*one, self._most, find) for one in reversed(read)]
 
     def clear(self) -> None:
         """Forget all of them, as more is known of what code reaches."""
