@@ -15,7 +15,8 @@ def waits(x):
 
 what, N = sys.argv[2], list(range(200))
 how = {} if sys.argv[1] == "auto" else {"backend": sys.argv[1], "n_jobs": 2}
-stream = autotune(**how)(waits).stream(iter(N))
+options = {"read_ahead": 8} if sys.argv[3:] else {}
+stream = autotune(**how)(waits).stream(iter(N), **options)
 found = [next(stream) for _ in range(60)]
 child = os.fork()
 if not child:
@@ -41,6 +42,14 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no for
 def test_a_fork_that_goes_on_with_a_stream_is_refused(backend, run_script):
     """It has no worker thread, and would take results of processes from the program."""
     assert run_script(FORKS, backend, "goes on").stdout.split() == ["True", "True"]
+
+
+@pytest.mark.parametrize("backend", ["auto", "serial"])
+def test_a_fork_that_waits_for_data_that_a_thread_reads_is_refused(backend, run_script):
+    """The fork has no such thread either."""
+    ran = run_script(FORKS, backend, "goes on", "reads ahead")
+
+    assert ran.stdout.split() == ["True", "True"]
 
 
 def test_in_the_loop_both_go_on(run_script):

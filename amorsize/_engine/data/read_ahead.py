@@ -7,10 +7,12 @@ once workers run, so that they can be forked before.
 from __future__ import annotations
 
 import _thread
+import os
 from _collections import deque  # type: ignore[import-not-found]
 from _contextvars import copy_context
 
 from amorsize._workers.thread_exit import ThreadExit
+from amorsize.errors import WorkersUnavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ class ReadAhead:
         self._ended: BaseException | None = None  # raised by the iterator instead of an item
         self._wanted, self._came = _thread.allocate_lock(), _thread.allocate_lock()
         self._stopping = False
+        self._pid = 0  # of the process that has the thread
         self._ending: ThreadExit | None = None  # of the thread, while there is one
 
     def __iter__(self) -> Iterator[Any]:
@@ -52,6 +55,7 @@ class ReadAhead:
                 raise self._ended
             if self._ending is None:
                 return self._next()
+            self._refuse_in_fork()
             self._came.acquire(timeout=NAP_S)
 
     def _next(self) -> Any:
@@ -61,6 +65,14 @@ class ReadAhead:
             self._ended = error
             raise
 
+    def _refuse_in_fork(self) -> None:
+        """A fork of the program has no such thread, which may have been inside the data's code."""
+        if os.getpid() != self._pid:
+            raise WorkersUnavailable(
+                f"a thread of process {self._pid} reads this stream's data: a fork of it cannot go "
+                "on with it. Begin another stream in the fork, or leave out read_ahead=."
+            )
+
     def would_wait(self) -> bool:
         """Whether the next item may not be there yet."""
         return not self._there and self._ended is None
@@ -69,6 +81,7 @@ class ReadAhead:
         """Start the thread that reads."""
         self._stopping = False  # an earlier thread that is inside the data's code goes on
         if self._ending is None and self._ended is None:
+            self._pid = os.getpid()
             self._ending = ThreadExit()
             _thread.start_new_thread(copy_context().run, (self._live, self._ending))
 
