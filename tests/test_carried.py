@@ -703,6 +703,42 @@ def test_a_setting_may_be_of_a_module_that_needs_the_one_it_is_set_in(tmp_path, 
     assert tuned_map(module.opener, range(2), backend="process", n_jobs=1) == ["Opener"] * 2
 
 
+FILTERS = """
+import logging
+
+LOADED = logging.getLogger("loaded").filters
+LOADED.append("once")
+
+class Above:
+    def filter(self, record):
+        return record.args[0] > 1
+
+logging.getLogger("filtered").addFilter(Above())
+
+def log(x):
+    logging.getLogger("filtered").error("%d", x)
+    return LOADED is logging.getLogger("loaded").filters
+"""
+
+WITH_FILTERS = """
+import logging, sys
+sys.path.insert(0, sys.argv[1])
+import has_a_filter
+from amorsize import tuned_map
+
+del has_a_filter.LOADED[:]
+logging.basicConfig(format="%(message)s", stream=sys.stdout)
+print(tuned_map(has_a_filter.log, range(4), backend="process", n_jobs=1))
+"""
+
+
+def test_a_filter_may_be_of_the_module_that_is_the_first_to_import_logging(tmp_path, run_script):
+    """A worker imports logging inside it, when it has no filter yet: records were lost."""
+    (tmp_path / "has_a_filter.py").write_text(FILTERS)
+    done = run_script(WITH_FILTERS, str(tmp_path), environ={"AMORSIZE_START": "clean"})
+    assert done.stdout.splitlines() == ["2", "3", "[True, True, True, True]"]
+
+
 class TestOnImport:
     """Something is done once a module is there."""
 

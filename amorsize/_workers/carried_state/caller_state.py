@@ -115,7 +115,17 @@ def _loaded(entry: Entry) -> Any:
 
 
 def _setting(entry: Entry, value: bytes) -> Callable[[], None]:
-    return lambda: entry.take(sys.modules[entry.module], serialization.loads(value))
+    def act() -> None:
+        module = sys.modules[entry.module]
+        try:
+            found = serialization.loads(value)
+        except AttributeError:
+            if import_hooks.is_being_imported(module):
+                return  # by the module whose class is missing; all is set again once that is there
+            raise
+        entry.take(module, found)
+
+    return act
 
 
 # -- context variables ----------------------------------------------------------------------
