@@ -324,7 +324,7 @@ def test_types_that_no_module_publishes_exist_under_their_names():
         (pandas.read_csv, "safe"),
         (asyncio.run, "safe"),
     ],
-    ids=str,
+    ids=lambda one: getattr(one, "__qualname__", str(one)),
 )
 def test_what_is_told_of_a_function(func, what):
     """Whatever it is made of: Python, C, a class, a method, one that a module borrows."""

@@ -334,7 +334,7 @@ STAY = [
 ]
 
 
-@pytest.mark.parametrize(("function", "change", "reason"), STAY, ids=str)
+@pytest.mark.parametrize(("function", "change", "reason"), STAY)
 def test_what_cannot_be_sent_stays_in_the_caller(function, change, reason, monkeypatch):
     """None of the items runs where the answer would be another, and the reason is told."""
     assert reason in kept_in_the_caller(function, change, monkeypatch)

@@ -217,7 +217,9 @@ def test_items_share_a_file_if_what_is_left_of_them_is_the_same(function, same, 
     assert not reason(function, others)
 
 
-@pytest.mark.parametrize(("function", "same"), NOT_FOLLOWED, ids=lambda one: str(one)[10:30])
+@pytest.mark.parametrize(
+    ("function", "same"), NOT_FOLLOWED, ids=lambda one: getattr(one, "__name__", None)
+)
 def test_items_stay_in_turn_where_it_is_not_told_what_is_left(function, same):
     assert reason(function, same)
 

@@ -552,14 +552,14 @@ STAY = [
 ]
 
 
-@pytest.mark.parametrize(("function", "change", "reason"), STAY, ids=str)
+@pytest.mark.parametrize(("function", "change", "reason"), STAY)
 def test_what_no_worker_could_know_stays_in_the_caller(function, change, reason, monkeypatch):
     """None of the items runs where the answer would be another, and the reason is told."""
     told = kept_in_the_caller(function, change, monkeypatch)
     assert reason in told or reason.replace(":", ".") in told  # where mocks are in use
 
 
-@pytest.mark.parametrize(("function", "change", "reason"), STAY[:2], ids=str)
+@pytest.mark.parametrize(("function", "change", "reason"), STAY[:2])
 def test_where_all_items_go_to_workers_it_is_an_error(function, change, reason, monkeypatch):
     """Who asks for processes is told that they would answer otherwise."""
     with monkeypatch.context() as patch:
