@@ -2,6 +2,9 @@
 
 import pytest
 
+from amorsize._function.bound_arguments import NOTHING
+from amorsize._function.bytecode import GLOBAL
+from amorsize._function.changes.change import MOST_TARGETS, KnownTargets
 from amorsize._function.sharing.findings import OF_ITEMS
 from amorsize._function.sharing.thread_safety import examine
 
@@ -81,3 +84,18 @@ def test_a_row_of_helpers_is_followed_to_its_end():
     reach = examine(space["item"], [1, 2])[0]
 
     assert "global TABLE" in "".join((*reach.stores, *reach.changed))
+
+
+def test_circles_of_functions_that_lead_to_ever_more_are_not_read_for_ever():
+    """Once much was found, calls are followed one deep."""
+    known, depths = KnownTargets(most=4), []
+    found = [((GLOBAL, f"name {at}", ()), "") for at in range(MOST_TARGETS // 20)]
+
+    def find(func, bound, depth):
+        depths.append(depth)
+        return found
+
+    for _ in range(40):
+        known.of(eval("lambda: None"), NOTHING, 4, find)
+
+    assert depths == 21 * [4] + 19 * [1]

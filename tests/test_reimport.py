@@ -149,3 +149,35 @@ def test_a_child_of_multiprocessing_maps_functions_of_the_program(tmp_path):
         [sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True, timeout=90
     )
     assert (done.stdout, done.stderr) == ("[2, 3, 4]\n", "")
+
+
+ENUMS = """
+import enum
+log = open("run.log", "w")
+
+class Planet(enum.Enum):
+    EARTH, MARS = (5.976e24, 1), (6.421e23, 2)
+
+    def __init__(self, mass, moons):
+        self.mass = mass
+
+class Level(enum.Enum):
+    LOW = 1
+
+def heavier(n):
+    return Planet.EARTH.mass > n, Planet.MARS.mass
+
+def below(n):
+    return n < Level.LOW.limit
+"""
+
+
+def test_members_of_enums_that_are_sent_with_their_code_keep_their_attributes(module, monkeypatch):
+    """Those that `__init__` gives them, and those that were set later."""
+    monkeypatch.setenv("AMORSIZE_START", "clean")
+    found = module(ENUMS)
+    found.Level.LOW.limit = 2
+
+    for function in (found.heavier, found.below):
+        loop = [function(n) for n in range(4)]
+        assert tuned_map(function, range(4), backend="process", n_jobs=1) == loop

@@ -52,6 +52,10 @@ _TOLD[value_flow.OBJECTS] = "[...]"
 _TOLD |= {value_flow.COPY: "[:]", value_flow.MEMORY: "", value_flow.ENTERED: ""}
 _IN_PLACE_METHODS = ("__iadd__", "__ior__", "__isub__", "__imul__", "__iand__", "__ixor__")
 
+#: How many changes are found in all before calls are followed one deep only: these take a second.
+#: Functions that call one another in circles lead to the same things by ever more ways.
+MOST_TARGETS = 50_000
+
 #: Stands for a depth that leaves nothing out, so that any greater one finds the same. The greatest
 #: counts as one: of functions that call one another, it finds as much as is looked for.
 _WHOLE = -1
@@ -173,7 +177,7 @@ class KnownTargets:
         self._most = most
         # With functions and what is bound to them, so that no id comes twice.
         self._known: dict[tuple[int, object, int], tuple[Any, Bound, list[Target]]] = {}
-        self._n_cut = 0
+        self._n_cut = self._n_found = 0
 
     def leave_out(self) -> None:
         """Note that a call was too deep to be followed."""
@@ -188,6 +192,8 @@ class KnownTargets:
             depth: How deep calls are followed.
             find: Finds it, to that depth, with what is made for each call.
         """
+        if self._n_found > MOST_TARGETS:
+            depth = min(depth, 1)
         whole, cut = ((id(func), bound.key, one) for one in (_WHOLE, depth))
         if (known := self._known.get(whole)) is not None:
             return known[2]
@@ -196,6 +202,7 @@ class KnownTargets:
             return known[2]
         before = self._n_cut
         found = list(dict.fromkeys(_lasting(func, find(func, bound, depth))))
+        self._n_found += len(found)
         is_whole = depth == self._most or self._n_cut == before
         self._known[whole if is_whole else cut] = func, bound, found
         return found

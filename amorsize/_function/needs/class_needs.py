@@ -97,10 +97,12 @@ class ClassNeeds:
             self._needs.digests[f"{place}.__members__"] = digest_of(cls.__members__)
         for name, member in cls.__members__.items():
             for attribute, value in vars(member).items():
+                is_named = not attribute.startswith("_")
                 is_kept = attribute == "_value_" and type(value) in (list, dict, set)
-                if place is None and not attribute.startswith("_"):
-                    self._needs.members.append((member, attribute, value))
-                elif place is not None and (is_kept or not attribute.startswith("_")):
+                if is_named:  # code that is sent makes members of their values alone
+                    home = "" if place is None else place.partition(":")[0]
+                    self._needs.members.append((home, member, attribute, value))
+                if place is not None and (is_kept or is_named):
                     self._needs.keep(f"{place}.{name}.{attribute}", value)
 
 

@@ -80,7 +80,8 @@ class Needs:
         self.stays: dict[str, Any] = {}
         self.caches: dict[int, tuple[Any, list[stdlib_wrappers.Kept]]] = {}
         self.cache_places: dict[str, int] = {}
-        self.members: list[tuple[Any, str, Any]] = []
+        #: Of enums: the module that has the class, the member, an attribute and its value.
+        self.members: list[tuple[str, Any, str, Any]] = []
         self.registered: list[tuple[Any, type]] = []
         self.families: list[tuple[type, list[type]]] = []
         self.reasons: list[str] = []

@@ -266,7 +266,7 @@ class Payload:
         taken = Taken(
             settings=settings,
             caches=caches,
-            members=reached.members,
+            members=[one for home, *one in reached.members if not home or home in by_value],
             registered=reached.registered,
             families=reached.families,
             library_settings=reached.state.settings,

@@ -65,7 +65,7 @@ class Taken(Value):
 
     settings: dict[str, Any]  # by place
     caches: dict[str, list[stdlib_wrappers.Kept]]  # entries, by place of the cached function
-    members: list[tuple[Any, str, Any]]  # of classes that were changed
+    members: list[list[Any]]  # of enums: the member, an attribute and its value
     registered: list[tuple[Any, type]]  # with abstract classes
     families: list[tuple[type, list[type]]]  # classes with their subclasses
     library_settings: dict[str, tuple[str, Any]]
@@ -279,7 +279,7 @@ def _own_modules_with(value: Any) -> list[Any]:
 
 
 def _become_alike(
-    members: list[tuple[Any, str, Any]],
+    members: list[list[Any]],
     registered: list[tuple[Any, type]],
     families: list[tuple[type, list[type]]],
 ) -> None:
