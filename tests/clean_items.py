@@ -5,6 +5,8 @@ import logging
 import os
 import sys
 import threading
+import time
+import warnings
 
 SCALE = 1
 TABLE = {"offset": 0}
@@ -132,3 +134,10 @@ def idle_since(_):
     """Since when this worker had waited for the call, by its own clock."""
     workers = [one for one in gc.get_objects() if type(one).__name__ == "PersistentWorker"]
     return max(one._idle_since for one in workers)
+
+
+def waits_with_a_setting(_):
+    """Threads would share the filters of warnings."""
+    time.sleep(6e-3)
+    with warnings.catch_warnings():
+        return os.getpid()

@@ -703,3 +703,16 @@ def test_numbers_of_descriptors_stay_there():
 
     assert b"".join(tuned(range(100))) == os.pread(DESCRIPTOR, 100, 0)
     assert "descriptors have other numbers" in str(tuned.explain())
+
+
+def test_a_later_call_starts_no_more_than_its_work_pays_for(monkeypatch):
+    """What items cost is known from the call before, when it has run none of its own yet."""
+    monkeypatch.setenv("AMORSIZE_START", "clean")
+    monkeypatch.setattr(spawn_costs, "interpreter_s", lambda: 0.3)
+    amorsize.shutdown()
+    call = autotune(clean_items.waits_with_a_setting, cache=False)
+
+    found = [set(call(range(60))) for _ in range(4)]
+
+    most = 1 + max(2, spawn_costs.resources.usable_cpus().n_cores)
+    assert max(map(len, found)) <= most

@@ -83,9 +83,16 @@ class NewInterpreters:
 
     def n_worth(self, request: Request) -> int | None:
         """How many new interpreters are worth starting, at most as many as were asked for."""
-        if self._call.tuner.costs.item_s is None or not self._can_finish_here:
+        call = self._call
+        if call.tuner.costs.item_s is not None:
+            left_s = call.left_s()
+        elif call.known is not None:
+            left_s = call.known.traits.item_s * call.work.n_left
+        else:
             return request.n_jobs
-        return spawn_costs.interpreters_worth(self._call.left_s(), request.n_jobs or sys.maxsize)
+        if not self._can_finish_here:
+            return request.n_jobs
+        return spawn_costs.interpreters_worth(left_s, request.n_jobs or sys.maxsize)
 
     def _why_not_worth_sending(self, payload: Payload) -> str | None:
         """Why there is too much to send for the work left; None: there is not."""
