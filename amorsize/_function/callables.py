@@ -81,6 +81,18 @@ def is_partial(func: object) -> bool:
     return issubclass(type(func), partial)
 
 
+def is_enum(kind: type) -> bool:
+    """Whether a class is an enumeration. There is none where nothing has loaded `enum`."""
+    enum = sys.modules.get("enum")
+    return enum is not None and issubclass(kind, enum.Enum)
+
+
+def is_enum_member(value: object) -> bool:
+    """Whether it is a member of an enumeration."""
+    enum = sys.modules.get("enum")
+    return enum is not None and isinstance(value, enum.Enum)
+
+
 def is_module(value: object) -> bool:
     """Whether it is a module that can be looked into. Some give themselves a class of their own."""
     kind: Any = type(value)

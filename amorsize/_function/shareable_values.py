@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 
+from amorsize._function.callables import is_enum
 from amorsize._function.ownership import is_own_class
 from amorsize._function.plain_values import PLAIN
 
@@ -58,7 +59,7 @@ SAFE_TYPES = frozenset(
 def is_shareable(value: Any) -> bool:
     """Whether threads may share this value, by its type alone; elements are not examined."""
     kind = type(value)
-    if kind in PLAIN or kind in _DESCRIPTORS or _is_listed(kind) or _is_enum_member(kind):
+    if kind in PLAIN or kind in _DESCRIPTORS or _is_listed(kind) or is_enum(kind):
         return True
     if issubclass(kind, int | float | complex | str | bytes):
         return not getattr(value, "__dict__", None)
@@ -69,11 +70,6 @@ def _is_listed(kind: type) -> bool:
     """Whether the type is listed. A library's subclass counts; the project's may add state."""
     bases = kind.__mro__[:1] if is_own_class(kind) else kind.__mro__[:-1] or (kind,)
     return any(f"{base.__module__}.{base.__qualname__}" in SAFE_TYPES for base in bases)
-
-
-def _is_enum_member(kind: type) -> bool:
-    enum = sys.modules.get("enum")
-    return enum is not None and issubclass(kind, enum.Enum)
 
 
 def _is_fixed_in_numpy(value: Any, kind: type) -> bool:

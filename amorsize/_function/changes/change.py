@@ -14,6 +14,7 @@ from amorsize._function.callables import (
 from amorsize._function.flow import value_flow
 from amorsize._function.flow.made_instances import Copied, Made
 from amorsize._function.flow.name_lookup import ends_of
+from amorsize._function.flow.value_flow import SET_BY
 from amorsize._function.object_contents import CONTEXT_VARIABLE, is_container
 from amorsize._function.ownership import is_own_class
 from amorsize._function.plain_values import PLAIN
@@ -59,8 +60,6 @@ MOST_TARGETS = 50_000
 #: Stands for a depth that leaves nothing out, so that any greater one finds the same. The greatest
 #: counts as one: of functions that call one another, it finds as much as is looked for.
 _WHOLE = -1
-#: The last steps on the way to a change: an object is changed, or one of its attributes is set.
-BY, SET_BY = ", by", ", set by"
 #: A class gets one more subclass, which it, or what it runs then, tells everybody.
 SUBCLASS = f"{SET_BY} making a subclass"
 

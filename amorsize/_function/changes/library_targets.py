@@ -11,10 +11,10 @@ from amorsize._function.callables import (
     raw,
     type_name,
 )
-from amorsize._function.changes.change import BY, SET_BY, SUBCLASS
+from amorsize._function.changes.change import SUBCLASS
 from amorsize._function.flow.flow_reader import flow_of
 from amorsize._function.flow.name_lookup import callees_of, ends_of, root_of
-from amorsize._function.flow.value_flow import ELEMENT, MISSING_KEY, SUBCLASSED
+from amorsize._function.flow.value_flow import BY, ELEMENT, MISSING_KEY, SET_BY, SUBCLASSED
 from amorsize._function.library.changes import (
     CHANGING_SOME,
     IN_PLACE_OPTION,

@@ -22,8 +22,6 @@ from amorsize._function.bytecode import CLOSURE, GLOBAL
 from amorsize._function.callable_walk import opened
 from amorsize._function.callables import FUNCTION, METHOD, MISSING, member, own, raw
 from amorsize._function.changes.change import (
-    BY,
-    SET_BY,
     Change,
     KnownTargets,
     is_kept_by_thread,
@@ -40,6 +38,7 @@ from amorsize._function.flow import value_flow
 from amorsize._function.flow.flow_reader import flow_of, given_by
 from amorsize._function.flow.name_lookup import callees_of, ends_in_globals, ends_of, root_of
 from amorsize._function.flow.passed_arguments import Passed
+from amorsize._function.flow.value_flow import BY, SET_BY
 from amorsize._function.library.changes import gives_shared, is_changing
 from amorsize._function.object_contents import MAX_ELEMENTS, grows_when_read
 from amorsize._function.ownership import is_own_class

@@ -11,11 +11,20 @@ from amorsize._function.bound_arguments import (
 from amorsize._function.bytecode import CLOSURE, GLOBAL, is_class_body, nested, stored_attributes
 from amorsize._function.callable_walk import opened
 from amorsize._function.callables import CELL, FUNCTION, MISSING, member
-from amorsize._function.changes.change import BY, SET_BY, sets_attribute
+from amorsize._function.changes.change import sets_attribute
 from amorsize._function.flow.flow_reader import flow_of
 from amorsize._function.flow.name_lookup import makes_new, root_of
 from amorsize._function.flow.passed_arguments import Passed
-from amorsize._function.flow.value_flow import ANY, ARGUMENT, CALLED, DOUBLE_STAR, FOUND, STAR
+from amorsize._function.flow.value_flow import (
+    ANY,
+    ARGUMENT,
+    BY,
+    CALLED,
+    DOUBLE_STAR,
+    FOUND,
+    SET_BY,
+    STAR,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ As by `map(clean, [row])`, or by a method of the item's own.
 from __future__ import annotations
 
 from amorsize._function.files.item_paths import ASKED, ATTRIBUTE, ELEMENT
-from amorsize._function.flow.value_flow import IN_PLACE
+from amorsize._function.flow.value_flow import BY, IN_PLACE, SET_BY
 from amorsize._function.library.changes import PERHAPS_CHANGING
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: Steps to a field of a record.
 FIELDS = {ELEMENT, ATTRIBUTE, ASKED}
 #: How changes are labelled that are of what a function is passed, and what calls look like.
-_OF_ARGUMENTS, _BY = ("argument", "self"), (", by ", ", set by ")
+_OF_ARGUMENTS, _BY = ("argument", "self"), (f"{BY} ", f"{SET_BY} ")
 
 
 def unseen_changes(

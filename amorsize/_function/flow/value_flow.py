@@ -34,6 +34,8 @@ INNER = "inner"
 UNKNOWN: Store = RESULT, "", ()
 #: The step of what `+=` changes.
 IN_PLACE = " += ..."
+#: The last steps on the way to a change: an object is changed, or one of its attributes is set.
+BY, SET_BY = ", by", ", set by"
 #: The step of what a call has given.
 CALLED = "()"
 #: The step of an element.

@@ -82,7 +82,7 @@ class State:
                 self.settings[place] = WHOLE, value
         elif self._is_of_project(value, 0):
             self._carry(place, WHOLE, value)
-        elif _is_constant(value) or _is_member(value):
+        elif _is_constant(value) or callables.is_enum_member(value):
             if not is_made:
                 self.settings[place] = WHOLE, value
         elif callables.type_name(value) == "re.Pattern":
@@ -211,11 +211,6 @@ def is_plain(value: Any, depth: int) -> bool:
 
 def _is_constant(value: Any) -> bool:
     return callables.type_name(value) in _CONSTANTS
-
-
-def _is_member(value: Any) -> bool:
-    enum = sys.modules.get("enum")
-    return enum is not None and isinstance(value, enum.Enum)
 
 
 def _is_of_each(value: Any) -> bool:

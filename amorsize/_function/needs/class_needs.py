@@ -44,7 +44,7 @@ class ClassNeeds:
             else:
                 place = None if home is None else f"{home}:{cls.__qualname__}"
                 self._member(cls, place, name, value)
-        if _is_enum(cls):
+        if callables.is_enum(cls):
             self._members(cls, None if home is None else f"{home}:{cls.__qualname__}")
 
     def _member(self, cls: type, place: str | None, name: str, value: Any) -> None:
@@ -104,11 +104,6 @@ class ClassNeeds:
                     self._needs.members.append((home, member, attribute, value))
                 if place is not None and (is_kept or is_named):
                     self._needs.keep(f"{place}.{name}.{attribute}", value)
-
-
-def _is_enum(cls: type) -> bool:
-    enum = sys.modules.get("enum")
-    return enum is not None and isinstance(cls, enum.EnumMeta)
 
 
 def _layers_that_choose(value: Any) -> list[Any]:

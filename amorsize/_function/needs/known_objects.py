@@ -7,7 +7,6 @@ They are the keys of its tables as far as these are equal to themselves alone, w
 from __future__ import annotations
 
 import builtins
-import sys
 from _weakref import ReferenceType
 from gc import get_referents
 from itertools import islice
@@ -15,7 +14,7 @@ from itertools import islice
 from amorsize._function import callables
 from amorsize._function.bytecode import compares_values, nested
 from amorsize._function.callable_walk import CONTAINERS, end_of, reads
-from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE
+from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, is_enum_member
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.needs.dependencies import needs_of
 from amorsize._function.ownership import Owns
@@ -63,10 +62,10 @@ class Known:
         self.owns = Owns([one for one in functions if one is not None])
         met = needs_of(functions).walk.met
         code = [one for one in met if type(one) is FUNCTION]
-        own = [one for one in code if self.owns.function(one)]
+        own = own_functions(met, self.owns)
         self.numbers: set[int] | None = set() if any(map(asks_for_numbers, own)) else None
         self._has_compared = any(_compares(one.__code__) for one in code)
-        self._has_identity = any(_compares_identity(one.__code__) for one in own)
+        self._has_identity = asks_which_one(own)
         ahead = [one for one in met if not isinstance(one, _CODE)]
         for one in code:
             values = named(one, self.owns)
@@ -131,13 +130,17 @@ def is_itself_alone(one: Any, is_own: Callable[[type], bool]) -> bool:
         return bool(one != one)
     has_own_equality = callables.member(kind, "__eq__") is not callables.member(object, "__eq__")
     is_alone = not has_own_equality and not isinstance(one, _CODE) and is_own(kind)
-    return is_alone and not _is_member(one)
+    return is_alone and not is_enum_member(one)
 
 
-def asks_which_one(functions: Iterable[Any], owns: Owns) -> bool:
-    """Whether code of the project compares objects by their identity."""
-    own_ones = (one for one in functions if type(one) is FUNCTION and owns.function(one))
-    return any(_compares_identity(one.__code__) for one in own_ones)
+def own_functions(met: Iterable[Any], owns: Owns) -> list[FunctionType]:
+    """Those of the project's own functions that are among some objects."""
+    return [one for one in met if type(one) is FUNCTION and owns.function(one)]
+
+
+def asks_which_one(functions: Iterable[FunctionType]) -> bool:
+    """Whether the code of functions compares objects by their identity."""
+    return any(_compares_identity(one.__code__) for one in functions)
 
 
 def inside(one: Any, is_own: Callable[[type], bool]) -> Iterable[Any]:
@@ -149,7 +152,7 @@ def inside(one: Any, is_own: Callable[[type], bool]) -> Iterable[Any]:
     if isinstance(one, CONTAINERS):
         return tuple(one)
     kind = type(one)
-    is_followed = kind.__module__ in _HOLDERS or (is_own(kind) and not _is_member(one))
+    is_followed = kind.__module__ in _HOLDERS or (is_own(kind) and not is_enum_member(one))
     return get_referents(one) if is_followed else ()
 
 
@@ -171,13 +174,7 @@ def _is_single(one: Any) -> bool:
     kind = type(one)
     if kind is int or kind is tuple:
         return one in _SMALL or one == ()
-    return kind in _SINGLE or (kind in (str, bytes) and len(one) < 2) or _is_member(one)
-
-
-def _is_member(one: Any) -> bool:
-    """Whether it is a member of an enumeration, which a worker finds by its name."""
-    enum = sys.modules.get("enum")
-    return enum is not None and isinstance(one, enum.Enum)
+    return kind in _SINGLE or (kind in (str, bytes) and len(one) < 2) or is_enum_member(one)
 
 
 def named(func: FunctionType, owns: Owns) -> list[Any]:

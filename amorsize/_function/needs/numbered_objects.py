@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import islice
 
 from amorsize._function.bytecode import nested
-from amorsize._function.callables import FUNCTION
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.needs.known_objects import (
     ALONE,
@@ -13,6 +12,7 @@ from amorsize._function.needs.known_objects import (
     asks_for_numbers,
     inside,
     named,
+    own_functions,
 )
 
 TYPE_CHECKING = False
@@ -29,7 +29,7 @@ _LOWEST = 4096
 
 def doubt(needs: Needs) -> str | None:
     """Why code that asks for the numbers of objects would not find them; None: it would."""
-    own = [one for one in needs.walk.met if type(one) is FUNCTION and needs.owns.function(one)]
+    own = own_functions(needs.walk.met, needs.owns)
     if not any(_may_ask(one.__code__) and asks_for_numbers(one) for one in own):
         return None
     reached = [*needs.walk.met, *(value for one in own for value in named(one, needs.owns))]

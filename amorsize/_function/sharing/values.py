@@ -12,6 +12,7 @@ from amorsize._function.callables import (
     FUNCTION,
     METHOD,
     MISSING,
+    is_enum_member,
     is_made_at_run_time,
     is_module,
     is_partial,
@@ -141,9 +142,7 @@ class Values:
         self._look_inside(value, label or "self", 0)
 
     def _judge_enum_value(self, value: Any, label: str) -> bool:
-        enum = sys.modules.get("enum")
-        is_member = enum is not None and isinstance(value, enum.Enum)
-        return not is_member or self.judge(value._value_, f"value of {label}")
+        return not is_enum_member(value) or self.judge(value._value_, f"value of {label}")
 
     def _judge_holding(self, value: Any, kind: type, label: str) -> bool | None:
         """Judge a value by its type; None: the type is unknown."""

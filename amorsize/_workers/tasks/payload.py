@@ -13,7 +13,7 @@ import os
 from amorsize._function import callables, references
 from amorsize._function.needs import import_effects, numbered_objects
 from amorsize._function.needs.dependencies import needs_of
-from amorsize._function.needs.known_objects import asks_which_one
+from amorsize._function.needs.known_objects import asks_which_one, own_functions
 from amorsize._function.needs.shared_objects import is_any_shared
 from amorsize._function.ownership import MAIN
 from amorsize._function.shareable_values import is_shareable
@@ -110,11 +110,9 @@ class Payload:
 
         Or unless objects lie in several places: sent with the code, each is one object for all.
         """
-        again = next(
-            filter(None, map(import_effects.what_it_does, sorted(self._needs.homes))), None
-        )
         needs = self._needs
-        by_identity = again is None and asks_which_one(needs.walk.met, needs.owns)
+        again = next(filter(None, map(import_effects.what_it_does, sorted(needs.homes))), None)
+        by_identity = again is None and asks_which_one(own_functions(needs.walk.met, needs.owns))
         if again is None and is_any_shared(
             needs.values, needs.owns.class_, by_identity=by_identity
         ):
