@@ -21,8 +21,8 @@ HOME = os.getpid()
 
 @autotune
 def work(number):
-    # Long in the caller, so that workers pay however late they come.
-    until_s = time.thread_time() + (20e-3 if os.getpid() == HOME else 1e-3)
+    # Long in the caller, so that workers pay however late they come, and on however busy a host.
+    until_s = time.thread_time() + (60e-3 if os.getpid() == HOME else 1e-3)
     while time.thread_time() < until_s:
         pass
     return number, os.getpid()
@@ -30,7 +30,7 @@ def work(number):
 CALL = """
 rows = work(range(300))
 assert [number for number, _ in rows] == list(range(300))
-print("kept here:", "rejected    processes" in str(work.explain()))
+print("places:", len({pid for _, pid in rows}))
 rows = work.using(backend="process")(iter(range(100)))
 assert [number for number, _ in rows] == list(range(100))
 print("caller among them:", os.getpid() in {pid for _, pid in rows})
@@ -40,10 +40,11 @@ SCRIPT = FUNCTION + CALL
 
 
 def assert_shared_out(stdout):
-    """Workers may run the first call, and alone run the second; nothing ran twice."""
-    assert "kept here: False" in stdout or not MANY_CORES
+    """More than one process ran the first call, only workers the second; nothing ran twice."""
     assert "caller among them: False" in stdout
     assert stdout.count("started once") == 1
+    n_most_jobs = int(stdout.split("places: ")[1].split()[0])
+    assert n_most_jobs > 1 or not MANY_CORES
 
 
 @pytest.mark.parametrize("start", ["fork", "clean"])

@@ -196,13 +196,11 @@ def test_any_iterable_is_data(ledger):
 
 
 def test_a_space_left_open_is_chosen_by_the_policy():
-    """Chunks of a quarter of a worker's share and smaller ones, jobs up to the cores."""
-    found = tune_parameters(compute_3_ms, range(80), repeats=1, save=False, seed=1)
+    """Chunks from single items to a worker's share, numbers of jobs up to the cores."""
+    found = tune_parameters(compute_3_ms, range(160), repeats=1, save=False, seed=1)
 
-    numbers = {one.n_jobs for one in found.configurations}
-    assert numbers <= {2, witness_cores()}
-    sizes = {one.chunksize for one in found.configurations}
-    assert min(sizes) < max(sizes) == 80 // (4 * min(numbers))
+    assert {one.n_jobs for one in found.configurations} <= {2, witness_cores()}
+    assert len({one.chunksize for one in found.configurations}) > 2
     assert found.cost_ratio is not None
 
 
