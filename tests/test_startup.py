@@ -410,6 +410,34 @@ def test_folders_of_others_are_left_alone(copied):
     assert printed(copied, script, loading="") == ["Rewriting", "Module"]
 
 
+COLLECTIONS = """
+    import gc
+    {begin}
+    from amorsize import tuned_map
+    before = [one["collections"] for one in gc.get_stats()]
+    tuned_map(len, [""], backend="process", n_jobs=2)
+    import amorsize._workers.processes.fork_pool
+    after = [one["collections"] for one in gc.get_stats()]
+    print(sum(after) - sum(before), gc.get_freeze_count())
+"""
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="collects in small steps")
+def test_loading_leaves_nothing_to_the_garbage_collector(copied):
+    """What modules made is in its oldest generation, which it seldom visits."""
+    n_collections, n_frozen = printed(copied, COLLECTIONS.format(begin=""), loading="")
+
+    assert int(n_collections) <= 2  # 23 without it
+    assert n_frozen == "0"
+
+
+def test_what_a_program_has_frozen_stays_frozen(copied):
+    """It may have been frozen for workers that the program forks itself."""
+    _, n_frozen = printed(copied, COLLECTIONS.format(begin="gc.freeze()"), loading="")
+
+    assert int(n_frozen) > 0
+
+
 def test_decorating_finds_modules_quickly(copied):
     """From the first name that is asked for on."""
     script = """

@@ -8,7 +8,9 @@ such as an archive or those of a tool that rewrites modules, are left alone.
 - Bytecode is read directly if the interpreter has left it for this very source. That saves 10 us
   per module. Bytecode of another kind or for another source is left to the import system.
 
-Holding back the garbage collector saves next to nothing: it visits these objects afterwards.
+- What a module makes is handed to the oldest generation of the garbage collector, which would visit
+  it twice and more. That saves 15 us per module. To hold the collector back saves next to nothing:
+  it visits these objects afterwards.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from _frozen_importlib_external import (
 )
 from _imp import _fix_co_filename  # type: ignore[attr-defined]
 from _io import open_code
+from gc import freeze, get_freeze_count, unfreeze
 from marshal import loads
 from os import stat
 
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 _BEGIN = MAGIC_NUMBER + bytes(4)
 _32_BITS = 0xFFFFFFFF
 _PACKAGE = __name__.partition(".")[0]
+#: Whether the collector works in small steps. There, `freeze` walks over the objects.
+_COLLECTS_IN_STEPS = sys.version_info >= (3, 14)
 
 
 class Folder(FileFinder):
@@ -97,6 +102,13 @@ class Module(SourceFileLoader):
         code: CodeType = loads(memoryview(content)[16:])
         _fix_co_filename(code, self.path)  # it may have been compiled elsewhere
         return code
+
+    def exec_module(self, module: Any) -> None:
+        """Run the code of a module."""
+        super().exec_module(module)
+        if not _COLLECTS_IN_STEPS and not get_freeze_count():  # else the program has frozen some
+            freeze()  # moves what is there without a look at it
+            unfreeze()  # to the oldest generation
 
 
 def _spec(module: Module) -> ModuleSpec:
