@@ -83,11 +83,21 @@ def test_every_cell_is_run_by_its_own_workers(n_jobs, ledger, monkeypatch):
     """Each item runs once in the loop and once in each cell, by as many processes as it names."""
     monkeypatch.setattr(search, "LEAST_CUT_S", FOREVER_S)
     items = partial(witness.noted_beside, ledger=ledger.path, n_workers=n_jobs)
-    small_grid(items, n_jobs_range=[n_jobs], chunksize_range=[2, 4])
+    found = small_grid(items, n_jobs_range=[n_jobs], chunksize_range=[2, 4])
 
+    assert [(one.status, one.reason) for one in found.configurations] == 2 * [("measured", "")]
     assert set(Counter(ledger.indices()).values()) == {1 + 2}
     assert [entry.pid for entry in ledger.entries()[:40]] == [witness.CALLER] * 40
     assert len(ledger.pids() - {witness.CALLER}) == 2 * n_jobs
+
+
+def test_a_ledger_that_is_read_while_an_item_writes_has_no_half_entry(ledger):
+    """An item that failed at it ended a run above, of which some items were missing then."""
+    witness.note(ledger.path, 1)
+    with open(ledger.path, "a") as file:
+        file.write("2 1234 ")
+
+    assert ledger.indices() == [1]
 
 
 def test_chunksizes_are_those_of_the_workers(ledger):

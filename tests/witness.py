@@ -23,7 +23,10 @@ class Entry(NamedTuple):
 
 
 class Ledger:
-    """A file that items append to; one write each, so that no line is torn or lost."""
+    """A file that items append to; one write each, so that no line is lost or mixed with others.
+
+    Who reads meanwhile may find only the first part of a line that lies on two pages of memory.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = str(path)
@@ -36,7 +39,7 @@ class Ledger:
 
     def entries(self) -> list[Entry]:
         """What the items wrote, in the order in which they began."""
-        lines = Path(self.path).read_text().splitlines()
+        *lines, _incomplete = Path(self.path).read_text().split("\n")
         fields = (line.split() for line in lines)
         return [Entry(int(i), int(pid), int(ident), float(at)) for i, pid, ident, at in fields]
 
