@@ -194,6 +194,49 @@ def test_other_signals_at_any_line(backend, number, handler, raised, is_beside_a
             thread.join()
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("is_beside_a_thread", [False, True])
+@pytest.mark.parametrize("starts", [1, 2])
+def test_a_signal_while_a_worker_thread_starts_leaves_no_thread_that_fails(
+    starts, is_beside_a_thread, monkeypatch
+):
+    """`threading` forgets a thread where a handler raises in its start, and then that fails."""
+    end, left = threading.Event(), [starts]
+    thread = threading.Thread(target=end.wait)
+    if is_beside_a_thread:
+        thread.start()
+    was = threading._start_new_thread
+
+    def interrupted(*given, **named):
+        ident = was(*given, **named)
+        left[0] -= 1
+        if left[0] == 0:
+            signal.raise_signal(signal.SIGUSR1)
+        return ident
+
+    before_handler = signal.signal(signal.SIGUSR1, too_long)
+    try:
+        with monkeypatch.context() as patch, pytest.raises(TooLongError):
+            patch.setattr(threading, "_start_new_thread", interrupted)
+            tuned_map(double, range(12), backend="thread", n_jobs=2, chunksize=3)
+        assert tuned_map(double, range(9), backend="thread") == [2 * x for x in range(9)]
+        assert signal.getsignal(signal.SIGUSR1) is too_long
+    finally:
+        signal.signal(signal.SIGUSR1, before_handler)
+        end.set()
+        if is_beside_a_thread:
+            thread.join()
+
+
+def test_worker_threads_block_no_signal_that_their_caller_does_not():
+    """A program that an item starts inherits what is blocked: Ctrl-C would not end it."""
+    blocked = tuned_map(
+        lambda _: set(signal.pthread_sigmask(signal.SIG_BLOCK, ())), range(4), backend="thread"
+    )
+
+    assert blocked == 4 * [signal.pthread_sigmask(signal.SIG_BLOCK, ())]
+
+
 @pytest.mark.parametrize("raised", [TooLongError, PermissionError, FileNotFoundError])
 def test_what_a_handler_raises_while_open_files_are_counted_is_no_missing_folder(
     raised, monkeypatch

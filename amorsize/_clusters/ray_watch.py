@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amorsize._clusters.protocol import Process
 from amorsize._host.clocks import perf_counter
+from amorsize._host.signals import start_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class RayWatch:
         self._answered_s, self._has_node = perf_counter(), True
         self._is_over, self._has_looked = Event(), Event()
         thread = Thread(target=self._keep_looking, name="amorsize-ray", daemon=True)
-        thread.start()
+        start_thread(thread)
 
     def first_seen(self, timeout_s: float) -> tuple[Process, ...]:
         """The nodes, once they were looked at."""

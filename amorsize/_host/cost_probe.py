@@ -18,7 +18,7 @@ from statistics import median
 
 from amorsize._host.clocks import perf_counter
 from amorsize._host.fork_safety import why_not_fork
-from amorsize._host.signals import reraise_from_handler
+from amorsize._host.signals import reraise_from_handler, start_thread
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,20 +130,22 @@ def _thread_costs_s() -> dict[str, float]:
     for _ in range(_N_THREADS):
         begun_s = perf_counter()
         thread = threading.Thread(target=answer, daemon=True)
-        thread.start()
+        start_thread(thread)
         started_s = perf_counter() - begun_s
         questions.put(None)
         begun_s = perf_counter()
         thread.join()
         starts_s.append(started_s + perf_counter() - begun_s)
     thread = threading.Thread(target=answer, daemon=True)
-    thread.start()
-    begun_cpu_s = time.thread_time()
-    for question in range(_N_ROUNDS):
-        questions.put(question)
-        answers.get()
-    cpu_s = (time.thread_time() - begun_cpu_s) / _N_ROUNDS
-    questions.put(None)
+    start_thread(thread)
+    try:
+        begun_cpu_s = time.thread_time()
+        for question in range(_N_ROUNDS):
+            questions.put(question)
+            answers.get()
+        cpu_s = (time.thread_time() - begun_cpu_s) / _N_ROUNDS
+    finally:
+        questions.put(None)  # after Ctrl-C, too: it would wait for ever
     thread.join()
     return {"thread_start_s": median(starts_s), "thread_dispatch_s": cpu_s}
 

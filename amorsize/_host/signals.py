@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _thread import LockType
     from collections.abc import Callable
+    from threading import Thread
     from typing import Any
 
     Handler = Callable[[int, Any], Any]
@@ -27,9 +28,14 @@ class no_interrupts:  # noqa: N801 - reads as a word where it is used: `with no_
     A single thread blocks them. Beside other threads that is not enough: one of them would take the
     signal, and Python would run the handler in the main thread. So the handlers are replaced during
     the block. Other threads than the main one hold nothing back, as Python runs no handler there.
+
+    Args:
+        may_block: False where a thread is started: it would block them as well for as long as it
+            lives, and so would the programs that it starts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, may_block: bool = True) -> None:
+        self._may_block = may_block
         self._blocked: Any = None  # the signals that were blocked before
         self._handlers: dict[int, Handler] = {}  # the replaced handlers, by signal
         self._came: list[int] = []
@@ -43,7 +49,7 @@ class no_interrupts:  # noqa: N801 - reads as a word where it is used: `with no_
         handlers = _handlers(signal)
         try:
             # The handler of a signal that has already arrived runs in these very calls.
-            if _is_alone():
+            if self._may_block and _is_alone():
                 self._blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
                 signal.pthread_sigmask(signal.SIG_BLOCK, handlers)
             else:
@@ -128,6 +134,12 @@ def leave_to_caller(blocked: list[int] | None = None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def start_thread(thread: Thread) -> None:
+    """Start a thread. `threading` forgets one in whose start a handler raises, and it fails."""
+    with no_interrupts(may_block=False):
+        thread.start()
 
 
 def act_if_free(lock: LockType, act: Callable[[], None]) -> None:

@@ -12,6 +12,7 @@ from _thread import allocate_lock, get_ident
 from time import thread_time
 
 from amorsize._host.clocks import perf_counter
+from amorsize._host.signals import no_interrupts, start_thread
 from amorsize._workers import diverted_output, nesting, worker_numbers
 from amorsize._workers.chunk import run_chunk, taking_turns
 from amorsize._workers.first_items import ThreadsFirstItems
@@ -112,8 +113,9 @@ class ThreadPool:
             name=f"amorsize-{number}",
             daemon=True,
         )
-        thread.start()
-        state.thread = thread
+        with no_interrupts(may_block=False):  # else it may run, and nobody waits for its end
+            start_thread(thread)
+            state.thread = thread
 
     def send(self, worker: int, chunk: Chunk, *, time_budget_s: float, flush_s: float) -> None:  # noqa: ARG002 - results are in memory already
         """Queue a chunk for a thread."""

@@ -7,6 +7,7 @@ from time import process_time
 from typing import TYPE_CHECKING, Any
 
 from amorsize._host.clocks import perf_counter
+from amorsize._host.signals import start_thread
 from amorsize._workers.gil_probe import GilProbe
 from amorsize.policy.evidence.cpu_share import ONE_CORE
 from amorsize.policy.evidence.gil import verdict
@@ -57,7 +58,7 @@ def take_turns(run: Callable[[Any], bool], items: Sequence[Any]) -> bool:
     threads = [Thread(target=run_until, daemon=True) for _ in range(2)]
     began, began_cpu_s = perf_counter(), process_time()
     for thread in threads:
-        thread.start()
+        start_thread(thread)
     for thread in threads:
         thread.join()
     return process_time() - began_cpu_s < ONE_CORE * (perf_counter() - began)
