@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 #: Methods of strings that read attributes of their arguments.
 _FORMATTING = {"format", "format_map", "vformat"}
-#: Functions whose results read an attribute, or call a method, by its name.
-_GETTERS = {"attrgetter", "methodcaller"}
+#: Functions that read or set an attribute, or call a method, by its name, or give what does.
+_GETTERS = {"attrgetter", "methodcaller", "setattr", "delattr", "hasattr"}
 #: Modules of the standard library that may read any attribute of their arguments.
 _ASKING = {"string", "inspect", "pydoc"}
 #: Packages whose templates call methods of what they render.

@@ -57,6 +57,7 @@ _SPECIAL: dict[int, tuple[int, tuple[str, ...]]] = {
     **dict.fromkeys(op_numbers("LIST_EXTEND", "SET_UPDATE"), (1, ("__iter__",))),
     **dict.fromkeys(op_numbers("UNARY_NEGATIVE"), (1, ("__neg__",))),
     **dict.fromkeys(op_numbers("UNARY_INVERT"), (1, ("__invert__",))),
+    **dict.fromkeys(op_numbers("UNARY_POSITIVE"), (1, ("__pos__",))),
     **dict.fromkeys(op_numbers("FORMAT_VALUE", "FORMAT_SIMPLE"), (1, ("__format__", "__str__"))),
     **dict.fromkeys(
         (op for name, op in opmap.items() if name in ("UNARY_NOT", "TO_BOOL") or "_IF_" in name),
@@ -69,6 +70,9 @@ _BINARY = (
     *("__or__", "__pow__", "__rshift__", "__sub__", "__truediv__", "__xor__"),
 )
 _BINARY_OP, _YIELD_VALUE, _FOR_ITER = map(op_number, ("BINARY_OP", "YIELD_VALUE", "FOR_ITER"))
+_INTRINSIC = op_number("CALL_INTRINSIC_1")
+#: The argument of CALL_INTRINSIC_1 that stands for `+x`.
+_POSITIVE = 5
 _COMPARE_OP, _CONTAINS_OP = map(op_number, ("COMPARE_OP", "CONTAINS_OP"))
 #: The special methods that run when two values are compared.
 _COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
@@ -195,8 +199,12 @@ class _Trail:
         if op in _STORES:
             self._store(op, arg)
         elif op == _BINARY_OP and arg >= FIRST_IN_PLACE:
+            method = _BINARY[arg - FIRST_IN_PLACE]
             flow.note_store(frame.top(2), IN_PLACE)
-            flow.note_operation(frame.top(), _reflected(_BINARY[arg - FIRST_IN_PLACE]))
+            flow.note_operation(frame.top(2), method, f"__i{method[2:]}")
+            flow.note_operation(frame.top(), _reflected(method))
+        elif op == _INTRINSIC and arg == _POSITIVE:
+            flow.note_operation(frame.top(), "__pos__")
         elif op == _BINARY_OP:
             flow.note_operation(frame.top(2), _BINARY[arg])
             flow.note_operation(frame.top(), _reflected(_BINARY[arg]))

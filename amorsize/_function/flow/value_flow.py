@@ -97,6 +97,7 @@ class Flow:
         returned: What else it returns.
         returned_inside: What lies in what it returns or is yielded, if that is made there.
         operations: What operators and `with` are used on, and the special methods they run.
+        run: The special methods that they run, each with what it is of; None: nobody knows.
         called: What was called, by the name that stands for the result.
         groups: What was put together, by the number of the group.
         keys: The names that the elements of a group have, where it is a dict.
@@ -117,6 +118,7 @@ class Flow:
         self.returned: dict[Store, None] = {}
         self.returned_inside: dict[Store, None] = {}
         self.operations: dict[tuple[Store, str], None] = {}
+        self.run: dict[tuple[Symbol, str], None] = {}
         self.called: dict[str, Store] = {}
         self.groups: list[tuple[Symbol, ...]] = []
         self.keys: dict[Symbol, tuple[str, ...]] = {}
@@ -213,7 +215,10 @@ class Flow:
 
     def note_operation(self, symbol: Symbol, *methods: str) -> None:
         """Special methods of a value are run."""
-        for origin in self.origins(symbol):
+        origins = list(self.origins(symbol))
+        told: list[Symbol] = [self.by_call(one) for one in origins] or [None]
+        self.run |= {(one, method): None for one in told for method in methods}
+        for origin in origins:
             if origin[0] != RESULT and origin[2][-1:] != (COPY,):
                 self.operations |= {(origin, method): None for method in methods}
 

@@ -26,7 +26,9 @@ CHANGING = {
     *("difference_update", "intersection_update", "symmetric_difference_update"),
     *("subtract", "move_to_end", "fill", "put", "partition", "byteswap", "setflags", "__setitem__"),
     *("putpixel", "putdata", "putalpha", "putpalette", "paste", "thumbnail"),
-    *("__delitem__", "__iadd__", "__ior__", "__setattr__", "__delattr__"),
+    *("__delitem__", "__setattr__", "__delattr__", "__iadd__", "__isub__", "__imul__", "__imod__"),
+    *("__ior__", "__iand__", "__ixor__", "__itruediv__", "__ifloordiv__", "__imatmul__"),
+    *("__ipow__", "__ilshift__", "__irshift__"),
 }
 #: Functions that change their first argument.
 _CHANGES_FIRST = {

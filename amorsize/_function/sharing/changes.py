@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from amorsize._function import bytecode
 from amorsize._function.bound_arguments import Bound, first_argument, methods_in, with_arguments
 from amorsize._function.callable_walk import layers
 from amorsize._function.callables import FUNCTION, member, type_name
@@ -20,6 +19,7 @@ from amorsize._function.object_contents import (
 from amorsize._function.plain_values import PLAIN
 from amorsize._function.shareable_values import is_shareable
 from amorsize._function.sharing.findings import OF_ITEMS
+from amorsize._function.sharing.unnamed_methods import OF_CALLS, methods_run_by, unnamed_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,24 +31,9 @@ if TYPE_CHECKING:
     from amorsize._function.ownership import Owns
     from amorsize._function.sharing.findings import Findings
 
-#: Methods that run whenever any attribute is read.
-_ANSWERING = {"__getattr__", "__getattribute__", "__get__", "__set__", "__delete__"}
 #: Beginnings of the names of methods that libraries find by what they visit or parse.
 _PREFIXES = ("visit_", "handle_", "do_")
 _CACHED_PROPERTY = "functools.cached_property"
-#: Methods that run when code uses an object without naming them, in C or in a library.
-_UNNAMED = {
-    f"__{name}__"
-    for names in (
-        "eq ne lt le gt ge hash bool len length_hint contains iter next reversed getitem missing",
-        "index int float complex abs round trunc floor ceil str repr format bytes fspath buffer",
-        "reduce reduce_ex getstate copy deepcopy array array_ufunc array_function",
-        "instancecheck subclasscheck subclasshook dir sizeof",
-    )
-    for name in names.split()
-}
-#: Methods that run when an object is passed to an `ExitStack`, and the names of its methods.
-_ENTERING, _ENTERED_BY = {"__enter__", "__exit__"}, {"enter_context", "push", "closing"}
 
 
 class Changes:
@@ -135,7 +120,7 @@ class Changes:
             return self.owns.class_(type(value))
         return any(
             first_argument(one) in self.reader.changed_arguments(one, Bound.to(one, value))
-            for one in self._used_methods(value, named)
+            for one in self._used_methods(value, named | OF_CALLS)
         )
 
     def _used_methods(self, value: Any, named: set[str]) -> Iterator[FunctionType]:
@@ -143,9 +128,7 @@ class Changes:
         kind = type(value)
         if kind in PLAIN or not self.owns.class_(kind):
             return
-        used = named | _ANSWERING | _UNNAMED
-        if not named.isdisjoint(_ENTERED_BY):
-            used |= _ENTERING
+        used = named | unnamed_of(kind)
         for base in kind.__mro__:
             if self.owns.class_(base):
                 for name, found in tuple(vars(base).items()):
@@ -172,13 +155,15 @@ def is_called_by_library(cls: type, name: str, owns: Owns) -> bool:
     return any(name in vars(one) for one in bases) or bool(bases and name.startswith(_PREFIXES))
 
 
-def named_from(func: Any, read_as: Iterable[tuple[str, FunctionType]], asked: set[str]) -> set[str]:
+def named_from(
+    func: Any, read_as: Iterable[tuple[str, FunctionType]], asked: set[str], owns: Owns
+) -> set[str]:
     """The names in the code that the mapped function leads to, and those that libraries ask for.
 
     Methods of other names may change the objects too, but only while these are set up.
     """
     functions = [with_arguments(layer)[0] for layer in layers(func)]
-    named = {name for one in functions if one for name in bytecode.names(one.__code__)} | asked
+    named = {name for one in functions if one for name in methods_run_by(one, owns)} | asked
     ahead = dict.fromkeys(one for one in read_as if one[1] not in functions)
     is_growing = True
     while is_growing:
@@ -188,7 +173,7 @@ def named_from(func: Any, read_as: Iterable[tuple[str, FunctionType]], asked: se
             if not name or name in named or one.__name__ in {*named, "<lambda>"}
         ]
         for key in met:
-            named |= bytecode.names(key[1].__code__).keys()
+            named |= methods_run_by(key[1], owns)
             del ahead[key]
         is_growing = bool(met)
     return named

@@ -41,6 +41,10 @@ if TYPE_CHECKING:
             """Judge the data that a class has under these names."""
 
 
+#: The methods by which an object in a class runs code where that attribute is read or set.
+_ACCESSING = ("__get__", "__set__", "__delete__")
+
+
 class Classes:
     """Judges classes for `reach_values`."""
 
@@ -84,7 +88,8 @@ class Classes:
 
     def _open_method(self, name: str, found: Any, cls: type) -> dict[str, None]:
         """Follow a member of a class if it is a function; returns the names in its code."""
-        if self._owns.class_(type(found)) and hasattr(type(found), "__get__"):
+        kind = type(found)
+        if self._owns.class_(kind) and any(hasattr(kind, one) for one in _ACCESSING):
             self._values.judge(found, f"class {cls.__name__}.{name}")
         takes_class = type(found) is classmethod or name in ("__new__", "__init_subclass__")
         owner: Any = cls

@@ -110,7 +110,7 @@ class _Examination:
         self.code.judge_changes()
         changes.judge_classes(classes)
         changes.judge_arguments(func)
-        named = named_from(func, self.code.read_as, self._asked(items, classes))
+        named = named_from(func, self.code.read_as, self._asked(items, classes), self._owns)
         changes.judge_objects(named, classes)
         changes.judge_items(items, named)
         for label, cache in values.caches.items():
@@ -162,9 +162,9 @@ class _Examination:
             self.values.lead_to(raw(own(item, "__func__", item)))
         elif is_partial(item):
             self.values.judge(item.func, "item")
-        elif self._owns.class_(kind):
-            self.values.judge_class(kind)
         for part in (item, *brought(item).values()):
+            if self._owns.class_(type(part)):
+                self.values.judge_class(type(part))
             holding = holding_of(type(part))
             if holding is not None and holding.what in ("handle", "iterator", "queue", "lock"):
                 self.findings.copies[f"item ({type(part).__name__})"] = None
