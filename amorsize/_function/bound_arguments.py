@@ -6,6 +6,7 @@ from amorsize._function.callables import (
     FUNCTION,
     METHOD,
     MISSING,
+    READ_ONLY_DICT,
     defaults,
     is_partial,
     member,
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from types import CodeType, FunctionType
     from typing import Any
 
+#: How an argument is labelled whose value is not known, and the object that a method is bound to.
+PASSED, OWNER = "argument", "self"
 #: Flags of code that takes any number of arguments, by their place and by their name.
 _TAKES_REST, _TAKES_OTHERS = 0x4, 0x8
 #: Types of members of a class that have a function inside.
@@ -62,16 +65,15 @@ class Bound:
         if name in self.values:
             value = self.values[name]
             if value is self.owner:
-                return ("class" if isinstance(value, type) else "self"), value
+                return ("class" if isinstance(value, type) else OWNER), value
             return f"argument {name}", value
         for one, value in defaults(func):
             if one == name:
                 return f"default {name}", value
-        return "argument", MISSING
+        return PASSED, MISSING
 
 
 NOTHING = Bound({})
-_VIEW: Any = type(type.__dict__)
 
 
 def first_argument(func: FunctionType) -> str:
@@ -138,7 +140,7 @@ def _by_name(code: CodeType, first: list[Any], named: dict[str, Any]) -> dict[st
 def implementations(func: Any) -> list[Any]:
     """The functions that a `singledispatch` chooses from; any other value as it is."""
     registry: Any = func.__dict__.get("registry") if type(func) is FUNCTION else None
-    return [raw(one) for one in registry.values()] if type(registry) is _VIEW else [func]
+    return [raw(one) for one in registry.values()] if type(registry) is READ_ONLY_DICT else [func]
 
 
 def methods_in(held: Any) -> list[Any]:

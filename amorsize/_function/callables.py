@@ -20,6 +20,12 @@ FUNCTION: Any = type(lambda: None)
 METHOD: Any = type(Value().as_dict)
 CELL: Any = type((lambda one: lambda: one)(0).__closure__[0])  # type: ignore[index]
 MODULE: Any = type(sys)
+#: What a class gives for its `__dict__`: it can be read, not changed.
+READ_ONLY_DICT: Any = type(type.__dict__)
+#: Functions in C, and methods in C that are bound to an object.
+BUILTINS: Any = (type(len), type("".__add__))
+#: Methods in C as their class has them.
+C_METHODS: Any = (type(str.upper), type(str.__add__))
 #: The type of what `lru_cache` makes of a function.
 CACHE = "functools._lru_cache_wrapper"
 
@@ -89,8 +95,7 @@ def is_enum(kind: type) -> bool:
 
 def is_enum_member(value: object) -> bool:
     """Whether it is a member of an enumeration."""
-    enum = sys.modules.get("enum")
-    return enum is not None and isinstance(value, enum.Enum)
+    return is_enum(type(value))
 
 
 def is_module(value: object) -> bool:

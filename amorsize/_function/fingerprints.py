@@ -5,6 +5,7 @@ from __future__ import annotations
 from amorsize._function import callable_walk, callables, ownership
 from amorsize._function.callables import FUNCTION, METHOD, MISSING, is_module, own, raw, type_name
 from amorsize._function.kept_by_code import kept_by_code
+from amorsize._function.plain_values import SCALARS
 from amorsize._function.references import name_of
 from amorsize._host.signals import reraise_from_handler
 from amorsize.policy.value import Value
@@ -24,7 +25,6 @@ MAX_PARTS = 1000
 #: Of a longer text, both ends and the length count: a variant need not be exact.
 LONG = 4096
 
-_SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
 #: Methods that run without being named in the code.
 _MAKERS = ("__new__", "__init__", "__post_init__", "__call__")
 
@@ -154,7 +154,7 @@ class _Content:
 
     def _add_class_of(self, value: Any, names: tuple[str, ...]) -> None:
         """The methods of a class, or of an instance's class, that the code names."""
-        if type(value) not in _SCALARS and type(value) is not FUNCTION:
+        if type(value) not in SCALARS and type(value) is not FUNCTION:
             cls = value if isinstance(value, type) else type(value)
             if ownership.is_own_class(cls):
                 self._add_members(cls, names)
@@ -201,7 +201,7 @@ class _Content:
 
     def _setting(self, label: str, value: Any) -> None:
         """Add a value that the function is set up with to the variant; to the key, if it runs."""
-        if type(value) not in _SCALARS:
+        if type(value) not in SCALARS:
             self.variant.append((label, type_name(value)))
             if self._is_own(value):
                 self._walk.below(value)

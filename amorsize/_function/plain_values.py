@@ -9,8 +9,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+#: Exact types of numbers and texts, and of None.
+SCALARS: frozenset[type] = frozenset({type(None), bool, int, float, complex, str, bytes})
 #: Exact types of such values; a tuple is one if its elements are, and a slice if its bounds are.
-PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, range, slice, type(...)})
+PLAIN: frozenset[type] = SCALARS | {range, slice, type(...)}
 #: The most values inside tuples and slices that are examined.
 MOST_INSIDE = 1000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._function import callable_walk, callables
-from amorsize._function.callables import FUNCTION, METHOD, is_module, own, raw, type_name
+from amorsize._function.callables import BUILTINS, FUNCTION, METHOD, is_module, own, raw, type_name
 from amorsize._function.ownership import MAIN, is_published
 from amorsize._host.signals import reraise_from_handler
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-_BUILTINS = (type(len), type("".__add__))
 _NAMING = (type, callables.MODULE)
 
 
@@ -78,7 +77,7 @@ def _place(func: Any) -> tuple[object, object]:
     if type(func) is not FUNCTION and not isinstance(func, type):
         owner = own(func, "__self__")
         # a class method is bound to its class, wherever it was defined, a builtin to an instance
-        if isinstance(owner, type) or issubclass(type(func), _BUILTINS):
+        if isinstance(owner, type) or issubclass(type(func), BUILTINS):
             cls = owner if isinstance(owner, type) else type(owner)
             if owner is not None and not is_module(owner):
                 return cls.__module__, f"{cls.__qualname__}.{func.__name__}"

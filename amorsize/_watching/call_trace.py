@@ -11,9 +11,9 @@ from __future__ import annotations
 import sys
 from _thread import get_ident
 
-from amorsize._function.callables import FUNCTION, METHOD, MISSING, member
+from amorsize._function.callables import C_METHODS, FUNCTION, METHOD, MISSING, member
 from amorsize._host.signals import reraise_from_handler
-from amorsize._watching.known_calls import C_METHODS, Calls, CutOff, is_ours
+from amorsize._watching.known_calls import Calls, CutOff, is_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

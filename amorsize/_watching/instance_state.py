@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import _thread
 
-from amorsize._function.callables import FUNCTION, MISSING, member
+from amorsize._function.callables import C_METHODS, FUNCTION, MISSING, member
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 _SLOT = type(FUNCTION.__globals__)
 _ATTRIBUTES = (type(type.__dict__["__dict__"]), _SLOT)
 _LOCAL: Any = _thread._local
-_METHODS_IN_C = (type(str.upper), type(str.__add__))
 
 
 def attributes_of(one: Any) -> dict[str, Any] | None:
@@ -56,6 +55,6 @@ def slots_of(one: Any) -> Iterator[Any]:
 def pickled_state(one: Any) -> Any:
     """The state that an object of a type in C gives for pickling; MISSING: none."""
     getstate = member(type(one), "__getstate__")
-    if type(getstate) in _METHODS_IN_C and getstate is not member(object, "__getstate__"):
+    if type(getstate) in C_METHODS and getstate is not member(object, "__getstate__"):
         return getstate(one)
     return MISSING

@@ -6,6 +6,7 @@ import os
 from time import thread_time
 
 from amorsize._function.callables import (
+    C_METHODS,
     FUNCTION,
     METHOD,
     MISSING,
@@ -52,7 +53,6 @@ _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 #: Methods that run when a class is called or entered.
 _OPENERS = frozenset({"__init__", "__new__", "__enter__", "__call__"})
 BUILTIN: Any = type(len)
-C_METHODS: tuple[Any, ...] = (type(str.upper), type(str.__add__))
 #: Types whose methods change only their own object.
 _HARMLESS = frozenset(
     {str, bytes, int, float, complex, bool, type(None), tuple, frozenset, range, slice}

@@ -10,7 +10,7 @@ import gc
 
 from amorsize._engine.data.source import GENERATOR, is_quiet
 from amorsize._engine.reading.item_snapshot import is_iterator
-from amorsize._function.callables import FUNCTION, METHOD, member, own, plain
+from amorsize._function.callables import CELL, FUNCTION, METHOD, member, own, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-CELL: Any = type((lambda x: lambda: x)(0).__closure__[0])  # type: ignore[index]
 #: The most iterators behind one another that are examined.
 MOST_BEHIND = 32
 #: The most objects within reach of iterators that are examined.

@@ -13,6 +13,7 @@ from amorsize._function.callables import (
     CACHE,
     FUNCTION,
     MISSING,
+    READ_ONLY_DICT,
     cells,
     is_module,
     member,
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 
     End = tuple[Any, Any]  # the value at the end of a way, and the last known value on it
 
-_VIEW: Any = type(type.__dict__)
 #: Types of the nodes of trees.
 _NODES = {
     *("xml.etree.ElementTree.Element", "xml.etree.ElementTree.ElementTree", "xml.dom.minidom.Node"),
@@ -193,7 +193,7 @@ def _parts(value: Any, step: str) -> Iterable[Any]:
             return own_modules(MAX_ELEMENTS)
         if type_name(value) == CONTEXT_VARIABLE:
             return _current_of(value)
-        if isinstance(value, dict | _VIEW):
+        if isinstance(value, dict | READ_ONLY_DICT):
             held = dict.values(value) if isinstance(value, dict) else value.values()
             return list(islice(held, MAX_ELEMENTS))
         names = (f"{base.__module__}.{base.__qualname__}" for base in class_of(value).__mro__)
@@ -261,7 +261,7 @@ def _attribute_of(value: Any, name: str) -> Any:
 
 
 def _part_at(value: Any, key: Any) -> Iterable[Any]:
-    if isinstance(value, dict | _VIEW):
+    if isinstance(value, dict | READ_ONLY_DICT):
         get = dict.get if isinstance(value, dict) else type(value).get
         found = get(value, key, MISSING)
         return () if found is MISSING else (found,)

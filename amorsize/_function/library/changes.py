@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amorsize._function.callables import (
+    C_METHODS,
     CACHE,
     METHOD,
     MISSING,
@@ -185,7 +186,6 @@ _BY_OPTION: dict[str, frozenset[str] | None] = {
 _OVERWRITES_SECOND = "overwrite_b"
 #: The types of functions and methods written in C.
 _IN_C: Any = (type(len), type(str.upper), type(str.__add__))
-_OF_TYPES: Any = (type(str.upper), type(str.__add__))
 
 
 def is_changing(steps: tuple[str, ...]) -> bool:
@@ -207,7 +207,7 @@ def own_name(called: Any, name: str) -> str:
 
 def changes_first(called: Any, name: str) -> bool:
     """Whether a callable changes its first argument; MISSING: only its name is known."""
-    if name in CHANGING and isinstance(called, _OF_TYPES):
+    if name in CHANGING and isinstance(called, C_METHODS):
         return True
     if called is MISSING:
         return name in _CHANGES_HANDED

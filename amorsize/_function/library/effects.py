@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sys
 
+from amorsize._function.callables import BUILTINS, C_METHODS, FUNCTION, METHOD, MODULE
 from amorsize._function.library.effect_table import (
     Effect,
     Holding,
@@ -22,7 +23,6 @@ from amorsize._function.library.effect_table import (
     known_effects,
     known_holdings,
 )
-from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,12 +32,8 @@ if TYPE_CHECKING:
 #: Partials and static methods around one another that are opened.
 _MAX_LAYERS = 20
 
-_FUNCTION: Any = type(lambda: None)
-_METHOD: Any = type(Value().as_dict)
-_MODULE: Any = type(sys)
-_BOUND_C: Any = (type(len), type("".__add__))
-_UNBOUND_C: Any = (type(str.upper), type(str.__add__), type(dict.__dict__["fromkeys"]))
-_C_ATTRIBUTE: Any = (type(_FUNCTION.__code__), type(_FUNCTION.__closure__))
+_UNBOUND_C: Any = (*C_METHODS, type(dict.__dict__["fromkeys"]))
+_C_ATTRIBUTE: Any = (type(FUNCTION.__code__), type(FUNCTION.__closure__))
 _NOT_FOUND: Any = object()
 
 # What the interpreter keeps of every type and module, read past whatever a metaclass defines.
@@ -47,7 +43,7 @@ _qualname: Any = type.__dict__["__qualname__"].__get__
 _basicsize: Any = type.__dict__["__basicsize__"].__get__
 _dictoffset: Any = type.__dict__["__dictoffset__"].__get__
 _flags: Any = type.__dict__["__flags__"].__get__
-_module_members: Any = _MODULE.__dict__["__dict__"].__get__
+_module_members: Any = MODULE.__dict__["__dict__"].__get__
 
 #: Py_TPFLAGS_IMMUTABLETYPE, a flag of types that no class statement has made.
 _CANNOT_BE_EXTENDED = 1 << 8
@@ -68,9 +64,9 @@ def effect_of(func: object) -> Effect | None:
             break
         func = inner
     kind = type(func)
-    if kind is _FUNCTION:
+    if kind is FUNCTION:
         return _effect(_names_of_function(func))
-    if kind is _METHOD or issubclass(kind, _BOUND_C):
+    if kind is METHOD or issubclass(kind, BUILTINS):
         return _effect_of_bound(func)
     if issubclass(kind, _UNBOUND_C):
         return _effect_of_member(func.__objclass__, func.__name__)  # type: ignore[attr-defined]
@@ -130,7 +126,7 @@ def _by_shape(kind: type, what: str, why: str) -> Holding:
 def _is_c_method(kind: type, name: str) -> bool:
     found = _member(kind, name)
     if found is _NOT_FOUND or issubclass(
-        type(found), (_FUNCTION, staticmethod, classmethod, property)
+        type(found), (FUNCTION, staticmethod, classmethod, property)
     ):
         return False
     return _member(type(found), "__get__") is not _NOT_FOUND and not _has_own_code(type(found))
@@ -138,7 +134,7 @@ def _is_c_method(kind: type, name: str) -> bool:
 
 def _has_own_code(kind: type) -> bool:
     """Is it a descriptor whose class was made by a class statement?"""
-    return type(_member(kind, "__get__")) is _FUNCTION
+    return type(_member(kind, "__get__")) is FUNCTION
 
 
 def _adds_fields(kind: type, base: type) -> bool:
@@ -159,7 +155,7 @@ def _inner(func: Any) -> Any:
         owner = staticmethod if issubclass(kind, staticmethod) else classmethod
         return owner.__dict__["__func__"].__get__(func)
     functools = sys.modules.get("functools")
-    if type(functools) is not _MODULE:
+    if type(functools) is not MODULE:
         return _NOT_FOUND
     partial = _module_members(functools).get("partial")
     if _is_type(partial) and issubclass(kind, partial):
@@ -174,11 +170,11 @@ def _effect_of_bound(func: Any) -> Effect | None:
     from amorsize._function.library.stdlib_effects import NAMELESS
 
     owner = func.__self__
-    inner = func.__func__ if type(func) is _METHOD else func
+    inner = func.__func__ if type(func) is METHOD else func
     name = _static(inner, "__name__")
     if type(name) is not str:
         return effect_of(inner) if inner is not func else None
-    if owner is None or issubclass(type(owner), _MODULE):
+    if owner is None or issubclass(type(owner), MODULE):
         home = None if owner is None else _module_members(owner).get("__name__")
         modules = [one for one in (func.__module__, home) if type(one) is str]
         if not modules:
@@ -280,7 +276,7 @@ def _places(module: Any, qualname: Any, thing: Any) -> Iterator[tuple[str, str]]
 def _resolve(module: str, qualname: str) -> Any:
     """What a loaded module holds under a name, no descriptor asked; _NOT_FOUND if nothing."""
     found = sys.modules.get(module)
-    if not issubclass(type(found), _MODULE):
+    if not issubclass(type(found), MODULE):
         return _NOT_FOUND
     first, _, rest = qualname.partition(".")
     found = _module_members(found).get(first, _NOT_FOUND)

@@ -14,7 +14,6 @@ from amorsize._function.library.state import (
     ENTRIES,
     OURS,
     PATTERN,
-    SCALARS,
     SEQUENCES,
     SETS,
     THEIRS,
@@ -23,6 +22,7 @@ from amorsize._function.library.state import (
     kind_of,
 )
 from amorsize._function.library.table_digest import bound_to, digest
+from amorsize._function.plain_values import SCALARS
 from amorsize._host import import_hooks
 
 TYPE_CHECKING = False

@@ -12,6 +12,7 @@ from amorsize._function import callables
 from amorsize._function.callables import FUNCTION, METHOD, MISSING
 from amorsize._function.library.reads import is_followed
 from amorsize._function.library.table_digest import bound_to, digest
+from amorsize._function.plain_values import SCALARS
 from amorsize._function.shareable_values import is_shareable
 
 TYPE_CHECKING = False
@@ -33,7 +34,6 @@ WHOLE, ENTRIES, AMONG, PATTERN, DIGEST = "whole", "entries", "among", "pattern",
 BOUND = "bound"
 OURS, THEIRS = "ours", "theirs"
 
-SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
 _PLAIN_CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
 SEQUENCES: Any = (list, tuple)
 SETS: Any = (set, frozenset)

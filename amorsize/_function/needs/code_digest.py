@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from amorsize._function import callable_walk, callables, code_body, fingerprints
-from amorsize._function.callables import FUNCTION, is_module
+from amorsize._function.callables import FUNCTION, READ_ONLY_DICT, is_module
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.library.reads import is_followed
 from amorsize._function.library.table_digest import bound_to
+from amorsize._function.plain_values import SCALARS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 DIGEST_BYTES = 16
-_MEMBERS: Any = type(type.__dict__)
 
 
 def digest_of(func: Any) -> bytes:
@@ -22,7 +22,7 @@ def digest_of(func: Any) -> bytes:
 
     Of the members of an enum, those of their names.
     """
-    if type(func) is _MEMBERS:
+    if type(func) is READ_ONLY_DICT:
         return _hashed(list(func))
     codes: list[CodeType] = []
     registered: list[Any] = []
@@ -113,8 +113,5 @@ def _is_state(name: str, value: Any) -> bool:
 _MADE_UP = {"__doc__", "__dict__", "__weakref__", "__slotnames__"}
 
 
-_SCALARS = frozenset({type(None), bool, int, float, complex, str, bytes})
-
-
 def is_scalar(value: Any) -> bool:
-    return type(value) in _SCALARS
+    return type(value) in SCALARS

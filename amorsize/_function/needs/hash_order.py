@@ -30,7 +30,6 @@ _READERS |= {"print", "format", "join", "extend", "fromkeys", "writelines", "wri
 _READING_OPS = {"GET_ITER", "LIST_EXTEND", "UNPACK_SEQUENCE", "UNPACK_EX", "FORMAT_VALUE"}
 _READING_OPS |= {"FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "GET_YIELD_FROM_ITER", "CONVERT_VALUE"}
 _SILENT = {"RESUME", "PRECALL", "NOP", "KW_NAMES", "COPY_FREE_VARS", "MAKE_CELL"}
-_CODE = type((lambda: None).__code__)
 _BUILD_SET = opmap["BUILD_SET"]
 
 
@@ -192,7 +191,7 @@ class _Pass:
 
 
 def _of_constant(value: Any) -> Any:
-    if type(value) is _CODE:
+    if type(value) is bytecode.CODE:
         return _COMPREHENSION if value.co_name == "<setcomp>" else None
     holds_text = type(value) in (set, frozenset) and any(
         not isinstance(one, int | float | complex | None) for one in value

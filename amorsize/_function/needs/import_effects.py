@@ -36,7 +36,6 @@ _METHODS = frozenset(
     | {"unlink", "rmtree", "touch", "start"}
 )
 _AT_EXIT = ("atexit", "register")
-_CODE: type[CodeType] = type((lambda: None).__code__)
 
 #: By module: its spec, with what was found.
 _known: dict[str, tuple[Any, str | None]] = {}
@@ -65,7 +64,7 @@ def _found(name: str, module: Any, spec: Any) -> str | None:
     except Exception as error:  # no such method, no such file any more: nothing can be told
         reraise_from_handler(error)
         return None
-    if not isinstance(code, _CODE):
+    if not isinstance(code, bytecode.CODE):
         return None
     alone = _top_level(code)
     called = [_what_lasts(module, what, attributes) for what, attributes in _loads(alone)]
@@ -76,7 +75,7 @@ def _found(name: str, module: Any, spec: Any) -> str | None:
 
 def _top_level(code: CodeType) -> CodeType:
     """What an import itself runs, without the functions and classes that are defined there."""
-    constants = tuple(None if type(one) is _CODE else one for one in code.co_consts)
+    constants = tuple(None if type(one) is bytecode.CODE else one for one in code.co_consts)
     return code.replace(co_consts=constants, co_code=without_program(code))
 
 

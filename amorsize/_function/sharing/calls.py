@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._function.callables import FUNCTION, is_module, own
+from amorsize._function.callables import BUILTINS, FUNCTION, is_module, own
 from amorsize._function.sharing.findings import SEEDING
 
 TYPE_CHECKING = False
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from amorsize._function.sharing.findings import Findings
 
-BUILTINS: Any = (type(len), type("".__add__))
 #: Functions that act on a descriptor: they are harmless if the item has opened it itself.
 ON_DESCRIPTORS = {
     f"os.{n}" for n in ("read", "write", "readv", "writev", "lseek", "sendfile", "dup")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._function import bytecode
+from amorsize._function import bytecode, callables
 from amorsize._function.bound_arguments import NOTHING
 from amorsize._function.callable_walk import (
     ATTRIBUTE,
@@ -27,7 +27,6 @@ from amorsize._function.library.changes import CHANGING, NAMES_FOR_FILES, NAMES_
 from amorsize._function.object_contents import is_container
 from amorsize._function.ownership import own_modules
 from amorsize._function.sharing.calls import (
-    BUILTINS,
     OPENING_FUNCTIONS,
     TAKES_DESCRIPTORS,
     call_name,
@@ -154,7 +153,7 @@ class Code:
             self._values.lead_to(value)
         elif isinstance(value, type):
             self._values.judge_class(value)
-        elif issubclass(type(value), BUILTINS):
+        elif issubclass(type(value), callables.BUILTINS):
             judge_builtin(findings, value)
 
     def _examine_loads(self, func: FunctionType) -> None:

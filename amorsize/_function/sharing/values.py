@@ -8,10 +8,12 @@ from _weakref import CallableProxyType, ProxyType, proxy, ref
 from amorsize._function.bound_arguments import NOTHING, Bound, with_arguments
 from amorsize._function.callable_walk import FUNC, Walk, held
 from amorsize._function.callables import (
+    BUILTINS,
     CACHE,
     FUNCTION,
     METHOD,
     MISSING,
+    READ_ONLY_DICT,
     is_enum_member,
     is_made_at_run_time,
     is_module,
@@ -35,7 +37,7 @@ from amorsize._function.object_contents import (
 )
 from amorsize._function.plain_values import PLAIN
 from amorsize._function.shareable_values import is_shareable
-from amorsize._function.sharing.calls import BUILTINS, is_known_call, judge_builtin, top_of
+from amorsize._function.sharing.calls import is_known_call, judge_builtin, top_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +61,6 @@ MAX_HELD = 400
 
 _DESCRIPTORS: Any = (type(str.upper), type(str.__add__), type(dict.__dict__["fromkeys"]))
 _WEAK: Any = (ref, ProxyType, CallableProxyType)
-_READ_ONLY_VIEW: Any = type(type.__dict__)
 _WRAPPERS = (CACHE, "builtins.staticmethod")
 
 
@@ -115,7 +116,7 @@ class Values:
             self.judge_class(kind)
         if issubclass(kind, tuple | frozenset):
             return self._judge_items([*value, *state(value).values()], label)
-        if kind is _READ_ONLY_VIEW:
+        if kind is READ_ONLY_DICT:
             return self._judge_items([*value, *value.values()], label)
         if (safe := self._judge_holding(value, kind, label)) is not None:
             return safe

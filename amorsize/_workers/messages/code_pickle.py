@@ -13,6 +13,7 @@ from _weakref import ref  # `weakref` is two modules more to load before a first
 from itertools import count
 
 from amorsize._function.callables import (
+    CELL,
     FUNCTION,
     METHOD,
     MODULE,
@@ -111,7 +112,7 @@ def _pickler() -> Any:
     import cloudpickle
     from cloudpickle import cloudpickle as inside
 
-    kept: set[Any] = {classmethod, staticmethod, property, METHOD, MODULE, _CELL}
+    kept: set[Any] = {classmethod, staticmethod, property, METHOD, MODULE, CELL}
     kept |= {type(announce.__code__), type(type.__dict__)}
     copied = tuple(set(inside.Pickler._dispatch_table) - kept)
 
@@ -194,8 +195,6 @@ def _classes_in(func: Any, depth: int = DEEPEST) -> Iterable[type]:
 
 # -- functions ------------------------------------------------------------------------------
 
-_CELL: Any = type((lambda x: lambda: x)(0).__closure__[0])  # type: ignore[index]
-
 
 def _has_globals_of(func: FunctionType, module: Any) -> bool:
     return module is not None and vars(module) is func.__globals__
@@ -225,7 +224,7 @@ def _function(code: CodeType, module: str, name: str, n_cells: int | None) -> Fu
     """A function of its module, with empty cells: they are filled later, as it may hold itself."""
     __import__(module)
     space = vars(sys.modules[module])
-    cells = None if n_cells is None else tuple(_CELL() for _ in range(n_cells))
+    cells = None if n_cells is None else tuple(CELL() for _ in range(n_cells))
     made: FunctionType = FUNCTION(code, space, name, None, cells)
     made.__module__ = module
     return made

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from types import CodeType, FunctionType
     from typing import Any
 
-CODE = type((lambda: None).__code__)
 #: What cloudpickle writes in place of a file name.
 NO_FILE = "<dynamic-code>"
 #: The generators behind the functions of a module. They are sent by name: a worker seeds its own,
@@ -228,7 +227,7 @@ def _with_code() -> Any:
             self.fills: list[CallOnLoad] | None = []  # of caches, while there is a last
 
         def reducer_override(self, obj: Any) -> Any:
-            if type(obj) is CODE:
+            if type(obj) is bytecode.CODE:
                 return _reduced_code(obj)
             if _has_a_name(obj):
                 return NotImplemented
@@ -274,7 +273,7 @@ def _reduced_code(code: CodeType) -> Any:
     """As cloudpickle does, with the file name, which it drops and tracebacks show."""
     import cloudpickle
 
-    maker, arguments = cloudpickle.Pickler.dispatch_table[CODE](code)
+    maker, arguments = cloudpickle.Pickler.dispatch_table[bytecode.CODE](code)
     return maker, tuple(code.co_filename if one == NO_FILE else one for one in arguments)
 
 
