@@ -14,7 +14,7 @@ from amorsize._function.callables import (
 from amorsize._function.flow import value_flow
 from amorsize._function.flow.made_instances import Copied, Made
 from amorsize._function.flow.name_lookup import ends_of
-from amorsize._function.flow.value_flow import SET_BY
+from amorsize._function.flow.value_flow import By
 from amorsize._function.object_contents import CONTEXT_VARIABLE, is_container
 from amorsize._function.ownership import is_own_class
 from amorsize._function.plain_values import PLAIN
@@ -61,12 +61,14 @@ MOST_TARGETS = 50_000
 #: counts as one: of functions that call one another, it finds as much as is looked for.
 _WHOLE = -1
 #: A class gets one more subclass, which it, or what it runs then, tells everybody.
-SUBCLASS = f"{SET_BY} making a subclass"
+SUBCLASS = By.told("making a subclass", is_set=True)
 
 
 def sets_attribute(step: str) -> bool:
     """Whether the change is that an attribute is set, no matter by which code."""
-    return step.startswith(SET_BY) or (step[:1] == "." and not step.endswith("()"))
+    if isinstance(step, By):
+        return step.is_set
+    return step[:1] == "." and not step.endswith("()")
 
 
 def is_kept_by_thread(root: Any, steps: tuple[str, ...]) -> bool:

@@ -14,7 +14,7 @@ from amorsize._function.callables import (
 from amorsize._function.changes.change import SUBCLASS
 from amorsize._function.flow.flow_reader import flow_of
 from amorsize._function.flow.name_lookup import callees_of, ends_of, root_of
-from amorsize._function.flow.value_flow import BY, ELEMENT, MISSING_KEY, SET_BY, SUBCLASSED
+from amorsize._function.flow.value_flow import ELEMENT, MISSING_KEY, SUBCLASSED, By
 from amorsize._function.library.changes import (
     CHANGING_SOME,
     IN_PLACE_OPTION,
@@ -84,7 +84,7 @@ def changed_by_library(func: FunctionType, bound: Bound, call: Call) -> Iterator
     if name in INTO:
         changed += passed
     for origin, _ in flow.known((one, ()) for one in changed):
-        yield origin, f"{SET_BY if name in SETTERS else BY} {name}()"
+        yield origin, By.call_of(name, is_set=name in SETTERS)
 
 
 def _into_buffers(func: FunctionType, bound: Bound, call: Call, file: Symbol) -> Iterator[Target]:
@@ -100,7 +100,7 @@ def _into_buffers(func: FunctionType, bound: Bound, call: Call, file: Symbol) ->
     for space, root, steps in targets:
         ends = ends_of(root_of(func, bound, space, root)[1], steps)
         if any(changes_holder(end, name, func.__code__.co_names) for end, _ in ends):
-            yield (space, root, steps), f", by {name or callee[1]}()"
+            yield (space, root, steps), By.call_of(name or callee[1])
 
 
 def _changed_by_itself(func: FunctionType, bound: Bound, callee: Store) -> Iterator[Target]:
@@ -113,7 +113,7 @@ def _changed_by_itself(func: FunctionType, bound: Bound, callee: Store) -> Itera
         from amorsize._function.changes.library_objects import changes_itself
 
         if changes_itself(kind, method[1:]):
-            yield (space, root, steps[:-1]), f"{BY} {method[1:]}()"
+            yield (space, root, steps[:-1]), By.call_of(method[1:])
 
 
 def _registered(func: FunctionType, bound: Bound, call: Call) -> Iterator[Target]:
@@ -128,7 +128,7 @@ def _registered(func: FunctionType, bound: Bound, call: Call) -> Iterator[Target
             continue
         for called in callees_of(func, bound, origin):
             if _registers(called):
-                yield (space, name, steps[:-1]), f"{SET_BY} {called.__name__}()"
+                yield (space, name, steps[:-1]), By.call_of(called.__name__, is_set=True)
 
 
 def _registers(called: Any) -> bool:

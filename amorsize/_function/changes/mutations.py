@@ -38,7 +38,7 @@ from amorsize._function.flow import value_flow
 from amorsize._function.flow.flow_reader import flow_of, given_by
 from amorsize._function.flow.name_lookup import callees_of, ends_in_globals, ends_of, root_of
 from amorsize._function.flow.passed_arguments import Passed
-from amorsize._function.flow.value_flow import BY, SET_BY
+from amorsize._function.flow.value_flow import By
 from amorsize._function.library.changes import gives_shared, is_changing
 from amorsize._function.object_contents import MAX_ELEMENTS, grows_when_read
 from amorsize._function.ownership import is_own_class
@@ -256,7 +256,7 @@ class Reader:
         given, flow = Passed(function.__code__, passed, named, known.n_first), flow_of(func)
         known = known.and_these(self._callables(func, bound, given))
         for name, way, is_set in sorted(self._changed(function, known, depth - 1)):
-            step = f"{SET_BY if is_set else BY} {function.__name__}()"
+            step = By.call_of(function.__name__, is_set=is_set)
             if known.owner is not MISSING and name == first_argument(function):
                 if type(helper) is METHOD and callee[2]:
                     yield (*callee[:2], (*callee[2][:-1], *way)), step

@@ -18,12 +18,11 @@ from amorsize._function.flow.passed_arguments import Passed
 from amorsize._function.flow.value_flow import (
     ANY,
     ARGUMENT,
-    BY,
     CALLED,
     DOUBLE_STAR,
     FOUND,
-    SET_BY,
     STAR,
+    By,
 )
 
 TYPE_CHECKING = False
@@ -189,7 +188,7 @@ def through_attributes(
     for attribute, value in kept if ways_on else ():
         for way, is_set in ways_on.get(attribute, ()):
             for origin, rest in flow.known(((value, way),)):
-                step = f"{SET_BY if is_set else BY} what keeps it as {attribute[1:]}"
+                step = By.told(f"what keeps it as {attribute[1:]}", is_set=is_set)
                 yield (*origin[:2], (*origin[2], *rest)), step
 
 
@@ -205,7 +204,7 @@ def changed_by_unknown(
     for function, n_bound, is_own in callees.fitting(call):
         given = Passed(function.__code__, passed, named, n_bound)
         for argument, way, is_set in sorted(changed(function)):
-            step = f"{SET_BY if is_set else BY} {function.__name__}()"
+            step = By.call_of(function.__name__, is_set=is_set)
             if not (n_bound and argument == first_argument(function)):
                 for origin, rest in flow_of(func).known(given.at(argument, way)):
                     yield (*origin[:2], (*origin[2], *rest)), step

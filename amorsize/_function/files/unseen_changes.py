@@ -5,8 +5,9 @@ As by `map(clean, [row])`, or by a method of the item's own.
 
 from __future__ import annotations
 
+from amorsize._function.bound_arguments import OWNER, PASSED
 from amorsize._function.files.item_paths import ASKED, ATTRIBUTE, ELEMENT
-from amorsize._function.flow.value_flow import BY, IN_PLACE, SET_BY
+from amorsize._function.flow.value_flow import IN_PLACE, By, Key
 from amorsize._function.library.changes import PERHAPS_CHANGING
 
 TYPE_CHECKING = False
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 #: Steps to a field of a record.
 FIELDS = {ELEMENT, ATTRIBUTE, ASKED}
-#: How changes are labelled that are of what a function is passed, and what calls look like.
-_OF_ARGUMENTS, _BY = ("argument", "self"), (f"{BY} ", f"{SET_BY} ")
 
 
 def unseen_changes(
@@ -41,17 +40,18 @@ def unseen_changes(
         if one not in followed:
             unseen.setdefault(one.__name__, []).append(one)
     met = {one.__name__ for one in followed}.union(PERHAPS_CHANGING) - unseen.keys()
-    ahead = [step for one in followed for step in _first_steps(one, changes) if _is_call(step)]
+    steps = (step for one in followed for step in _first_steps(one, changes))
+    ahead = [step for step in steps if isinstance(step, By)]
     found = set()
     while ahead:
-        name = ahead.pop().rpartition(" ")[2].removesuffix("()")
+        name = ahead.pop().called
         if name in met:
             continue
-        met.add(name)
         if name not in unseen:
             return None
+        met.add(name)
         for step in (step for one in unseen[name] for step in _first_steps(one, changes)):
-            if _is_call(step):
+            if isinstance(step, By):
                 ahead.append(step)
             elif (field := _field(step)) is None:
                 return None
@@ -69,16 +69,12 @@ def leads_through(way: Path, fields: set[str] | None) -> bool:
 def _first_steps(func: FunctionType, changes: Changes) -> Iterator[str]:
     """The first steps to what a function changes of its arguments; not of numbers it counts up."""
     for change in changes(func):
-        if change.label in _OF_ARGUMENTS and change.steps[:1] != (IN_PLACE,):
+        if change.label in (PASSED, OWNER) and change.steps[:1] != (IN_PLACE,):
             yield change.steps[0] if change.steps else ""
-
-
-def _is_call(step: str) -> bool:
-    return step.startswith(_BY)
 
 
 def _field(step: str) -> str | None:
     """The field that a step leads to; None: any."""
-    if step[:2] == "['" and step[-2:] == "']":
-        return step[2:-2]
+    if isinstance(step, Key):
+        return step.key if isinstance(step.key, str) else None
     return step[1:] if step[1:].isidentifier() and step[0] == "." else None

@@ -34,8 +34,6 @@ INNER = "inner"
 UNKNOWN: Store = RESULT, "", ()
 #: The step of what `+=` changes.
 IN_PLACE = " += ..."
-#: The last steps on the way to a change: an object is changed, or one of its attributes is set.
-BY, SET_BY = ", by", ", set by"
 #: The step of what a call has given.
 CALLED = "()"
 #: The step of an element.
@@ -68,6 +66,32 @@ class Key(str):
             return ELEMENT
         step = cls(f"[{key!r}]")
         step.key = key
+        return step
+
+
+class By(str):
+    """The last step on the way to what other code changes: ", by clean()", ", set by clean()".
+
+    Attributes:
+        called: The name of the function that changes it; None: no function that is known.
+        is_set: Whether an attribute of it is set.
+    """
+
+    called: str | None
+    is_set: bool
+
+    @classmethod
+    def call_of(cls, called: str, *, is_set: bool = False) -> By:
+        """The step of what a function changes."""
+        step = cls.told(f"{called}()", is_set=is_set)
+        step.called = called
+        return step
+
+    @classmethod
+    def told(cls, what: str, *, is_set: bool = False) -> By:
+        """The step of what something else changes, in words."""
+        step = cls(f", set by {what}" if is_set else f", by {what}")
+        step.called, step.is_set = None, is_set
         return step
 
 
