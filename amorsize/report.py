@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy.best_backend import THE_LOOP
+from amorsize.policy.wording import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,12 +42,6 @@ def seconds(value_s: float) -> str:
         if abs(value_s * factor) >= 1:
             return f"{value_s * factor:.3g} {unit}"
     return f"{value_s * 1e9:.3g} ns"
-
-
-def counted(number: int, thing: str) -> str:
-    """How many there are of a thing."""
-    ending = "es" if thing.endswith("s") else "s"
-    return f"{number} {thing}{'' if number == 1 else ending}"
 
 
 def plan_in_short(backend: str, n_jobs: object, chunksize: object) -> str:

@@ -242,7 +242,9 @@ def _openmp_threads(tids: Iterable[str], maps: str) -> str | None:
 
 
 def _counted(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+    from amorsize.policy.wording import counted  # most processes have nothing to tell
+
+    return counted(n, what)
 
 
 def _some(names: list[str]) -> str:

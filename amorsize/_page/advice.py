@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from amorsize.report import counted, seconds
+from amorsize.policy.wording import counted
+from amorsize.report import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

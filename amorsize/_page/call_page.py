@@ -10,7 +10,8 @@ from amorsize._page.advice import advice
 from amorsize._page.page import Page, Section, Table
 from amorsize._plots import drift, timeline
 from amorsize._plots.picture import picture
-from amorsize.report import counted, seconds
+from amorsize.policy.wording import counted
+from amorsize.report import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

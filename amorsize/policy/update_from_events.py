@@ -95,8 +95,9 @@ def _grown(state: State, event: MemoryGrown) -> None:
 def _limited(state: State, event: WorkersLimited) -> None:
     if event.n_workers:
         state.limits.n_system = min(event.n_workers, state.limits.n_system or event.n_workers)
-        ending = "s" * (event.n_workers > 1)
-        state.note(f"{event.n_workers} worker{ending} and no more", event.why)
+        from amorsize.policy.wording import counted
+
+        state.note(f"{counted(event.n_workers, 'worker')} and no more", event.why)
     else:
         state.route = best_backend.serial(event.why)
         state.request = state.request.replace(process_reason=event.why)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy.value import Value
-from amorsize.report import counted
+from amorsize.policy.wording import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

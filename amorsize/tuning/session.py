@@ -14,7 +14,8 @@ from amorsize.errors import InvalidOptionError
 from amorsize.policy import plan_prediction
 from amorsize.policy.actions import Plan
 from amorsize.policy.value import inf
-from amorsize.report import counted, seconds
+from amorsize.policy.wording import counted
+from amorsize.report import seconds
 from amorsize.tuning import announce, parts, strategies
 from amorsize.tuning import space as spaces
 from amorsize.tuning.bench import WHOLE, Workers

@@ -17,8 +17,8 @@ from amorsize.cli.numbers import seconds, whole, whole_between
 from amorsize.cli.output import OutputError, complain
 from amorsize.cli.results import Lines, Results
 from amorsize.cli.text import clean
+from amorsize.policy.wording import counted
 from amorsize.progress import terminal
-from amorsize.report import counted
 
 
 def _run(asked: argparse.Namespace) -> Answer:

@@ -13,7 +13,8 @@ from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
 from amorsize.cli.command import Answer, Command, Table
 from amorsize.cli.text import clean, size
-from amorsize.report import counted, seconds
+from amorsize.policy.wording import counted
+from amorsize.report import seconds
 
 if TYPE_CHECKING:
     from amorsize._host.diagnostics import Findings

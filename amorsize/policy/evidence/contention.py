@@ -310,8 +310,9 @@ class Contention:
         self._test, self._since_s = None, report.now_s
         if is_enough:
             self._keep_part(test)
-            told = f"{test.n_part} worker{'s' * (test.n_part > 1)}"
-            return told, f"{test.n_full} at once delivered no more"
+            from amorsize.policy.wording import counted
+
+            return counted(test.n_part, "worker"), f"{test.n_full} at once delivered no more"
         # The data is to blame: what items cost with all workers is what they cost.
         self.n_healthy, self.n_limit = max(self.n_healthy, test.n_full), self.n_enough
         self._reference.set(test.full)

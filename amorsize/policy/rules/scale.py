@@ -34,9 +34,10 @@ def grow(state: State, status: Status, pool: Pool) -> Action | None:
     n_wanted = _n_wanted(state, status)
     if not state.is_backend_fixed and n_wanted:
         state.is_backend_fixed = True
-        left_s = state.left_s(status)
-        told = f"up to {n_wanted} worker{'s' * (n_wanted > 1)}"
-        state.note(told, f"{left_s:.3g} s of work left in the loop")
+        from amorsize.policy.wording import counted
+
+        left = f"{state.left_s(status):.3g} s of work left in the loop"
+        state.note(f"up to {counted(n_wanted, 'worker')}", left)
     if not state.costs.waits:
         n_wanted = min(n_wanted, _n_trusted(state, status))
         if state.limits.contention.is_testing:
