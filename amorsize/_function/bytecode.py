@@ -116,7 +116,7 @@ def may_store_to_globals(code: CodeType) -> bool:
 
 
 def checks_before_making(code: CodeType) -> bool:
-    """Whether the code asks if something exists, and makes a folder that must not exist yet."""
+    """Whether the code asks if something exists and makes a folder, which fails if that exists."""
     used = set(code.co_names)
     return not (used.isdisjoint(_CHECKS) or used.isdisjoint(_MAKERS) or _names_keyword(code))
 
@@ -297,12 +297,12 @@ def _imported_after(code: CodeType, units: bytes, ops: bytes, at: int) -> tuple[
 
 
 def effect_of(name: str, arg: int) -> int:
-    """How many values the operation of this name leaves on the stack, less those it takes."""
+    """By how many values the operation of this name changes the height of the stack."""
     return effect_of_number(opmap[name], arg)
 
 
 def effect_of_number(op: int, arg: int) -> int:
-    """How many values the operation of this number leaves on the stack, less those it takes."""
+    """By how many values the operation of this number changes the height of the stack."""
     effect = _effects.get((op, arg))
     if effect is None:
         has_argument = op >= HAVE_ARGUMENT

@@ -243,7 +243,7 @@ def imported(func: FunctionType, name: str) -> Any:
 
 
 def members_named(module: Any, names: Iterable[str]) -> Iterator[tuple[Any, str, Any]]:
-    """What an imported module has under these names, and what its modules have: whose, which, it.
+    """The members of an imported module and of its submodules: the owner, the name and the value.
 
     `from package import module` names the one, and code goes on to what is in the other.
     """

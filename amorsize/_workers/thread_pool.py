@@ -201,7 +201,7 @@ class ThreadPool:
         deadline = perf_counter() + GRACE_S
         stuck = []
         for state in self._states.values():
-            if state.thread is None:  # Ctrl-C came before it was started
+            if state.thread is None:  # Ctrl-C came before the thread was started
                 continue
             state.thread.join(max(0.0, deadline - perf_counter()))
             if state.thread.is_alive() and (state.index >= 0 or state.is_in_hook):

@@ -56,9 +56,9 @@ if TYPE_CHECKING:
 
     Owns = Callable[[object], bool]
 
-#: How deep calls are followed of helpers that are not known yet, as where they call one another:
-#: each step more takes three times as long in the standard library's `email`. And how deep what
-#: they hand back is.
+#: How deep calls of helpers are followed that are not known yet, as where they call one another,
+#: then how deep what helpers return is followed. One more level of calls takes three times as
+#: long in the standard library's `email`.
 MOST_HELPERS, _MOST_BACK = 4, 4
 _OF_THREAD: Any = ["what a call gives to all of a thread"]
 
@@ -89,14 +89,14 @@ class Reader:
         return {name for name, way, _ in changed if value_flow.GIVEN not in way}
 
     def changed_elements(self, func: FunctionType, bound: Bound = NOTHING) -> set[str]:
-        """The names of arguments of which it changes an element, if they are plain containers."""
+        """The names of the arguments whose elements it changes, if they are plain containers."""
         changed = self._changed(func, bound, MOST_HELPERS)
         return {name for name, way, _ in changed if value_flow.GIVEN in way}
 
     def _changed(
         self, func: FunctionType, bound: Bound, depth: int
     ) -> set[tuple[str, tuple[str, ...], bool]]:
-        """The arguments that a function changes, the ways to what is changed, and if it is set."""
+        """The arguments that a function changes, the way to each change, and whether it sets it."""
         return {
             (name, way, sets_attribute(step))
             for (space, name, way), step in self._targets(func, bound, depth)
@@ -276,7 +276,7 @@ class Reader:
         return [*(raw(o) for o in given if o is not MISSING), *made_there(func, bound, callee)]
 
     def _callables(self, func: FunctionType, bound: Bound, given: Passed) -> dict[str, Any]:
-        """What a helper is passed to call, or to look something up in that grows by that."""
+        """The arguments that a helper may call, and those that grow when it looks something up."""
         found: dict[str, Any] = {}
         for name, symbols in given.one_by_one.items():
             for (space, root, steps), _ in flow_of(func).known((s, ()) for s in symbols):
@@ -307,7 +307,7 @@ class Reader:
         )
 
     def _given(self, func: FunctionType, bound: Bound, target: Store) -> list[End]:
-        """What a call has given, where it gives the same to others; nothing for a new thing."""
+        """The results of a call that gives the same object to others; none for a new object."""
         space, name, steps = target
         place = steps.index(value_flow.CALLED)
         makers = callees_of(func, bound, (space, name, steps[:place]))

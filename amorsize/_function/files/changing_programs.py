@@ -42,9 +42,9 @@ _OTHER_OUTPUT = {
 }
 #: Words before the name of a program.
 _BEFORE = {"sudo", "nice", "nohup", "time", "exec", "env", "command", "then", "do", "else", "!"}
-#: The characters of which the signs between words and commands are made.
+#: The characters of the shell's operators, such as `|`, `&&` and `>`.
 _SIGNS = "();<>|&"
-#: Stands in a text for its first part that is not known, the next for the second.
+#: Stands in a text for its first unknown part; the character after it stands for the second.
 _MARK = 0xE000
 
 
@@ -137,7 +137,7 @@ def _in_shell(text: Part) -> Iterator[Use]:
 
 
 def _commands(marked: str) -> Iterator[tuple[list[str], list[tuple[str, str]]]]:
-    """The words of each command, and to where it redirects what."""
+    """The words of each command, with its redirections."""
     words: list[str] = []
     redirected: list[tuple[str, str]] = []
     tokens = iter(_tokens(marked))
@@ -259,7 +259,7 @@ def _behind(word: Part, text: str) -> Part:
 
 
 def _destination(files: list[Part]) -> Part:
-    """What is written last; in a folder, it has the name of what is copied there."""
+    """The last argument; if that is a folder, a file in it with the name of what is copied."""
     *sources, last = files
     is_folder = type(last.known) is str and (last.known.endswith("/") or last.known == ".")
     return together(last, *sources, kind=PATH) if is_folder else last

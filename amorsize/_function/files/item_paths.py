@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 #: The kinds of steps; the first step of a way names an argument by its place.
 ARGUMENT, ELEMENT, ATTRIBUTE, ASKED, CUT = "argument", "[]", ".", "get", "slice"
-#: The first step of a way of which it is not known that it begins at the item.
+#: The first step of a way that may not begin at the item.
 PERHAPS = "perhaps"
-#: One value after another, and all of them together.
+#: The steps to one value of several at a time, and to all of them together.
 EACH, ALL = "each", "all"
 METHOD, OF_PATH, AS_PATH, FORMATTED, PARSED = "method", "function", "path", "format", "json"
 #: What a known function makes of several values, one of two values, and a value of the program.
 MADE, EITHER, GIVEN = "made", "either", "given"
-#: A value as the name of a file, and one that more of the name is in front of.
+#: A value that is the whole name of a file, and one with more of the name in front.
 AS_NAME, WITHIN = "name", "within"
 #: Methods of texts and of paths, with constant arguments, that are called to see what they give.
 SPLITTING = {"split", "rsplit", "partition", "rpartition", "splitlines"}
@@ -46,20 +46,21 @@ METHODS_OF_TEXTS = SPLITTING | {
     *("lstrip", "rstrip", "replace", "removesuffix", "removeprefix", "title", "casefold"),
     *("capitalize", "zfill"),
 }
-#: Methods of days and times that are.
+#: Methods of dates and times that are called as well.
 METHODS_OF_TIMES = {"strftime", "isoformat", "date"}
 METHODS_OF_PATHS = {"with_suffix", "with_name", "with_stem"}
-#: Functions of `os.path` that are.
+#: Functions of `os.path` that are called as well.
 FUNCTIONS_OF_PATHS = {"basename", "dirname", "splitext", "split"}
-#: Types that are not written in C, of which elements are taken all the same.
+#: Types whose elements are taken although they are not written in C.
 _TABLES = {"pandas.Series", "pandas.core.series.Series"}
-#: Types of which they can be taken at once.
+#: Types whose elements can be taken without a check.
 _PLAINLY = {dict, list, tuple, str}
-#: So many values of one item are looked at, at most, for one name.
+#: The most values of one item that are examined for one name.
 MOST_VALUES = 10_000
-#: What follows the code of the program's classes, by what it tells: `own_members` says it.
+#: Functions that follow the code of the program's classes, by what they find; `own_members` adds
+#: them.
 own_code: dict[str, Callable[..., Any]] = {}
-#: What an item lacks: the function raises there, before it names a file.
+#: Raised for what an item lacks: the function raises as well, before it names a file.
 LACKS = (LookupError, AttributeError, TypeError, ValueError)
 
 

@@ -56,11 +56,11 @@ _OF_PATHS = {
 _LOOKING = {"get", "index", "count", "copy", "keys", "values", "items"}
 
 
-#: The name of the argument through which a comprehension goes.
+#: The name of the argument that a comprehension iterates over.
 ITERATED = ".0"
-#: Packages whose values say themselves what text they make; none of their code is the program's.
+#: Packages whose objects make their own texts without running code of the program.
 _TRUSTED = {"numpy", "pandas", "datetime", "decimal", "fractions", "uuid", "pathlib", "ipaddress"}
-#: Values that are not told apart by their text.
+#: Values that have the same text as other values.
 _TOO_LARGE = {"ndarray", "DataFrame", "Series"}
 
 
@@ -101,7 +101,7 @@ class Known(Value):
         return self.name
 
     def spelled(self, arguments: Sequence[tuple[str, bool]]) -> str:
-        """A call of it as code would write it; with each argument, whether all items have it."""
+        """A call as code would write it; each argument comes with whether all items have it."""
         texts = [text for text, _ in arguments]
         if self in (TEXT_OF, PATH_OF, FILLED, PERCENT):
             return ", ".join(text for text, is_same in arguments if not is_same)
@@ -198,7 +198,7 @@ def _looked_up(table: Any, key: Any) -> Any:
 
 
 def _gone_through(comprehension: Any, value: Any, *held: Any) -> list[Any]:
-    """What a comprehension of the program makes, which was seen to do no more than look."""
+    """What a comprehension of the program makes, which is known to change nothing."""
     if not all(map(is_plain, (*_elements(value), *held))):
         raise UnknownPartError
     code = comprehension.__code__
@@ -224,7 +224,7 @@ def _elements(value: Any) -> Any:
 
 
 def is_trusted(value: Any) -> bool:
-    """Whether a value's package says itself what text it makes."""
+    """Whether a value makes its text without running code of the program."""
     kind = type(value)
     return kind.__module__.partition(".")[0] in _TRUSTED and kind.__name__ not in _TOO_LARGE
 

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 #: Functions that give the same for many values.
 _MERGING = {"round", "len", "hash", "abs", "bool", "any", "all", "isinstance"}
 _MERGING |= {"math.floor", "math.ceil", "math.trunc"}
-#: Functions that tell of how many values something is.
+#: Functions that tell how many values something has.
 _COUNTING = {"len", "sum", "max"}
 #: Beginnings of the names of functions that give what nothing else has.
 _UNIQUE = (
@@ -69,9 +69,9 @@ _TEXTS = {
     *(".title", ".casefold", ".zfill", ".as_posix", ".decode", ".capitalize", ".removesuffix"),
     *(".isalpha", ".isdigit", ".startswith", ".endswith", ".hexdigest"),
 }
-#: Those of them that show what they are called on to be a text.
+#: Those of them whose object must be a text.
 OF_TEXTS = _TEXTS - {".format", ".join", ".as_posix", ".hexdigest", ".decode", ".replace"}
-#: Functions that give one.
+#: Functions that give a text.
 _MAKING_TEXTS = {
     *("str", "repr", "format", "hex", "bin", "oct", "chr", "os.fspath", "posixpath.join"),
 }
@@ -98,12 +98,12 @@ _DIGESTING = ("hashlib.", "_hashlib.", "_blake2.", "_md5.", "_sha", "_sha3.")
 _OPENING = {"os.fdopen", "io.BytesIO", "io.StringIO"} | OPENING_BY_MODE
 #: Modules whose functions give the same for the same values.
 _PLAIN = {"builtins", "posixpath", "genericpath", "pathlib", "math", "operator", "posix", "os"}
-#: Of these, functions that give what the world has for a name.
+#: Of these, functions that read what exists under a name.
 _READING = ("io.open", "os.environ", "os.getenv", "input", "next")
 
 
 def result_of(called: Part, name: str, passed: list[Part], named: dict[str, Part]) -> Part:
-    """What a function of a library gives, or one that is not known."""
+    """What a call gives of a library's function, or of an unknown one."""
     owner = called.owner or Part()
     if (taken := _part_taken(called, name, passed, named)) is not None:
         return taken
@@ -144,14 +144,14 @@ def result_of(called: Part, name: str, passed: list[Part], named: dict[str, Part
 
 
 def _below(called: Part, owner: Part, name: str, passed: list[Part]) -> list[Part]:
-    """What a path, or its text, is put together from, one below the other; none if it is not."""
+    """The parts of a path, or of its text, one below the other; none of another value."""
     if called.label in _SAME_PATHS:
         return [owner, *passed]
     return passed if name in _SAME_TEXTS or _is_path_class(called.known) else []
 
 
 def _with_ending(pieces: tuple[Part, ...], ending: Any) -> tuple[Part, ...]:
-    """The pieces of a path with another ending; none if the item tells the one that it has."""
+    """The pieces of a path with another ending; none if its own ending depends on the item."""
     last = pieces[-1].known if pieces and not pieces[-1].tags else MISSING
     if type(ending) is not str or type(last) is not str or "." not in last:
         return ()
@@ -159,7 +159,7 @@ def _with_ending(pieces: tuple[Part, ...], ending: Any) -> tuple[Part, ...]:
 
 
 def _exactly(called: Part, owner: Part, passed: list[Part], named: dict[str, Part]) -> Part | None:
-    """What a call gives that is made to see what it gives; None: it is not told, or not known."""
+    """What a call gives that is made to see its result; None: its arguments are not known."""
     values = [*passed, *named.values()]
     if _is_path_class(called.known):
         return None if named else made(PATH_OF, *values)
@@ -233,7 +233,7 @@ def _part_taken(called: Part, name: str, passed: list[Part], named: dict[str, Pa
 
 
 def _made(called: Part, owner: Part, name: str, everything: Part, first: Part) -> Part:
-    """What a function gives that is not called to see it."""
+    """What a function gives, found without calling it."""
     kind, label = _kind_of(called, name), _label(called, name, first)
     everything = everything.replace(kind=kind, label=label)
     is_kept = name in _KEEPING or name.startswith(_DIGESTING) or called.label in _KEEPING_METHODS

@@ -36,7 +36,7 @@ _LEAVES = {
     *("NOP", "RESUME", "COPY_FREE_VARS", "MAKE_CELL", "PRECALL", "GET_ITER", "TO_BOOL"),
     "LIST_TO_TUPLE",
 }
-#: Beginnings of the names of those that only take something off it.
+#: Beginnings of the names of operations that only take values off the stack.
 _ONLY_TAKES = ("POP_", "STORE_", "DELETE_", "END_", "RETURN_", "RERAISE", "RAISE")
 #: Bits of arguments: a function has a closure, a value is converted first (`!r`).
 _HAS_CLOSURE, _CONVERTS = 8, 3
@@ -53,7 +53,7 @@ def run(frame: NameFrame, name: str, op: int, arg: int) -> None:
 
 
 def _other(frame: NameFrame, name: str, effect: int) -> None:
-    """Any operation that is not known: what it gives is of all that it takes."""
+    """An operation that is not in the table: its result depends on all values that it takes."""
     if effect > 0:
         frame.stack += [UNKNOWN] * effect
     elif name.startswith(_ONLY_TAKES):
@@ -298,7 +298,7 @@ def _call(frame: NameFrame, arg: int) -> None:
     frame.stack.append(frame.hand_on(called, passed[:n_by_place], named))
 
 
-#: What is done for operations of these names; a version of Python has some of them.
+#: What is done for each operation, by its name. No version of Python has all of them.
 _OPERATIONS: dict[str, Callable[[NameFrame, int], None]] = {
     **dict.fromkeys(("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_AND_CLEAR"), _load),
     **dict.fromkeys(("LOAD_DEREF", "LOAD_CLOSURE"), _load),

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
     Tag = tuple[Any, ...]
 
-#: What keeps items apart: a digest of what does, and what nothing else has.
+#: Tags of what differs between items: a digest of something that differs, and a unique name.
 DIGEST, UNIQUE = ("digest",), ("unique",)
-#: The first word of the tag of an argument of the item's, or of a part of one; the way follows.
+#: The first word of the tag of an argument, or of a part of one; the way to it follows.
 OF = "of"
 #: What is not followed, so that it may be the same for several items.
 UNTOLD = ("", "", "a name that cannot be followed")
@@ -42,16 +42,16 @@ UNTOLD = ("", "", "a name that cannot be followed")
 LISTED, COUNTED = ("", "", "what a folder lists"), ("", "", "how many files a folder has")
 #: What is counted up, or chosen from a few, the same for every item.
 TRIED, CHOSEN = ("", "", "what is tried one after another"), ("", "", "one of a few names")
-#: The tags of what is a number, and not text, begin with a sign: if no other, with this one.
+#: The tags of numbers begin with the sign of an operation, or with this one.
 NUMBER = "#"
 COUNTED_UP = (NUMBER, "", TRIED[2])
 #: Kinds of values that matter.
 TEXT, PATH, FLOAT, FILE = "text", "path", "float", "file"
-#: A list, set or table into which nothing has been put by now.
+#: A list, set or table that is still empty.
 EMPTY = "empty"
-#: What `enumerate` gives: its parts are those of each turn.
+#: What `enumerate` gives: its parts are those of one round of the loop.
 NUMBERED = "numbered"
-#: Letters in formats of which others are made if the values are others: of any, and of numbers.
+#: Letters of formats that make different texts of different values: of any values, of numbers.
 _IN_FORMATS = {False: frozenset("s"), True: frozenset("0123456789d")}
 #: Types of constants that a reason spells out.
 SPELLED = (str, int, float)
@@ -205,12 +205,12 @@ def as_steps(new: str, old: str, tags: frozenset[Tag]) -> frozenset[Tag]:
 
 
 def as_texts(tags: frozenset[Tag]) -> frozenset[Tag]:
-    """These tags for texts, of which there is one for each number."""
+    """The tags of numbers as those of the texts that are made of them."""
     return frozenset(("", *one[1:]) if one[0] == NUMBER else one for one in tags)
 
 
 def all_of(value: Part) -> Part:
-    """All the values that one of them stands for: how many is not told."""
+    """All the values that one of them stands for, however many there are."""
     if not value.tags:
         return Part(frozenset((TRIED,)))
     return _as_steps(ALL, EACH, value)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     Argument = tuple[Symbol, Any]  # where it comes from, and the constant that it is
     Found = TypeVar("Found")
-    # By function, what is bound to it and the depth; with that, so that no id comes twice.
+    # By function, what is bound to it and the depth. Both are kept, so that no id comes twice.
     Known = dict[tuple[FunctionType, object, int], tuple[Bound, list[tuple[str, Argument]]]]
 
 #: How deep calls of helpers are followed.
@@ -56,7 +56,7 @@ METHODS_OF_PATHS = {
     **dict.fromkeys((*LOOKING_AT_PATHS, ".open"), LOOKS),
     **{MAKES_FOLDER: MAKES, TOUCHES: ADDS},
 }
-#: How the paths begin that name no lasting file.
+#: Beginnings of the paths of files that do not last.
 NO_FILES = ("/dev/", "/proc/", ":memory:")
 #: Functions that make a path of their arguments.
 _JOINING = {"posixpath.join", "ntpath.join", "posixpath.abspath", "os.fspath", "str"}

@@ -1,6 +1,6 @@
 """Finds files that code changes whose names several items share: `f"part_{x // 100}.txt"`.
 
-What one item writes there another reads or writes anew, so items have to run in their order.
+One item reads or overwrites what another has written there, so items have to run in their order.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ if TYPE_CHECKING:
     from amorsize._function.files.unseen_changes import Changes
     from amorsize._function.ownership import Owns
 
-#: Methods that hardly anything has but paths.
+#: Methods that hardly anything but a path has.
 _OF_PATHS_ALONE = {".write_text", ".write_bytes", ".unlink", ".read_text", ".read_bytes"}
 #: The flags of generators and coroutines, whose results are not followed.
 _GIVES_LATER = 0x20 | 0x80 | 0x200
@@ -96,9 +96,9 @@ class SharedNames(Value):
     """The names of changed files that items may have in common."""
 
     shared: tuple[str, ...]  # what several items have in common of such a name, as the code has it
-    by_parts: tuple[tuple[Path, ...], ...]  # parts of the item: names are shared if these are equal
+    by_parts: tuple[tuple[Path, ...], ...]  # parts of the item: items with equal parts share a name
     paths: tuple[str, ...]  # names that are the same for all items
-    ports: tuple[int, ...]  # ports that are
+    ports: tuple[int, ...]  # ports that are the same for all items
     writes: bool  # whether the code shows that files are changed, or makes temporary ones
 
 
@@ -174,12 +174,12 @@ def _may_run(func: FunctionType, root: FunctionType | None, named: set[str]) -> 
 
 
 def _not_followed(func: FunctionType, ways: tuple[Path, ...]) -> str:
-    """What stands for parts of what a function is passed that is called in unknown ways."""
+    """What a message says of arguments of a function that is called in unknown ways."""
     return f"{', '.join(map(spelled, ways))}, whatever {func.__name__} is passed"
 
 
 def _guessed(ways: tuple[Path, ...]) -> tuple[Path, ...]:
-    """The same for a function of which it is not known what it gets, if it takes a field of it."""
+    """The same as guesses, for a function that takes a field of an unknown argument; else none."""
     if not any(step[0] in FIELDS for way in ways for step in way):
         return ()
     return tuple(((PERHAPS, *way[0][1:]), *way[1:]) for way in ways)
@@ -198,9 +198,9 @@ class Uses:
     Attributes:
         found: What is done, with the name of the file.
         is_text: Whether the code treats the item as a text.
-        changed: The ways to what is changed of the item.
-        reached: Functions of which the arguments are known.
-        by_others: Those that run with others, or with parts of the item that are not told.
+        changed: The ways to the parts of the item that are changed.
+        reached: Functions whose arguments are known.
+        by_others: Functions that run with unknown arguments, or with unknown parts of the item.
         writes: Whether it makes files whose names nothing else has.
         n_left: How many calls may still be followed.
     """
@@ -225,7 +225,7 @@ class Uses:
         *,
         of_item: bool = True,
     ) -> Part:
-        """What a function gives, while what it does to files is noted."""
+        """Note what a function does to files; return what it gives."""
         if func.__code__ in self._running:
             return UNKNOWN
         self.n_left -= 1
@@ -281,7 +281,7 @@ class Uses:
     def _result_of_helper(
         self, called: Part, passed: list[Part], named: dict[str, Part]
     ) -> Part | None:
-        """What one of the project's functions gives; None: it is none, or that is not told."""
+        """What a call of one of the project's functions gives; None: another call, or not known."""
         helper = self._helper(called)
         if helper is None or not self._depth or self.n_left < 0:
             return None
@@ -298,7 +298,7 @@ class Uses:
         return self.follow(func, bound, given, self._depth - 1, of_item=False)
 
     def _follow_unknown(self, func: FunctionType, bound: Bound) -> Part:
-        """Follow a function of which it is not known what it is passed."""
+        """Follow a function whose arguments are not known."""
         self.by_others.add(func)
         return self.follow(func, bound, {"": UNKNOWN}, self._depth - 1, of_item=False)
 

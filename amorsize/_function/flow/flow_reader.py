@@ -81,7 +81,7 @@ _AS_KEY = ("__hash__", "__eq__")
 _STORE_ATTR, _STORE_ITEM = op_number("STORE_ATTR"), op_number("STORE_SUBSCR")
 _STORE_SLICE = op_number("STORE_SLICE")
 _STORES = GLOBAL_STORES | FREE_STORES | ATTR_STORES | frozenset(ITEM_STORES)
-#: What is left on the stack across a jump is one branch of `a if b else c`, most often returned.
+#: A value that stays on the stack across a jump is mostly a branch of `a if b else c`, returned.
 _GIVES_ON = frozenset(op_numbers("RETURN_VALUE", "JUMP_FORWARD"))
 
 
@@ -246,7 +246,7 @@ class _Trail:
                 flow.add(frame.top(2), frame.top(3))
 
     def _jump(self, op: int, target: int, before: list[Symbol]) -> None:
-        """Keep the stack for where the operation may go on; the first to come there tells it."""
+        """Note the stack for the place that the operation may jump to, merged with earlier ones."""
         stack = before if op in JUMPS_KEEPING else self.frame.stack[:]
         if op == _FOR_ITER:  # later versions pop what it went through, and one more, at the target
             stack = before[:-1] if LOOP_LEAVES_NOTHING else [*before, None]

@@ -47,15 +47,15 @@ if TYPE_CHECKING:
 
     End = tuple[Any, Any]  # the value at the end of a way, and the last known value on it
 
-#: Types of the nodes of trees.
+#: Types of nodes of trees, which refer to one another.
 _NODES = {
     *("xml.etree.ElementTree.Element", "xml.etree.ElementTree.ElementTree", "xml.dom.minidom.Node"),
     *("bs4.element.PageElement", "lxml.etree._Element", "lxml.etree._ElementTree"),
 }
-#: Steps to what code makes anew of something.
+#: Steps to new objects that code makes of another one.
 _DEEP = {value_flow.INSIDE, value_flow.OBJECTS}
 _NEW = {value_flow.SLICE, value_flow.COPY, value_flow.MEMORY, *_DEEP}
-#: Types of numbers in a row: those whose slices are copies, and those whose slices are not.
+#: Types of arrays: those whose slices are copies, and those whose slices are views.
 _COPYING = {"builtins.bytearray", "array.array", "mmap.mmap"}
 _GIVING_VIEWS = {"numpy.ndarray", "builtins.memoryview", "torch.Tensor", "numpy.memmap"}
 #: Descriptors of slots and of named tuples' fields: reading them runs no code of the program.
@@ -89,7 +89,7 @@ def called_by(func: FunctionType) -> Iterator[Any]:
 
 
 def given_numbers(func: FunctionType, bound: Bound) -> Iterator[Any]:
-    """The functions that are called with an integer first that exists before any item."""
+    """The functions whose first argument is an integer that exists before any item."""
     flow = flow_of(func)
     for callee, passed, _ in flow.calls:
         for space, name, steps in flow.origins(passed[0]) if passed else ():

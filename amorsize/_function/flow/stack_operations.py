@@ -48,9 +48,9 @@ _CALL_KW, _LIST_TO_TUPLE = op_number("CALL_KW"), op_number("LIST_TO_TUPLE")
 _MAKE_FUNCTION, _STORE_DEREF = op_number("MAKE_FUNCTION"), op_number("STORE_DEREF")
 #: The argument of CALL_INTRINSIC_1 with which it makes a tuple of a list.
 _TO_TUPLE = 6
-#: The flag, or from Python 3.13 on the whole argument, for defaults of arguments by place.
+#: The flag for defaults of positional arguments; from Python 3.13 on, it is the whole argument.
 _HAS_DEFAULTS = 1
-#: Operations that put what has names into a dict.
+#: Operations that put named values into a dict.
 _MERGES = frozenset(op_numbers("DICT_MERGE", "DICT_UPDATE"))
 #: Operations that change nothing; what GET_ITER gives stands for what it goes through.
 _LEAVES_STACK = frozenset(
@@ -127,7 +127,7 @@ def _load_constant(frame: Frame, _op: int, arg: int) -> None:
 
 
 def _make_function(frame: Frame, op: int, arg: int) -> None:
-    """Of code that lies on top, or by now of a function."""
+    """Take what a function is made of; its code, or the function itself, stays on the stack."""
     n_taken = 2 if op != _MAKE_FUNCTION else 1 + (arg & 15).bit_count() * DEFAULTS_BELOW
     if n_taken > 1 and arg & _HAS_DEFAULTS:
         frame.flow.note_defaults(frame.top(), frame.top(n_taken))
@@ -162,13 +162,13 @@ def _build_map(frame: Frame, _op: int, arg: int) -> None:
 
 
 def _add_one(frame: Frame, _op: int, arg: int) -> None:
-    """An element, to the group that lies so deep."""
+    """Add an element to the group at this depth of the stack."""
     added = frame.take()
     frame.flow.add(frame.top(arg), added)
 
 
 def _add_all(frame: Frame, op: int, arg: int) -> None:
-    """All that a value holds, to the group that lies so deep."""
+    """Add all elements of a value to the group at this depth of the stack."""
     added = frame.take()
     held = frame.flow.held(added)
     step = DOUBLE_STAR if op in _MERGES else STAR
@@ -182,7 +182,7 @@ def _add_to_map(frame: Frame, op: int, arg: int) -> None:
 
 
 def _intrinsic(frame: Frame, op: int, arg: int) -> None:
-    """A tuple that is made of a list holds what that holds."""
+    """Leave the stack as it is where a list becomes a tuple: both hold the same."""
     if op != _LIST_TO_TUPLE and arg != _TO_TUPLE:
         frame.shift(op, effect_of_number(op, arg))
 
@@ -267,7 +267,7 @@ def _store_two_locals(frame: Frame, _op: int, arg: int) -> None:
     frame.locals[arg & 15] = frame.take()
 
 
-#: What is done for which operations; a name that this version of Python lacks is left out.
+#: What is done for each operation that this version of Python has.
 _OPERATIONS_BY_NAMES: tuple[tuple[Operation, tuple[str, ...]], ...] = (
     (_load_local, ("LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_AND_CLEAR")),
     (_load_two_locals, ("LOAD_FAST_LOAD_FAST",)),

@@ -26,7 +26,7 @@ OF_FRAME = ".f_globals"
 FOUND = "found"
 #: The space of what a call gives, by the name of what is called.
 RESULT = "result"
-#: The space of what was just put together, by its number: its elements are those of others.
+#: The space of groups that the code has just put together, by their numbers.
 GROUP = "group"
 #: The space of functions that the code defines, by their number.
 INNER = "inner"
@@ -42,13 +42,13 @@ ELEMENT = "[...]"
 GIVEN = "[....]"
 #: The steps of a slice, of a new container with the same elements, and of whatever lies in a value.
 SLICE, COPY, INSIDE = "[:]", "[: ]", "[.....]"
-#: The step to those of these, and the value, that are neither lists nor arrays.
+#: The step to a value and to whatever lies in it, except for lists and arrays.
 OBJECTS = "[......]"
 #: The step to the memory of a value, which others may write to as well.
 MEMORY = "[=]"
 #: The step of what an object gives to `with`.
 ENTERED = "[with]"
-#: Steps that what the code puts together is not left by.
+#: Steps that do not lead out of a group.
 _STAYS = (SLICE, COPY, MEMORY)
 #: The steps of what `*` and `**` unpack: where it is passed on, by place and by name.
 STAR, DOUBLE_STAR = "*", "**"
@@ -97,13 +97,13 @@ class By(str):
 
 #: Groups within one another that are looked through.
 MOST_DEEP = 3
-#: Steps of a way that are followed: it grows without end where something is put into itself.
+#: The most steps of a way: it would grow without end where something is put into itself.
 MOST_STEPS = 16
-#: What is run of a value to get its text.
+#: The methods that make the text of a value.
 AS_TEXT = ("__str__", "__format__", "__repr__")
-#: What is run of a class when a subclass of it is made.
+#: The method of a class that runs when a subclass of it is made.
 SUBCLASSED = "__init_subclass__"
-#: What is run of a table that is asked for a key which it has not.
+#: The method of a dict that runs when it lacks a key.
 MISSING_KEY = "__missing__"
 
 
@@ -192,7 +192,7 @@ class Flow:
         return self.groups[int(symbol[1])]
 
     def element(self, symbol: Symbol, step: str = ELEMENT) -> Symbol:
-        """One of what a value holds; of a group, the one that it holds if it holds but one."""
+        """An element of a value; of a group that holds a single value, that one."""
         held = self.held(symbol)
         return held[0] if held is not None and len(held) == 1 else element(symbol, step)
 
@@ -207,7 +207,7 @@ class Flow:
         return space, number, (ELEMENT,)
 
     def either(self, one: Store, other: Store) -> Store:
-        """A value that is one of two; no new one where the one may be the other already."""
+        """A value that is one of two: an existing one where that may be either of them already."""
         if self._may_be(one, other):
             return one
         return other if self._may_be(other, one) else self.one_of(one, other)
@@ -254,7 +254,7 @@ class Flow:
                 self.note_operation(base, SUBCLASSED)
 
     def note_defaults(self, function: Symbol, defaults: Symbol) -> None:
-        """The last arguments of a function that the code defines have these for a default."""
+        """Note the defaults of the last arguments of a function that the code defines."""
         if function is not None and function[0] == INNER and (held := self.held(defaults)):
             self.defaults[id(self.inner[int(function[1])])] = held
 

@@ -38,7 +38,7 @@ _CHANGES_FIRST = {
     *("isub", "imul", "iand", "ixor", "iconcat", "copyto", "put", "place", "putmask"),
     *("fill_diagonal", "put_along_axis", "SubElement", "memmove", "memset"),
 }
-#: The modules that define these.
+#: The modules that define these functions.
 _CHANGES_FIRST_OF = {
     *("builtins", "heapq", "bisect", "random", "operator", "numpy", "xml", "elementtree"),
     "ctypes",

@@ -200,7 +200,7 @@ def _shared_instance(owner: Any) -> str | None:
 
 
 def _effect_of_member(kind: type, name: str) -> Effect | None:
-    """A method by the class that defines it; a class below it may be listed by itself."""
+    """Judge a method by the class that defines it, unless a subclass has its own entry."""
     effects = known_effects()
     for base in _mro(kind):
         names = [(module, f"{inside}.{name}") for module, inside in _names_of_class(base)]

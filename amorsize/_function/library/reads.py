@@ -2,7 +2,7 @@
 
 A function of a library may read an option, or a table of its module that the program has filled. So
 code of libraries is followed from the project's calls on, function by function, for the globals and
-class attributes that it names. These places are kept. What stands there is read anew in each call.
+class attributes that it names. These places are remembered; their values are read in each call.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class CodeNeeds:
             self._members_of(module, module.__name__, new)
 
     def _by_text(self, code: CodeType, reads: Iterable[Read]) -> None:
-        """What the code may ask a module for by a text: `getattr(settings, "RATE")`."""
+        """Note what the code may take from a module by a text: `getattr(settings, "RATE")`."""
         texts = [one for one in code.co_consts if type(one) is str]
         self._names.update(texts)
         for _, _, value, attributes in reads:
@@ -119,7 +119,7 @@ class CodeNeeds:
                 self._needs.state.note((home, text) for text in texts if not text.startswith("__"))
 
     def _state_of_libraries(self, func: FunctionType, reads: Iterable[Read]) -> None:
-        """What a function of the project's names of libraries: state, and code to be followed."""
+        """Note what a function of the project takes from libraries: state, and code to follow."""
         self.calling.append(func.__code__)
         places = []
         for home, name, value in named_by(func, reads):
@@ -228,7 +228,7 @@ class CodeNeeds:
         return module is None or home in MAIN or self._needs.owns.module(home)
 
     def _makes_up(self, module: Any) -> None:
-        """Follow the function that gives what a module of the project has not."""
+        """Follow the `__getattr__` of a module of the project."""
         if self._needs.owns.module(module.__name__) and (hook := vars(module).get("__getattr__")):
             self._needs.lead_to((hook,))
 
@@ -242,7 +242,7 @@ class CodeNeeds:
                 self._library(home, attribute, value)
 
     def _judge_alias(self, name: str, module: Any) -> None:
-        """Whether another module stands under a name than the one that a worker would import."""
+        """Whether the module under a name is another one than a worker would import."""
         other = callables.own(module, "__name__")
         tops = {one.partition(".")[0] for one in (name, other) if isinstance(one, str)}
         if len(tops) == 2 and not tops <= sys.stdlib_module_names:

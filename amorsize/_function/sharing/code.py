@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 #: The most functions of libraries that are read; most are in the table instead.
 MAX_LIBRARY = 60
-#: The most modules that code may find by a name which it puts together, at 2 ms each.
+#: The most modules that are examined where code puts their names together, at 2 ms each.
 MOST_FOUND = 5
 #: Methods of a `threading.Event` that set what a later item of the loop may read.
 _SWITCHING = frozenset(("set", "clear"))
@@ -52,7 +52,7 @@ _SWITCHING = frozenset(("set", "clear"))
 _SETS = {"signal.signal", "decimal.setcontext"}
 #: Folders that list open files by the numbers of their descriptors.
 _PATHS_BY_NUMBER = ("/proc/self/fd", "/dev/fd")
-#: What a library keeps to find it sooner, the same wherever it looks: which function is for a type.
+#: Caches of libraries that hold the same whoever fills them: which function handles a type.
 _FILLED_ALIKE = {"functools.dispatch_cache"}
 #: Builtins by which code finds any function of its module.
 _FINDS_ANY = {"globals", "exec", "eval"}
@@ -223,7 +223,7 @@ class Code:
         self._judge_first_import(func, name)
 
     def _judge_first_import(self, func: FunctionType, name: str) -> None:
-        """Note what an import would be the first to do: the program has it once, and in itself."""
+        """Note what only a module's first import does: the program does it once, for itself."""
         from amorsize._function.sharing.first_imports import effect_of_import, unloaded_in
 
         # The code may spell out a name, or only the package.
@@ -315,7 +315,7 @@ class Code:
         self._findings.names_files = names.writes
 
     def _judge_programs(self) -> None:
-        """Note programs that print: what they print is in the items' order in the caller alone."""
+        """Note programs that print: only in the caller is their output in the items' order."""
         from amorsize._function.sharing.printing_programs import printing_programs
 
         for program in printing_programs(one[0] for one in self.read_with):

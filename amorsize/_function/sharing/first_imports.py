@@ -34,14 +34,14 @@ _HARMLESS = frozenset(
     | {"fractions", "pathlib", "contextlib", "types", "json", "statistics", "struct", "uuid"}
     | {"__future__"}
 )
-#: What lies in the folder of a package and is no module in it.
+#: Names in the folder of a package that are no modules.
 _NO_MODULES = frozenset({"__init__", "__pycache__"})
-#: Functions of others that do nothing either.
+#: Functions of libraries that do nothing to others either.
 _HARMLESS_CALLS = frozenset({"logging.getLogger", "os.path.join", "os.path.dirname", "os.getenv"})
 
 
 def effect_of_import(func: FunctionType, name: str) -> str | None:
-    """What an import in a function would be the first to do, in words; None: nothing that lasts."""
+    """What the first import of a module would do, in words; None: nothing that lasts."""
     package = func.__globals__.get("__package__")
     for full_name in dict.fromkeys((name, f"{package}.{name}".rstrip("."))):
         try:
@@ -174,7 +174,7 @@ class _Body:
     _AsyncFunctionDef = _FunctionDef
 
     def _ClassDef(self, one: ast.ClassDef) -> int | None:  # noqa: N802
-        """A class of a foreign kind may be told of by its base, its metaclass or a decorator."""
+        """A base, a metaclass or a decorator that is not the module's own may note the class."""
         if one.keywords or not all(map(self._is_harmless_base, one.bases)):
             return one.lineno
         line = self._first(*one.decorator_list, called=one.decorator_list)

@@ -21,7 +21,7 @@ def _contexts(decimal: Any) -> tuple[Any, ...]:
     return decimal.getcontext(), *named
 
 
-#: What was read of decimal contexts, by their text, which C code makes and which shows all.
+#: What was read of decimal contexts, by their text: C code makes it, and it shows all settings.
 _decimal_contexts: dict[str, Any] = {}
 _MOST_CONTEXTS = 64
 
@@ -85,8 +85,8 @@ def _set_dialects(csv: Any, value: Any) -> None:
 def _read_adapters(sqlite3: Any) -> Any:
     """The adapters of the program.
 
-    Those of the module itself are left out, as are unpicklable ones of other libraries: each
-    notebook has one for the history of its cells.
+    Left out are those of the module itself, and those of other libraries that cannot be pickled:
+    IPython has one for its history.
     """
     return [
         {key: one for key, one in found.items() if _is_the_programs(one)}

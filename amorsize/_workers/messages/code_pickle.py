@@ -42,7 +42,7 @@ _numbers = count()
 
 
 def announce(func: Callable[..., Any], items: Iterable[Any] = ()) -> None:
-    """Before a fork: give an id to each class that results may need and no name leads to."""
+    """Before a fork: give an id to each class that results may need but that no name leads to."""
     classes = (*_classes_in(func), *map(type, items))
     for cls in {id(one): one for one in classes}.values():  # some have no hash
         if is_made_at_run_time(cls) and not is_found(cls) and _id_of(cls) is None:
@@ -58,9 +58,9 @@ class Codes:
     """Pickles values with the code of functions and classes that no name leads to.
 
     Args:
-        func: The mapped function, whose closure variables must not be copied. is_forked: Whether
-        this process shares the caller's modules. Else a function finds its globals
-            by the name of its module.
+        func: The mapped function, whose closure variables must not be copied.
+        is_forked: Whether this process shares the caller's modules. Else a function finds its
+            globals by the name of its module.
     """
 
     def __init__(self, func: Callable[..., Any] | None, *, is_forked: bool) -> None:

@@ -104,7 +104,7 @@ class Forwarder(io.TextIOBase):
         self.buffer = ForwardedBytes(self)
 
     def follow(self, encoding: str | None, errors: str | None) -> None:
-        """Encode as the caller's stream does, which is the one that does it."""
+        """Take over the encoding of the caller's stream, which does the encoding."""
         self.encoding, self.errors = encoding, errors
 
     def writable(self) -> bool:
@@ -134,7 +134,7 @@ class Forwarder(io.TextIOBase):
         """Send text; in a process forked by an item, which must not send, write it.
 
         Raises:
-            UnicodeEncodeError: The caller's stream could not write it, which so fails here.
+            UnicodeEncodeError: The caller's stream could not write it.
         """
         if self.encoding is not None and self.errors is not None and not text.isascii():
             text.encode(self.encoding, self.errors)
@@ -220,7 +220,7 @@ def forward_records(writing: End) -> None:
 
 
 def note_handlers() -> None:
-    """Note the handlers of the caller: all that exist now. Items add the later ones."""
+    """Note all handlers that exist now as the caller's. Items add the later ones."""
     import logging
 
     loggers = (logging.root, *logging.root.manager.loggerDict.values())

@@ -184,7 +184,7 @@ class ForkPool(ProcessPoolBase):
         return bool(self.resting)
 
     def _lay_to_rest(self) -> None:
-        """Have the workers wait that have finished all their chunks."""
+        """Let the workers that have finished all their chunks wait for the next call."""
         stays = framing.STAY if warm_blocks.are_entered() else b""
         for handle in tuple(self._handles.values()):
             if handle.in_flight or handle.is_leaving or handle in self._disconnected:

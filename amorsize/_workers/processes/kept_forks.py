@@ -194,7 +194,7 @@ class KeptForks:
             os.register_at_fork(before=self.collect_ended, after_in_child=self.forget_in_fork)
 
     def keep(self, pool: ForkPool, standing: Standing) -> None:
-        """Have the workers of a pool wait for the next call, if there is room for them."""
+        """Have the workers of a pool wait for the next call, if that is affordable."""
         self._register()
         if _why_too_large() is not None:  # it has grown since they began
             pool.end_resting()

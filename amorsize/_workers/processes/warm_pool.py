@@ -31,7 +31,8 @@ _HASH_SEED = str(int.from_bytes(os.urandom(4), "big"))
 #: The folder that holds this package.
 FOLDER = os.path.abspath(os.path.join(__file__, *[os.pardir] * 4))
 
-#: Mappings that own a descriptor of which nobody can tell if it is still theirs (`mmap.mmap`).
+#: Mappings that are never closed: each owns a descriptor (`mmap.mmap`) that the program may have
+#: closed and used again.
 _never_closed: list[SharedBlock] = []
 
 

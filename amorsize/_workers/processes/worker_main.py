@@ -39,9 +39,9 @@ REPORT = Struct("<qqqddddBQQQQ")
 LAST, SOME_UNPICKLABLE, ELSEWHERE, TELLS_GROWTH, LEAVES, UNREAD = 1, 2, 4, 8, 16, 32
 #: Results of more than this size are sent before the end of their chunk.
 HELD_BYTES = 16 << 20
-#: In place of the index of an item: the worker flushes queues.
+#: Stands for the index of an item while the worker flushes queues.
 FLUSHING = -2.0
-#: Seconds between two looks of an idle worker for its caller.
+#: Seconds after which an idle worker checks again that its caller still exists.
 PARENT_CHECK_S = 1.0
 #: Seconds after which an idle worker quits. A new interpreter holds 9 MB and what it has imported.
 IDLE_S = 5.0

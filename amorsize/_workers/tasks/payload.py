@@ -108,7 +108,7 @@ class Payload:
     def _first_packed(self, parts: list[memoryview]) -> bytes:
         """Pickle code by name, unless importing it would repeat an effect or much work.
 
-        Or unless objects lie in several places: sent with the code, each is one object for all.
+        Code is also sent where an object lies in several places: so it stays one object.
         """
         needs = self._needs
         again = next(filter(None, map(import_effects.what_it_does, sorted(needs.homes))), None)
@@ -143,7 +143,7 @@ class Payload:
 
     @property
     def doubt(self) -> str | None:
-        """Why its results may be others in a worker than in the caller; None: nothing is seen."""
+        """Why results may differ between a worker and the caller; None: no reason was found."""
         return self._needs.reasons[0] if self._needs.reasons else None
 
     def why_not(self) -> str | None:

@@ -48,7 +48,7 @@ def tidied() -> None:
 
 
 class Same(Value):
-    """What has to be in a worker as it is in the caller, by place; else the worker may not run it.
+    """What must be the same in a worker as in the caller, by place, for it to run the task.
 
     A place is as `found_at` takes it.
     """
