@@ -2,7 +2,7 @@
 
 from random import Random
 
-from amorsize.policy.evidence.exploration_account import Explored
+from amorsize.policy.evidence.exploration_cost import Explored
 from amorsize.policy.profile import Profile
 from amorsize.simulate import World
 

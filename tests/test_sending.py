@@ -3,7 +3,7 @@
 import pytest
 
 from amorsize.policy.events import PicklingMeasured, Report
-from amorsize.policy.evidence.sending import REPORT_S, WEIGHINGS, SendingCost
+from amorsize.policy.evidence.send_cost import REPORT_S, WEIGHINGS, SendingCost
 
 #: What the first report of a fork takes to pickle `None`, and what later ones take.
 FRESH_S, LATER_S = 2.5 * REPORT_S, 0.3 * REPORT_S

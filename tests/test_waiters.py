@@ -12,7 +12,7 @@ from amorsize._profiles.memory_store import last_trace
 from amorsize.policy import best_backend
 from amorsize.policy.actions import Plan, RunInline, StartWorker
 from amorsize.policy.events import HostInspected, Inlined, PicklingMeasured, Report, Status
-from amorsize.policy.evidence.exploration_account import Explored
+from amorsize.policy.evidence.exploration_cost import Explored
 from amorsize.policy.evidence.io_concurrency import FIRST, MOST, MOST_CONNECTING, Waiters
 from amorsize.policy.evidence.item_costs import ItemCosts
 from amorsize.policy.profile import CostLevel, ItemTraits, Profile, Sharing

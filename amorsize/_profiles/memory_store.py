@@ -11,7 +11,7 @@ from amorsize._function.item_kind import kind_of, neighbours
 from amorsize._host import shortage
 from amorsize._host.clocks import perf_counter
 from amorsize.policy.actions import Plan
-from amorsize.policy.evidence.exploration_account import Explored
+from amorsize.policy.evidence.exploration_cost import Explored
 from amorsize.policy.profile import Profile
 
 TYPE_CHECKING = False

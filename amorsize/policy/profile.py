@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy.actions import PLAN_BACKENDS, Plan
-from amorsize.policy.evidence.exploration_account import explored_later, explored_schema
+from amorsize.policy.evidence.exploration_cost import explored_later, explored_schema
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from amorsize.policy.events import Event, Status
-    from amorsize.policy.evidence.exploration_account import Explored
+    from amorsize.policy.evidence.exploration_cost import Explored
 
 
 def _loop_asked(state: State, status: Status) -> Action | None:

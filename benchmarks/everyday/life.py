@@ -185,7 +185,7 @@ class Auto:
         So short a call would not afford one otherwise: the windows are shortened, not the rules.
         """
         from amorsize._profiles import memory_store
-        from amorsize.policy.evidence.exploration_account import Explored
+        from amorsize.policy.evidence.exploration_cost import Explored
         from amorsize.policy.rules import explore
 
         memory = memory_store.memory()

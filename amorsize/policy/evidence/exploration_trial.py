@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from amorsize.policy.evidence.exploration_account import Explored
+    from amorsize.policy.evidence.exploration_cost import Explored
 
     Way = tuple[str, int]  # backend and number of jobs
 

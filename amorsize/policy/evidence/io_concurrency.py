@@ -7,7 +7,7 @@ window of items in which none took longer and none failed.
 
 from __future__ import annotations
 
-from amorsize.policy.evidence.exploration_account import Explored
+from amorsize.policy.evidence.exploration_cost import Explored
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ early if they go badly. A neighbour that is better twice becomes the plan.
 from __future__ import annotations
 
 from amorsize.policy.best_backend import Route
-from amorsize.policy.evidence.exploration_account import Explored
+from amorsize.policy.evidence.exploration_cost import Explored
 from amorsize.policy.evidence.exploration_trial import Trial
 from amorsize.policy.evidence.io_concurrency import LEAST as LEAST_WAITERS
 from amorsize.policy.evidence.plan_window import RateWindow
