@@ -10,7 +10,7 @@ import weakref
 import pytest
 
 from amorsize import autotune, tuned_map
-from amorsize._function.code_identity import owner_of
+from amorsize._function.code_identity import identity_of
 from amorsize._workers.protocol import Task
 from amorsize._workers.tasks.payload import Payload
 
@@ -206,19 +206,19 @@ def test_variables_of_the_consumer_live_as_long_as_without_a_stream(asks_first):
 def test_what_c_has_made_is_not_kept_by_what_is_known_of_it(make):
     """A key of the memory stands for a function without holding it."""
     held = Held()
-    watched, owner = weakref.ref(held), owner_of(make(held))
+    watched, identity = weakref.ref(held), identity_of(make(held))
     del held
 
     assert watched() is None
-    assert owner == owner
+    assert identity == identity
 
 
 def test_classes_and_functions_of_c_are_told_apart():
     """Each has its own profile, and the same one again."""
     functions = [abs, len, str, int, Table, Held, "".join, [].count, operator.itemgetter(1)]
 
-    assert len({owner_of(one) for one in functions}) == len(functions)
-    assert [owner_of(one) for one in functions] == [owner_of(one) for one in functions]
+    assert len({identity_of(one) for one in functions}) == len(functions)
+    assert [identity_of(one) for one in functions] == [identity_of(one) for one in functions]
 
 
 GROWS = """

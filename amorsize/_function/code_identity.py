@@ -33,7 +33,7 @@ _NUMBERS = frozenset({type(None), bool, int, float, complex})
 _SCALARS = _NUMBERS | {str, bytes}
 
 
-def owner_of(func: Any, depth: int = DEEPEST) -> Any:  # hashable
+def identity_of(func: Any, depth: int = DEEPEST) -> Any:  # hashable
     """The identity of a function, the same however often the function is made anew.
 
     No code of the user's runs: an attribute that an object makes up when it is asked is none.
@@ -47,18 +47,18 @@ def owner_of(func: Any, depth: int = DEEPEST) -> Any:  # hashable
         inside = _inner((one for one in _contents(cells) if one is not func), depth)
         return code, func.__module__, code.co_filename, *inside
     if (inside := callables.raw(func)) is not func:
-        return owner_of(inside, depth)
+        return identity_of(inside, depth)
     if kind is METHOD:
-        return owner_of(func.__func__, depth)
+        return identity_of(func.__func__, depth)
     if callables.is_partial(func):
         values = *func.args, *func.keywords.values()
-        return owner_of(func.func, depth), *_inner(values, depth)
+        return identity_of(func.func, depth), *_inner(values, depth)
     if isinstance(func, type):
         return ref(func)
     call = callables.member(kind, "__call__")
     if type(call) is FUNCTION:
         wrapped = callables.own(func, "__wrapped__")
-        return owner_of(call, depth), *_inner((wrapped,), depth)
+        return identity_of(call, depth), *_inner((wrapped,), depth)
     if kind is BUILTIN and not is_module(func.__self__):
         return type(func.__self__), func.__name__  # of an object that may be large
     is_plain = callables.member(kind, "__hash__") is object.__hash__
@@ -143,6 +143,6 @@ def _inner(values: Iterable[Any], depth: int) -> Iterable[Any]:
             reraise_from_handler(error)
             continue
         if _is_function(one):
-            yield owner_of(one, depth - 1)
+            yield identity_of(one, depth - 1)
         elif issubclass(type(one), type):  # asks no property of the object
             yield one.__module__, one.__qualname__

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from _weakref import ref
 
-from amorsize._function.code_identity import owner_of as owner_of
+from amorsize._function.code_identity import identity_of as identity_of
 from amorsize._function.code_identity import variant_of
 from amorsize._function.item_kind import kind_of, neighbours
 from amorsize._host import shortage
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from amorsize.policy.evidence.drift import Drift
     from amorsize.policy.trace import Trace
 
-    #: The owner of the function, the kind of its items, and the values that it is set up with.
+    #: The identity of the function, the kind of its items, and the values that it is set up with.
     Key = tuple[Hashable, Kind, Hashable]
 
 #: The most drifts that are kept of one function.
@@ -47,7 +47,10 @@ WRITE_AGAIN = 2.0
 
 
 class Variants:
-    """Values by function and variant; a new variant gets the latest value of its function."""
+    """Values by function and variant: the same function, set up with other values.
+
+    A new variant gets the latest value of its function.
+    """
 
     def __init__(self) -> None:
         self._of: dict[Hashable, dict[Hashable, Any]] = {}
@@ -109,8 +112,8 @@ class Memory:
     """What this process knows. It reads the disk once per function and writes seldom."""
 
     def __init__(self) -> None:
-        self._profiles = Variants()  # by owner and kind of item
-        self._traces = Variants()  # by owner
+        self._profiles = Variants()  # by identity and kind of item
+        self._traces = Variants()  # by identity
         self._drifts: dict[Hashable, list[Drift]] = {}
         self._bound: dict[Hashable, str] = {}
         self._asked: dict[tuple[Hashable, Kind], set[Hashable]] = {}  # the variants of each
@@ -121,11 +124,11 @@ class Memory:
 
     def profile(self, key: Key) -> Profile | None:
         """What this process has learned or read about a function on one kind of item."""
-        owner, kind, variant = key
-        found: Profile | None = self._profiles.of((owner, kind), variant)
+        identity, kind, variant = key
+        found: Profile | None = self._profiles.of((identity, kind), variant)
         for near in neighbours(kind) if found is None else ():
             if found is None:
-                found = self._profiles.of((owner, near), variant)
+                found = self._profiles.of((identity, near), variant)
         return found
 
     def profiles(self) -> list[tuple[Key, Profile]]:
@@ -134,32 +137,32 @@ class Memory:
 
     def put(self, key: Key, profile: Profile) -> None:
         """Keep a profile under this key."""
-        owner, kind, variant = key
-        gone = self._profiles.put((owner, kind), variant, profile)
+        identity, kind, variant = key
+        gone = self._profiles.put((identity, kind), variant, profile)
         if gone is not None:
-            self._unwritten.pop((owner, kind, gone), None)
+            self._unwritten.pop((identity, kind, gone), None)
 
-    def bound(self, owner: Hashable) -> str | None:
+    def bound(self, identity: Hashable) -> str | None:
         """What an item was seen to do that only the caller may do; None: nothing."""
-        return self._bound.get(owner)
+        return self._bound.get(identity)
 
-    def trace(self, owner: Hashable, variant: Hashable) -> Trace | None:
+    def trace(self, identity: Hashable, variant: Hashable) -> Trace | None:
         """The trace of the last call of this variant, else of any variant."""
-        found: Trace | None = self._traces.of(owner, variant)
+        found: Trace | None = self._traces.of(identity, variant)
         return found
 
-    def keep_trace(self, owner: Hashable, variant: Hashable, trace: Trace) -> None:
+    def keep_trace(self, identity: Hashable, variant: Hashable, trace: Trace) -> None:
         """Remember the trace of a function's last call."""
-        self._traces.put(owner, variant, trace)
+        self._traces.put(identity, variant, trace)
 
-    def drifts(self, owner: Hashable) -> list[Drift]:
+    def drifts(self, identity: Hashable) -> list[Drift]:
         """The drifts of a function, the latest last."""
-        return self._drifts.get(owner, [])
+        return self._drifts.get(identity, [])
 
-    def keep_drifts(self, owner: Hashable, drifts: Iterable[Drift]) -> None:
+    def keep_drifts(self, identity: Hashable, drifts: Iterable[Drift]) -> None:
         """Remember new drifts; the oldest are dropped."""
-        kept = [*self._drifts.get(owner, []), *drifts][-MAX_DRIFTS:]
-        _keep_latest(self._drifts, owner, kept or None)
+        kept = [*self._drifts.get(identity, []), *drifts][-MAX_DRIFTS:]
+        _keep_latest(self._drifts, identity, kept or None)
 
     def keep(
         self,
@@ -202,9 +205,9 @@ class Memory:
             self._at_exit = True
             atexit.register(self._write_at_exit)
 
-    def keep_bound(self, owner: Hashable, bound: str | None) -> None:
+    def keep_bound(self, identity: Hashable, bound: str | None) -> None:
         """Remember why a function's items have to run in the caller; None: they need not."""
-        _keep_latest(self._bound, owner, bound)
+        _keep_latest(self._bound, identity, bound)
 
     def ask_disk(self, key: Key, func: Callable[..., Any], kind: Kind) -> Profile | None:
         """The profile of earlier processes if it rests on more; each key is read once."""
@@ -253,25 +256,25 @@ class Memory:
         if is_bound or sum(one.calls_s for one in unwritten) >= WORTH_WRITING_S:
             self.write()
 
-    def forget(self, owner: Hashable, func: Callable[..., Any]) -> int:
+    def forget(self, identity: Hashable, func: Callable[..., Any]) -> int:
         """Drop all that is known of a function; gives the number of records."""
-        families = {family for family, _, _ in self._profiles.all() if family[0] == owner}
+        families = {family for family, _, _ in self._profiles.all() if family[0] == identity}
         n_known = sum(map(self._profiles.drop, families))
-        self._unwritten = {key: one for key, one in self._unwritten.items() if key[0] != owner}
-        self._asked = {key: asked for key, asked in self._asked.items() if key[0] != owner}
-        self._traces.drop(owner)
-        self._drifts.pop(owner, None)
-        self._bound.pop(owner, None)
+        self._unwritten = {key: one for key, one in self._unwritten.items() if key[0] != identity}
+        self._asked = {key: asked for key, asked in self._asked.items() if key[0] != identity}
+        self._traces.drop(identity)
+        self._drifts.pop(identity, None)
+        self._bound.pop(identity, None)
         from amorsize._profiles import disk_store
 
         return max(n_known, disk_store.forget(func))
 
 
-def _keep_latest(of: dict[Hashable, Any], owner: Hashable, value: Any) -> None:
+def _keep_latest(of: dict[Hashable, Any], identity: Hashable, value: Any) -> None:
     """Keep a value of a function as its latest; None removes the value."""
-    of.pop(owner, None)
+    of.pop(identity, None)
     if value is not None:
-        of[owner] = value
+        of[identity] = value
     if len(of) > MAX_FUNCTIONS:
         del of[next(iter(of))]
 
@@ -304,7 +307,7 @@ def write() -> None:
 
 def key_of(func: Callable[..., Any], item: Any, item_kwargs: dict[str, Any] | None = None) -> Key:
     """The key of what is learned about a function on one kind of item."""
-    return owner_of(func), kind_of(item), variant_of(func, item_kwargs)
+    return identity_of(func), kind_of(item), variant_of(func, item_kwargs)
 
 
 def plan_of(func: Callable[..., Any]) -> Plan | None:
@@ -320,7 +323,7 @@ def plan_of(func: Callable[..., Any]) -> Plan | None:
 
 def drifts_of(func: Callable[..., Any]) -> tuple[Drift, ...]:
     """The drifts of a function, the latest last."""
-    if drifts := memory().drifts(owner_of(func)):
+    if drifts := memory().drifts(identity_of(func)):
         return tuple(drifts)
     if last_trace(func) is not None:
         return ()
@@ -332,14 +335,14 @@ def drifts_of(func: Callable[..., Any]) -> tuple[Drift, ...]:
 
 def last_trace(func: Callable[..., Any]) -> Trace | None:
     """The trace of the last call of a function; None: there was none."""
-    return memory().trace(owner_of(func), variant_of(func))
+    return memory().trace(identity_of(func), variant_of(func))
 
 
 def keep_trace(func: Callable[..., Any], trace: Trace) -> None:
     """Remember the trace of a function's last call."""
-    memory().keep_trace(owner_of(func), variant_of(func), trace)
+    memory().keep_trace(identity_of(func), variant_of(func), trace)
 
 
 def forget(func: Callable[..., Any]) -> int:
     """Drop all that was learned about a function; gives the number of records."""
-    return memory().forget(owner_of(func), func)
+    return memory().forget(identity_of(func), func)

@@ -24,13 +24,13 @@ GENERATORS = ("random", "numpy.random", "torch")
 MAX_FUNCTIONS = 1024
 WHY_QUICK = "items draw random numbers, and take less time than it takes to seed a stream"
 
-#: The owners of functions that draw.
+#: The identities of functions that draw.
 _known: dict[Any, bool] = {}
 
 
-def is_known_to_draw(owner: Any) -> bool:
+def is_known_to_draw(identity: Any) -> bool:
     """Whether an earlier call found that this function draws."""
-    return owner in _known
+    return identity in _known
 
 
 class ItemSeeding:
@@ -59,10 +59,10 @@ class ItemSeeding:
             return
         from amorsize._workers.random_streams import Drawing
 
-        owner = memory_store.owner_of(self._call.func)
+        identity = memory_store.identity_of(self._call.func)
         drawing = self.drawing = Drawing(
             self._call.task.function,
-            owner,
+            identity,
             seed=options.seed,
             item=self._call.work.item(0) if self._call.source.n_read else callables.MISSING,
             known_item_s=None if self._call.known is None else self._call.known.traits.item_s,
@@ -73,7 +73,7 @@ class ItemSeeding:
         )
         self._call.draw_from(drawing.seed, drawing.generators)
         if is_implicit and drawing.generators:
-            _remember(owner)
+            _remember(identity)
         if drawing.is_quick:
             self._confinement.bind(WHY_QUICK)
 
@@ -181,7 +181,7 @@ class ItemSeeding:
         self.lend()
 
 
-def _remember(owner: Any) -> None:
-    _known[owner] = True
+def _remember(identity: Any) -> None:
+    _known[identity] = True
     if len(_known) > MAX_FUNCTIONS:
         del _known[next(iter(_known))]

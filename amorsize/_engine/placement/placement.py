@@ -39,7 +39,7 @@ ALLOWS_PROCESSES = "backend='process' allows it"
 #: Places where a single change may be a set-up that lasts. If it is seen twice, each item makes it.
 LASTING = frozenset(("process", "descriptor", "generator", "context", "state"))
 
-_watched: dict[Any, tuple[Reach, Seen]] = {}  # by owner, what watching has shown
+_watched: dict[Any, tuple[Reach, Seen]] = {}  # by identity, what watching has shown
 
 
 class Seen(Value):
@@ -56,11 +56,11 @@ class Judge:
     Args:
         func: The function, with the keywords of the call bound.
         options: The options of the call.
-        owner: Identifies the function across calls.
+        identity: Identifies the function across calls.
     """
 
-    def __init__(self, func: Callable[..., Any], options: Options, owner: Any) -> None:
-        self._func, self._options, self._owner = func, options, owner
+    def __init__(self, func: Callable[..., Any], options: Options, identity: Any) -> None:
+        self._func, self._options, self._identity = func, options, identity
         self.reach = Reach(shared=(), stores=())
         self.objects = Objects()
         self._seen: Seen | None = None  # None: no item was watched
@@ -70,7 +70,7 @@ class Judge:
     def read(self, items: Sequence[object]) -> Verdict:
         """The verdict by the code and by what was seen so far."""
         self.reach, self.objects = examine(self._func, items)
-        if self._seen is None and (kept := _watched.get(self._owner)) is not None:
+        if self._seen is None and (kept := _watched.get(self._identity)) is not None:
             reach, seen = kept
             if seen.left or reach == self.reach:
                 self._seen = seen
@@ -173,8 +173,8 @@ class Judge:
         """Remember what was seen for the next call, unless it has to be confirmed."""
         if self._seen is None or self._is_open:
             return
-        _watched.pop(self._owner, None)
-        _watched[self._owner] = self.reach, self._seen
+        _watched.pop(self._identity, None)
+        _watched[self._identity] = self.reach, self._seen
         if len(_watched) > MAX_FUNCTIONS:
             del _watched[next(iter(_watched))]
 

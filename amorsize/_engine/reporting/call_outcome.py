@@ -190,7 +190,7 @@ def _warn_of_bound(
     if not confinement.has_noticed:
         return
     if is_kept:
-        memory_store.memory().keep_bound(memory_store.owner_of(call.func), confinement.bound)
+        memory_store.memory().keep_bound(memory_store.identity_of(call.func), confinement.bound)
     if confinement.is_notice_given:
         return
     n_items = sum(chunk.n_items for chunk in recorder.chunks.all if chunk.backend != "caller")
@@ -210,7 +210,7 @@ def _notify_of(call: Call, drifts: list[Drift], warn: Callable[[str], None]) -> 
     from amorsize._engine.reporting import notify
 
     told = notify.notify(call.name, drifts, call.options.on_retune, warn)
-    memory_store.memory().keep_drifts(memory_store.owner_of(call.func), told)
+    memory_store.memory().keep_drifts(memory_store.identity_of(call.func), told)
     return True
 
 

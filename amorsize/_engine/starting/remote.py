@@ -94,8 +94,8 @@ class RemoteWorkers:
         """The key of what is learned of a function on this executor."""
         if self.adapter.shares_memory:
             return key
-        owner, (kind, size), variant = key
-        return owner, (f"{kind} on {self._fingerprint}", size), variant
+        identity, (kind, size), variant = key
+        return identity, (f"{kind} on {self._fingerprint}", size), variant
 
     @property
     def n_workers(self) -> int | None:

@@ -208,7 +208,7 @@ class Starter:
         from amorsize._function.library import mocks
 
         judge = placement.Judge(
-            self._call.task.function, self._call.options, memory_store.owner_of(self._call.func)
+            self._call.task.function, self._call.options, memory_store.identity_of(self._call.func)
         )
         judge.read(examined(self._inspection.next_items(), self._call.source))
         why = (

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from amorsize import autotune, tuned_map
-from amorsize._function.code_identity import owner_of, variant_of
+from amorsize._function.code_identity import identity_of, variant_of
 from amorsize._profiles import memory_store
 from amorsize._profiles.memory_store import last_trace
 
@@ -77,8 +77,8 @@ def halved(item):
 )
 def test_what_wraps_two_functions_is_two(wrap):
     """What was seen of one says nothing about the other."""
-    assert owner_of(wrap(doubled)) != owner_of(wrap(halved))
-    assert owner_of(wrap(doubled)) == owner_of(wrap(doubled))
+    assert identity_of(wrap(doubled)) != identity_of(wrap(halved))
+    assert identity_of(wrap(doubled)) == identity_of(wrap(doubled))
 
 
 def closure(wait_s):
@@ -128,7 +128,7 @@ def test_keywords_of_a_call_are_what_it_is_set_up_with():
     for wait_s in (1e-3, 20e-3) * 3:
         tuned(range(3), wait_s=wait_s)
 
-    known = [one for key, one in memory_store.memory().profiles() if key[0] == owner_of(waits)]
+    known = [one for key, one in memory_store.memory().profiles() if key[0] == identity_of(waits)]
     assert [one.traits.item_s >= 20e-3 for one in known] == [False, True]
 
 
@@ -137,8 +137,8 @@ def test_a_number_that_never_comes_again_does_not_fill_the_memory():
     for number in range(50):
         tuned_map(closure(number * 1e-9), range(4), cache=False)
 
-    owner = owner_of(closure(0.0))
-    assert len([key for key, _ in memory_store.memory().profiles() if key[0] == owner]) == 8
+    identity = identity_of(closure(0.0))
+    assert len([key for key, _ in memory_store.memory().profiles() if key[0] == identity]) == 8
     assert last_trace(closure(1.0)).n_items == 4
     memory_store.forget(closure(0.0))
     assert last_trace(closure(1.0)) is None
@@ -168,7 +168,7 @@ def test_functions_that_lead_to_themselves_have_an_end():
     def pong(n):
         return ping(n - 1) if n else 1
 
-    assert owner_of(ping) != owner_of(pong)
-    assert hash(owner_of(ping)) == hash(owner_of(ping))
+    assert identity_of(ping) != identity_of(pong)
+    assert hash(identity_of(ping)) == hash(identity_of(ping))
     assert variant_of(ping) == variant_of(ping)
     assert tuned_map(ping, range(6)) == [0, 1, 0, 1, 0, 1]
