@@ -111,12 +111,12 @@ def _why(note: Note, trace: Trace) -> str:
 
 def why_the_loop(trace: Trace) -> str | None:
     """Why the caller ran all items, where no decision says so; None: one does."""
-    routes = [note.what for note in trace.notes if note.what in (THE_LOOP, "thread", "process")]
+    choices = [note.what for note in trace.notes if note.what in (THE_LOOP, "thread", "process")]
     is_open = trace.plan.backend == "serial" and trace.plan.source == "learned"
     is_bound = any(one.startswith("threads and processes: ") for one in trace.rejected)
-    if not is_open or is_bound or trace.n_items < 2 or routes[-1:] == [THE_LOOP]:
+    if not is_open or is_bound or trace.n_items < 2 or choices[-1:] == [THE_LOOP]:
         return None
-    what = f"{THE_LOOP} all the same" if routes else THE_LOOP
+    what = f"{THE_LOOP} all the same" if choices else THE_LOOP
     return f"{what} - the items were done before workers could have paid"
 
 

@@ -214,7 +214,7 @@ def test_a_cost_that_changes_for_all_plans_alike_re_tunes_nothing():
     [one] = outcome.policy.drifts
     assert (one.what, one.is_retuned) == ("cost", False)
     assert one.factor == pytest.approx(2.0, rel=0.2)
-    assert outcome.policy.route.backend == "process"
+    assert outcome.policy.choice.backend == "process"
 
 
 def test_the_profile_learned_is_of_what_items_cost_now():

@@ -114,7 +114,7 @@ def test_a_better_neighbour_is_adopted_after_agreeing_twice():
     assert second.traits.holds_gil is False
 
     third, outcome = call(RELEASING, second)
-    assert outcome.policy.route.backend == "thread"
+    assert outcome.policy.choice.backend == "thread"
     assert third.sharing.explored["rival"] is None
 
 
@@ -124,7 +124,7 @@ def test_one_good_reading_is_not_followed():
     known, outcome = call(HOLDING, known)
 
     assert known.sharing.explored["rival"] is None
-    assert outcome.policy.route.backend == "process"
+    assert outcome.policy.choice.backend == "process"
 
 
 def test_a_plan_that_holds_is_left_alone():
@@ -135,7 +135,7 @@ def test_a_plan_that_holds_is_left_alone():
         known, outcome = call(HOLDING, known.replace(n_calls=turn * N_CALLS))
         assert known.sharing.explored["n_held"] == turn
         assert outcome.makespan_s < 1.02 * plain
-        assert outcome.policy.route.backend == "process"
+        assert outcome.policy.choice.backend == "process"
     assert not explore.is_due(known.replace(n_calls=10**6), None)
 
 

@@ -70,7 +70,7 @@ def test_the_plan_named_is_near_the_best_there_is(n_cores, item_s, n_items):
     found = plan_prediction.predict(
         basis_of(world),
         Request(n_items=n_items, thread_reason="not looked at"),
-        best_backend.Route(backend="process", why="the items hold the GIL"),
+        best_backend.BackendChoice(backend="process", why="the items hold the GIL"),
     )
     plan = found.plan
     policy = Serial() if plan.backend == "serial" else Fixed(plan.n_jobs, plan.chunksize)
@@ -84,7 +84,7 @@ def test_waiting_items_get_many_threads():
     found = plan_prediction.predict(
         basis_of(world),
         Request(n_items=300),
-        best_backend.Route(backend="thread", why="the items wait"),
+        best_backend.BackendChoice(backend="thread", why="the items wait"),
     )
 
     assert found.plan.backend == "thread"
@@ -98,7 +98,7 @@ def test_what_is_asked_for_is_planned_with():
     found = plan_prediction.predict(
         basis,
         Request(n_items=2000, backend="process", n_jobs=3, chunksize=7),
-        best_backend.Route(backend="process", why="asked for"),
+        best_backend.BackendChoice(backend="process", why="asked for"),
     )
 
     assert (found.plan.n_jobs, found.plan.chunksize) == (3, 7)
@@ -110,7 +110,7 @@ def test_items_dearer_to_send_than_to_run_stay_in_the_loop():
     found = plan_prediction.predict(
         basis,
         Request(n_items=20_000),
-        best_backend.Route(backend="process", why="the items hold the GIL"),
+        best_backend.BackendChoice(backend="process", why="the items hold the GIL"),
     )
 
     assert found.plan.backend == "serial"

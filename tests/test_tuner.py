@@ -152,7 +152,7 @@ def test_what_is_asked_for_is_obeyed(world):
         assert outcome.n_inline == 0
         assert set(outcome.n_started) <= {backend}
         assert n_jobs is None or outcome.n_workers <= n_jobs
-    elif n_jobs is not None:  # a worker of a route that was left stays, and gets nothing more
+    elif n_jobs is not None:  # a worker of the backend before stays, and gets no more chunks
         assert max(outcome.n_started.values(), default=0) <= n_jobs
     if world["thread_reason"] and backend == "auto":
         assert "thread" not in outcome.n_started
@@ -241,7 +241,7 @@ def test_a_long_first_item_brings_a_worker_for_the_second():
 
 
 def test_a_worker_that_is_there_early_is_kept_busy_by_the_feeder():
-    """The caller is in a long item before the route is known: chunks for it, not crumbs."""
+    """The caller is in a long item before the backend is known: chunks for it, not crumbs."""
     tuner = Tuner(None, Request(n_items=1500, inherits_items=True))
     tuner.tell(HostInspected(host=Host(n_cores=2), request=tuner.request))
     tuner.tell(inlined(1, 3e-3, now_s=3e-3))

@@ -555,7 +555,7 @@ def costs_of(wall_s, cpu_s, n=4):
 
 
 def where(costs, *, n_cores=2, has_gil=True, pickling=None, left_s=1.0, **request):
-    """The route of items with such costs."""
+    """The backend that is chosen for items with such costs."""
     host, request = Host(n_cores=n_cores, has_gil=has_gil), Request(n_items=100, **request)
     return best_backend.choose(
         host, request, costs, pickling=pickling, holds_gil=None, left_s=left_s

@@ -204,17 +204,17 @@ def test_of_many_threads_long_items_tell(n_threads, cpu_s, run_delay_s, verdict)
 def test_a_verdict_that_comes_late_still_counts():
     """Where items are to run is decided once more, and once only."""
     tuner = Tuner(Host(n_cores=2), Request(n_items=1000))
-    from amorsize.policy.best_backend import Route
+    from amorsize.policy.best_backend import BackendChoice
 
     for _ in range(2):
         tuner.tell(SLEPT_BESIDE_OTHERS)
-    tuner.route = Route(backend="process", why="the items hold the GIL")
+    tuner.choice = BackendChoice(backend="process", why="the items hold the GIL")
     tuner.tell(Started(worker=0, backend="process", start_s=0.0, now_s=0.1))
     for _ in range(IDLE_STREAK - 2):
         tuner.tell(report(12e-3, 0.1e-3, 7e-3))
 
     assert tuner.costs.waits
-    assert tuner.route is None
+    assert tuner.choice is None
 
 
 @pytest.mark.parametrize(
@@ -227,17 +227,17 @@ def test_a_verdict_that_comes_late_still_counts():
 def test_threads_that_get_no_core_do_not_outvote_the_callers_items(own, waits):
     """Alone in the caller, these had nobody to wait for the GIL for."""
     tuner = Tuner(Host(n_cores=2), Request(n_items=1000))
-    from amorsize.policy.best_backend import Route
+    from amorsize.policy.best_backend import BackendChoice
 
     for _ in range(IDLE_STREAK - 1):
         tuner.tell(own)
-    tuner.route = Route(backend="thread", why="the items release the GIL")
+    tuner.choice = BackendChoice(backend="thread", why="the items release the GIL")
     for worker in range(16):
         tuner.tell(Started(worker=worker, backend="thread", start_s=0.0, now_s=0.1))
     for turn in range(40):
         now_s = 0.1 + turn * 1.5e-3
         tuner.tell(report(24e-3, 0.3e-3, 1.4e-3, now_s=now_s, worker=turn % 16))
-        if tuner.route is None:
+        if tuner.choice is None:
             break
 
     assert tuner.costs.waits is waits

@@ -34,7 +34,7 @@ def predicted(
     """
     chosen, pickling = sample.where()
     if backend is not None and chosen.backend != backend:
-        chosen = best_backend.Route(backend=backend, why="asked for")
+        chosen = best_backend.BackendChoice(backend=backend, why="asked for")
         pickling = pickling or (sample.weigh() if backend == "process" else None)
     return plan_prediction.predict(
         basis_of(sample, pickling),

@@ -171,7 +171,7 @@ class Sample:
         items = self.items[:1] if has_to_travel else []
         return pickling_cost.measure(self.results[:WEIGHED_RESULTS] or [None], items, self.func)
 
-    def where(self) -> tuple[best_backend.Route, PicklingMeasured | None]:
+    def where(self) -> tuple[best_backend.BackendChoice, PicklingMeasured | None]:
         """Where the policy sends such items, and their weighing where that mattered."""
         if self.lets_waiting_thread and self.costs.waits:
             self.request = self.request.replace(thread_reason=None)
@@ -179,7 +179,7 @@ class Sample:
         if request.backend != "auto":
             if request.backend == "process":
                 pickling = self.weigh()
-            return best_backend.Route(backend=request.backend, why="asked for"), pickling
+            return best_backend.BackendChoice(backend=request.backend, why="asked for"), pickling
         chosen = self._choose(None)
         if chosen.need == "pickling":
             pickling = self.weigh()
@@ -188,7 +188,7 @@ class Sample:
             chosen = best_backend.serial("so little work that workers would not pay")
         return chosen, pickling
 
-    def _choose(self, pickling: PicklingMeasured | None) -> best_backend.Route:
+    def _choose(self, pickling: PicklingMeasured | None) -> best_backend.BackendChoice:
         return best_backend.choose(
             self.host,
             self.request,

@@ -31,7 +31,7 @@ WORTH_TURNS = 1.5
 THE_LOOP = "the loop"
 
 
-class Route(Value):
+class BackendChoice(Value):
     """Where items are to run, or what must be measured before that can be decided."""
 
     backend: str | None = None  # "serial", "thread" or "process"; None: not decided yet
@@ -39,9 +39,9 @@ class Route(Value):
     why: str = ""
 
 
-def serial(why: str) -> Route:
-    """The route of the loop, with its reason."""
-    return Route(backend="serial", why=why)
+def serial(why: str) -> BackendChoice:
+    """The choice of the loop, with its reason."""
+    return BackendChoice(backend="serial", why=why)
 
 
 def choose(
@@ -52,7 +52,7 @@ def choose(
     pickling: PicklingMeasured | None,
     holds_gil: bool | None,
     left_s: float,
-) -> Route:
+) -> BackendChoice:
     """Choose where the items of a call with `backend="auto"` run.
 
     Args:
@@ -68,38 +68,38 @@ def choose(
     if host.n_cores == 1:
         return serial("one usable core, and the items compute")
     if request.thread_reason is None and not host.has_gil:
-        return Route(backend="thread", why="this Python has no GIL")
+        return BackendChoice(backend="thread", why="this Python has no GIL")
     if request.thread_reason is None and holds_gil is None:
-        return Route(need="gil")
+        return BackendChoice(need="gil")
     if request.thread_reason is None and holds_gil is False:
-        return Route(backend="thread", why="the items release the GIL")
+        return BackendChoice(backend="thread", why="the items release the GIL")
     if request.process_reason is None and pickling is None:
-        return Route(need="pickling")
+        return BackendChoice(need="pickling")
     no_process = request.process_reason or (pickling.reason if pickling is not None else None)
     if no_process is not None:
         if may_take_turns(request, costs):
-            return Route(backend="thread", why="the items wait for a part of their time")
+            return BackendChoice(backend="thread", why="the items wait for a part of their time")
         return serial(no_process)
-    return Route(backend="process", why=request.thread_reason or "the items hold the GIL")
+    return BackendChoice(backend="process", why=request.thread_reason or "the items hold the GIL")
 
 
 def _for_waiting(
     host: Host, request: Request, costs: ItemCosts, pickling: PicklingMeasured | None, left_s: float
-) -> Route:
+) -> BackendChoice:
     reason = request.thread_reason
     # Real waits take longer than handing an item over; shorter ones are those of a busy host.
     is_trivial = (costs.item_s or 0.0) < host.thread_dispatch_s
     gain = inf if is_trivial else _gain_of_processes(host, costs, left_s)
     if reason is None and gain < WORTH_PROCESSES:
-        return Route(backend="thread", why="the items wait")
+        return BackendChoice(backend="thread", why="the items wait")
     if request.process_reason is None and pickling is None:
-        return Route(need="pickling")
+        return BackendChoice(need="pickling")
     no_process = request.process_reason or (pickling.reason if pickling is not None else None)
     if no_process is None:
         why = reason or "the items wait, and compute more than one GIL lets them"
-        return Route(backend="process", why=why)
+        return BackendChoice(backend="process", why=why)
     if reason is None:
-        return Route(backend="thread", why="the items wait")
+        return BackendChoice(backend="thread", why="the items wait")
     return serial(reason if reason == no_process else f"{reason}; {no_process}")
 
 

@@ -89,7 +89,7 @@ def basis_of(
 def predict(
     basis: Basis,
     request: Request,
-    chosen: best_backend.Route,
+    chosen: best_backend.BackendChoice,
     *,
     cores_per_item: float = 1.0,
     chunk_s: float | None = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy import best_backend, worker_costs
-from amorsize.policy.best_backend import Route, waiting_processes
+from amorsize.policy.best_backend import BackendChoice, waiting_processes
 from amorsize.policy.evidence import io_concurrency
 from amorsize.policy.evidence.cpu_share import CoreEvidence
 from amorsize.policy.evidence.exploration_cost import Explored
@@ -88,9 +88,9 @@ class State:
             n_asked=None if request.backend == "auto" else request.n_jobs
         )
         #: Where items are to run. None: not decided.
-        self.route: Route | None = None
+        self.choice: BackendChoice | None = None
         if request.backend != "auto":
-            self.route = Route(backend=request.backend, why="asked for")
+            self.choice = BackendChoice(backend=request.backend, why="asked for")
         #: Whether workers are wanted, so that the bet is made.
         self.is_backend_fixed = False
         #: The workers there are, with what each has to do.
@@ -149,8 +149,8 @@ class State:
         asked, n_most = self.request.n_jobs, self.host.n_cores
         if asked is not None and self.request.backend != "auto":
             return asked
-        if self.costs.waits and self.route is not None:
-            in_processes = self.route.backend == "process"
+        if self.costs.waits and self.choice is not None:
+            in_processes = self.choice.backend == "process"
             n_most = self.waiters.n_wanted
             if in_processes:
                 n_most = waiting_processes(self.host, self.costs.item_s or 0.0, self.costs.work_s)
@@ -163,13 +163,13 @@ class State:
     @property
     def pool(self) -> Pool:
         """The workers of the backend that was chosen."""
-        assert self.route is not None
-        return self.workers.of(self.route.backend)
+        assert self.choice is not None
+        return self.workers.of(self.choice.backend)
 
     @property
     def has_delivered(self) -> bool:
         """A worker of the backend that was chosen has reported."""
-        backend = None if self.route is None else self.route.backend
+        backend = None if self.choice is None else self.choice.backend
         return self.workers.of(backend).n_reporting > 0
 
     # -- the work and what it costs ------------------------------------------------------------
@@ -184,7 +184,7 @@ class State:
 
     def worker_cost(self) -> worker_costs.WorkerCost:
         """What the workers cost that are in use, or likely to be."""
-        backend = None if self.route is None else self.route.backend
+        backend = None if self.choice is None else self.choice.backend
         if backend is None and self.costs.waits and self.request.thread_reason is None:
             backend = "thread"
         if backend == "thread":
@@ -203,7 +203,7 @@ class State:
     @property
     def pickle_s(self) -> float:
         """To send one item and its result, of the caller."""
-        in_processes = self.route is not None and self.route.backend == "process"
+        in_processes = self.choice is not None and self.choice.backend == "process"
         return (self.sending.pickle_s or 0.0) if in_processes else 0.0
 
     def max_dispatchable(self) -> float:
@@ -226,7 +226,7 @@ class State:
     @property
     def inherits_warmth(self) -> bool:
         """Workers started from now on begin with what the caller's first item has loaded."""
-        in_threads = self.route is not None and self.route.backend == "thread"
+        in_threads = self.choice is not None and self.choice.backend == "thread"
         return in_threads or self.host.fork_reason is None
 
     @property

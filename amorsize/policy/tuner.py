@@ -99,8 +99,8 @@ def _choose_backend(state: State, status: Status) -> Action | None:
 
 
 def _serial(state: State, status: Status) -> Action | None:
-    assert state.route is not None
-    if state.route.backend == "serial":
+    assert state.choice is not None
+    if state.choice.backend == "serial":
         return inline.run_slice(state, status, SERIAL_SLICE_S)
     return None
 
@@ -201,8 +201,8 @@ class Tuner(State):
         """The backend that was chosen; serial as long as no worker has reported."""
         if not self.costs.n_reports:
             return "serial"
-        if self.route is not None and self.route.backend is not None:
-            return self.route.backend
+        if self.choice is not None and self.choice.backend is not None:
+            return self.choice.backend
         # Who helped before that was decided.
         return "thread" if self.workers.of("thread").n_reporting else "process"
 

@@ -60,7 +60,7 @@ def handle(state: State, event: Event) -> None:
             if event.reason is not None and state.request.backend == "auto":
                 # What workers have, they finish.
                 may_share = best_backend.may_take_turns(state.request, state.costs)
-                state.route = None if may_share else best_backend.serial(event.reason)
+                state.choice = None if may_share else best_backend.serial(event.reason)
         case HostInspected():
             state.begin_on(event.host, event.request)
         case Waited():
@@ -99,7 +99,7 @@ def _limited(state: State, event: WorkersLimited) -> None:
 
         state.note(f"{counted(event.n_workers, 'worker')} and no more", event.why)
     else:
-        state.route = best_backend.serial(event.why)
+        state.choice = best_backend.serial(event.why)
         state.request = state.request.replace(process_reason=event.why)
 
 

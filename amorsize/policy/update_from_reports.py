@@ -82,7 +82,7 @@ def settle_waiting(state: State, asked: drift.Drift, event: Inlined) -> None:
     state.costs.waits = True
     choose_backend.begin_waiters(state)
     if state.request.backend == "auto":
-        state.route, state.is_backend_fixed = None, False
+        state.choice, state.is_backend_fixed = None, False
         choose_backend.reopen_jobs(state)
 
 
@@ -98,9 +98,9 @@ def _see_cores(state: State, event: Report) -> None:
     n_alive = state.workers.n_alive
     n_working = max(1, state.limits.within(n_alive))
     state.cores.see_worker(event, n_working=n_working)
-    if state.request.backend != "auto" or state.route is None:
+    if state.request.backend != "auto" or state.choice is None:
         return
-    if state.route.backend == "thread":
+    if state.choice.backend == "thread":
         if state.gil.is_held:  # they are to take turns: one waits while another computes
             return
         match state.cores.turns(event, n_alive=n_alive):
@@ -125,9 +125,10 @@ def _see_cores(state: State, event: Report) -> None:
 
 def _see_saturation(state: State, event: Report, n_working: int) -> None:
     """Look for items that cost ever more with more workers: fewer workers may do as well."""
-    assert state.route is not None
-    is_parked = state.limits.contention.is_parking and state.limits.n_most is not None
-    parked = state.workers.of(state.route.backend).ready[state.limits.n_most :] if is_parked else []
+    assert state.choice is not None
+    pool, n_most = state.workers.of(state.choice.backend), state.limits.n_most
+    is_parked = state.limits.contention.is_parking and n_most is not None
+    parked = pool.ready[n_most:] if is_parked else []
     verdict = state.limits.contention.see(
         event,
         rank=state.workers.rank_of(event.worker),
@@ -143,7 +144,7 @@ def _see_saturation(state: State, event: Report, n_working: int) -> None:
 
 def _leave_threads(state: State) -> None:
     state.note("threads given up", "they took turns: the items hold the GIL after all")
-    state.gil.is_held, state.route, state.is_backend_fixed = True, None, False
+    state.gil.is_held, state.choice, state.is_backend_fixed = True, None, False
     state.cores = CoreEvidence()  # those that take turns seemed to have no cores
     if state.profile.is_checked:
         state.profile.judge(fits=False)

@@ -43,7 +43,7 @@ DOUBTS = 2.0
 
 def decide(state: State, status: Status) -> Action | None:
     """Find out where the items are to run, while the caller goes on with them."""
-    undecided = state.route is None or state.route.backend is None
+    undecided = state.choice is None or state.choice.backend is None
     if status.caller_busy and state.gil.is_probing and _has_watched(state, status):
         return StopGilProbe()
     is_known = state.gil.is_held is False and not state.gil.is_probing and not state.costs.waits
@@ -62,7 +62,7 @@ def decide(state: State, status: Status) -> Action | None:
         return InspectHost()
     if _may_still_wait(state):
         return inline.run_slice(state, status, SLICE_S)
-    route = best_backend.choose(
+    choice = best_backend.choose(
         state.host,
         state.request,
         state.costs,
@@ -70,18 +70,18 @@ def decide(state: State, status: Status) -> Action | None:
         holds_gil=state.gil.is_held,
         left_s=state.left_s(status),
     )
-    if route.backend != "serial" and (action := look_up(state, status)) is not None:
+    if choice.backend != "serial" and (action := look_up(state, status)) is not None:
         return action
-    state.route = route
+    state.choice = choice
     state.changed()
-    if state.route.need == "pickling":
+    if state.choice.need == "pickling":
         return MeasurePickling()
-    if state.route.need == "gil":
+    if state.choice.need == "gil":
         n_most = _n_beside_watching(state, status)
         return _start_worker_early(state, n_most) or start_gil_probe(state)
-    assert state.route.backend is not None
-    backend = state.route.backend
-    state.note(best_backend.THE_LOOP if backend == "serial" else backend, state.route.why)
+    assert state.choice.backend is not None
+    backend = state.choice.backend
+    state.note(best_backend.THE_LOOP if backend == "serial" else backend, state.choice.why)
     if backend == "thread" and state.costs.waits and state.costs.item_s is not None:
         state.waiters.expect(state.costs.item_s, state.costs.work_s)
     return None
@@ -99,14 +99,14 @@ def _may_still_wait(state: State) -> bool:
 
 def reroute(state: State) -> None:
     """Choose the backend again: it was chosen before it was clear that items wait."""
-    is_open = state.route is None or state.route.backend is None
+    is_open = state.choice is None or state.choice.backend is None
     if is_open or state.request.backend != "auto" or state.waiting.has_rerouted:
         return
     state.note(
         "where they run is decided anew", "the items seem to wait: they leave their core idle"
     )
     state.waiting.has_rerouted = True
-    state.route, state.is_backend_fixed = None, False
+    state.choice, state.is_backend_fixed = None, False
     begin_waiters(state)
     reopen_jobs(state)
 

@@ -50,9 +50,9 @@ ALL_BYTES = 64e6
 
 def feed(state: State, status: Status) -> Action:
     """A chunk for a worker that has too little to do, or one more worker."""
-    if state.route is None or state.route.backend is None:
+    if state.choice is None or state.choice.backend is None:
         why = "the workers that were asked for run all items"
-        state.route = best_backend.Route(backend="process", why=why)
+        state.choice = best_backend.BackendChoice(backend="process", why=why)
         state.cores.verified = True
     pool = state.workers.of("process")
     worker = pool.least_loaded(_n_active(state))

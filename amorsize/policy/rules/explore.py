@@ -8,7 +8,7 @@ early if they go badly. A neighbour that is better twice becomes the plan.
 
 from __future__ import annotations
 
-from amorsize.policy.best_backend import Route
+from amorsize.policy.best_backend import BackendChoice
 from amorsize.policy.evidence.exploration_cost import Explored
 from amorsize.policy.evidence.exploration_trial import Trial
 from amorsize.policy.evidence.io_concurrency import LEAST as LEAST_WAITERS
@@ -101,8 +101,8 @@ def _is_steady(state: State) -> bool:
     """Whether workers are there and busy, and nothing else is being measured."""
     return (
         state.request.backend == "auto"
-        and state.route is not None
-        and state.route.backend in ("thread", "process")
+        and state.choice is not None
+        and state.choice.backend in ("thread", "process")
         and state.profile.fits
         # A plan that was tuned deliberately is used as it stands.
         and state.profile.followed is None
@@ -110,7 +110,7 @@ def _is_steady(state: State) -> bool:
         and state.waiting.pending is None
         and not state.drifts
         and not state.limits.contention.is_testing
-        and _is_complete(state, state.workers.of(state.route.backend))
+        and _is_complete(state, state.workers.of(state.choice.backend))
     )
 
 
@@ -123,11 +123,11 @@ def _is_complete(state: State, pool: Pool) -> bool:
 
 def _begin(state: State, event: Report) -> None:
     """Begin with a window of the plan, if there is a neighbour and the budget allows it."""
-    assert state.route is not None
-    assert state.route.backend is not None
-    pool = state.workers.of(state.route.backend)
+    assert state.choice is not None
+    assert state.choice.backend is not None
+    pool = state.workers.of(state.choice.backend)
     n_most = state.waiters.n_wanted if state.costs.waits else state.limits.n_most or pool.n_alive
-    plan = (state.route.backend, min(pool.n_alive, n_most))
+    plan = (state.choice.backend, min(pool.n_alive, n_most))
     rival = _neighbour(state, plan)
     if rival is None:
         state.exploration.is_due = False
@@ -186,9 +186,9 @@ def _next_window(state: State, trial: Trial) -> None:
 def _switch(state: State, way: Way) -> None:
     """Switch to the other plan; chunks that workers have end where they are."""
     backend, n_jobs = way
-    assert state.route is not None
-    if state.route.backend != backend:
-        state.route = Route(backend=backend, why="a neighbour of the plan is tried")
+    assert state.choice is not None
+    if state.choice.backend != backend:
+        state.choice = BackendChoice(backend=backend, why="a neighbour of the plan is tried")
         state.changed()
     if state.costs.waits:
         state.waiters.n_wanted = n_jobs

@@ -30,7 +30,7 @@ def follow(state: State, status: Status, plan: Plan) -> Action | None:
     if reason is not None:
         leave(state, reason)
         return None
-    state.route = best_backend.Route(backend=plan.backend, why=tuned_plan_fit.SOURCE)
+    state.choice = best_backend.BackendChoice(backend=plan.backend, why=tuned_plan_fit.SOURCE)
     state.is_backend_fixed = True
     pool = state.workers.of(plan.backend)
     action = _feed(state, status, pool, plan) if pool.has_idle else None
@@ -41,7 +41,7 @@ def follow(state: State, status: Status, plan: Plan) -> Action | None:
 def leave(state: State, reason: str) -> None:
     """Leave the plan, which no longer holds; the items left are decided on again."""
     state.note("the tuned plan is left", reason)
-    state.profile.followed, state.route = None, None
+    state.profile.followed, state.choice = None, None
 
 
 def _why_not(state: State, backend: str) -> str | None:

@@ -22,12 +22,12 @@ COLD_WORKERS = 2
 
 def grow(state: State, status: Status, pool: Pool) -> Action | None:
     """Start one more worker if the work left pays for it and the cores are there."""
-    assert state.route is not None
-    assert state.route.backend is not None
-    backend = state.route.backend
+    assert state.choice is not None
+    assert state.choice.backend is not None
+    backend = state.choice.backend
     if status.caller_busy and backend == "process" and state.host.fork_reason is None:
         return None  # forking from the dispatcher thread beside the caller's item would not be safe
-    # A worker of a route that was left may still be at its last chunk.
+    # A worker of the backend before may still be at its last chunk.
     n_there = pool.n_alive + state.workers.n_busy_beside(pool)
     if n_there >= state.n_most_jobs or pool.has_idle:
         return None
@@ -50,8 +50,8 @@ def grow(state: State, status: Status, pool: Pool) -> Action | None:
 def n_to_start(state: State, status: Status) -> int:
     """How many processes would start one after the other by what is known now, at least one."""
     if (
-        state.route is None
-        or state.route.backend != "process"
+        state.choice is None
+        or state.choice.backend != "process"
         or state.profile.followed is not None
     ):
         return 1
@@ -141,33 +141,33 @@ def shrink(state: State, pool: Pool) -> Action | None:
 
 def workers_only(state: State, status: Status) -> Action:
     """Send every item to a worker, because the user or a promise demands it."""
-    if state.route is None or state.route.backend in (None, "serial"):
+    if state.choice is None or state.choice.backend in (None, "serial"):
         backend = "process" if state.request.process_reason is None else "thread"
-        state.route = best_backend.Route(
+        state.choice = best_backend.BackendChoice(
             backend=backend, why="only a worker can keep what was asked"
         )
         state.cores.verified = True
-    assert state.route.backend is not None
-    pool = state.workers.of(state.route.backend)
+    assert state.choice.backend is not None
+    pool = state.workers.of(state.choice.backend)
     if (action := shrink(state, pool)) is not None:
         return action
     if pool.has_idle and (action := dispatch.feed(state, status, pool)) is not None:
         return action
     # Before anybody has a second chunk in advance: where there are few, others are to run them.
     if pool.n_alive < _n_of_workers_only(state, status, pool) and not pool.has_idle:
-        return StartWorker(backend=state.route.backend)
+        return StartWorker(backend=state.choice.backend)
     return dispatch.feed(state, status, pool) or Wait(reason="workers are busy")
 
 
 def _n_of_workers_only(state: State, status: Status, pool: Pool) -> int:
     """How many workers to start if the caller runs no items: at least one, at any cost."""
-    assert state.route is not None
+    assert state.choice is not None
     n = state.limits.within(min(state.n_most_jobs, status.n_left + pool.n_alive))
     if state.request.n_jobs is not None:
         return n
     if state.costs.item_s is not None and not state.costs.waits:
         n = min(n, max(pool.n_alive, state.worker_cost().n_affordable(state.left_s(status))))
     knows = state.costs.n_reports > 0 and state.waiting.first_reports.are_enough
-    if state.route.backend == "thread" and not knows:
+    if state.choice.backend == "thread" and not knows:
         n = min(n, 1)  # a second one would hide whether items wait, or wait for the first
     return max(1, n)

@@ -49,7 +49,7 @@ def begin(state: State, status: Status, remembered: Profile) -> Action | None:
 
 
 def _are_long_waits(state: State, remembered: Profile, status: Status) -> bool:
-    is_open = state.route is None and not tuned_plan_fit.applies(remembered, state.request)
+    is_open = state.choice is None and not tuned_plan_fit.applies(remembered, state.request)
     # Where there were two of them, the caller ran both.
     in_threads = remembered.traits.waits and remembered.plan.backend in ("thread", "serial")
     is_long = remembered.traits.item_s >= LONG_WAIT_S
