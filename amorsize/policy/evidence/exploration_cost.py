@@ -1,4 +1,4 @@
-"""What trying neighbours of a function's plan has cost so far."""
+"""What trying neighbours of a plan has cost so far."""
 
 from __future__ import annotations
 

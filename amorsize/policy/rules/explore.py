@@ -1,5 +1,7 @@
 """Tries a neighbour of the plan from time to time, on a window of real items.
 
+A neighbour has twice or half as many threads, or threads in place of processes.
+
 A plan that works well would never be compared with others. So after many calls, or a month, one
 neighbour gets a window of items between two windows of the plan: A-B-A, because the host may change
 meanwhile. Trials take at most half a percent of all the time that the function has used, and end
