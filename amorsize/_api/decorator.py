@@ -67,7 +67,7 @@ def autotune(
         n_jobs: How many items run at once; None or -1 for every usable core.
         chunksize: How many items are sent at once; None to have it tuned.
         max_worker_memory: Bytes, or "2 GB", by which a worker may grow before it is replaced.
-        setup: Called once in each worker before its first item. The caller is one only if alone.
+        setup: Called once in each worker before its first item; in the caller if it runs them all.
         teardown: Called once in each worker after its last item.
         thread_safe: Whether items may run in threads; None: found out from what they share.
         timeout: Seconds that one item may take; only a worker can keep it.

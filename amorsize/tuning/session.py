@@ -312,7 +312,8 @@ class Session:
             found.best_speedup = hint.estimated_speedup
             found.best_time = loop_s / hint.estimated_speedup
             found.executor_type, found.best_backend = hint.backend, None
-            found.verdict += f"; named is what a look at {counted(hint.n_sampled, 'item')} predicts"
+            items = counted(hint.n_sampled, "item")
+            found.verdict += f". The result names what a sample of {items} predicts"
         return found
 
     # -- after ------------------------------------------------------------------------------------

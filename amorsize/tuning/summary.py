@@ -102,8 +102,8 @@ def _winner(
         best = _safest(search, is_open, hint)
         return best, False, (
             f"too noisy to decide: {_named(search, is_open)} cannot be told apart "
-            f"(runs of one plan differ by {fit.sd_log:.0%}); named is "
-            f"{_named(search, [best])}, which is no better founded. "
+            f"(runs of one plan differ by {fit.sd_log:.0%}). The result names "
+            f"{_named(search, [best])}, without better evidence. "
             "Try again on a quiet machine, or with more repeats"
         )  # fmt: skip
     far = [plan for plan in as_good if plan not in near]

@@ -163,7 +163,7 @@ COMMANDS = (
     Command(
         words=("cache", "prune"),
         epilog="example:\n  amorsize cache prune --older-than 8w",
-        help="remove what was learned long ago",
+        help="remove what was learned longer ago than --older-than says",
         run=_prune,
         arguments=[(("name",), _ALL), OLDER_THAN],
     ),

@@ -148,7 +148,7 @@ HOW: tuple[Argument, ...] = (
     ),
     (
         ("--chunksize",),
-        {"type": whole, "metavar": "N", "help": "items that travel together"},
+        {"type": whole, "metavar": "N", "help": "how many items are sent at once"},
     ),
 )
 
@@ -157,10 +157,10 @@ SAVING: tuple[Argument, ...] = (
         ("--save-result",),
         {"metavar": "NAME", "help": "keep what was measured, for `amorsize history`"},
     ),
-    (("--replace",), {"action": "store_true", "help": "in the place of another of that NAME"}),
+    (("--replace",), {"action": "store_true", "help": "replace the result of that NAME"}),
     (
         ("--add",),
-        {"action": "store_true", "help": "beside others of that NAME, to show what they differ by"},
+        {"action": "store_true", "help": "keep others of that NAME too, to show how they vary"},
     ),
 )
 
@@ -183,7 +183,7 @@ COMMANDS = (
                 {
                     "type": whole,
                     "metavar": "N",
-                    "help": "how often an item may run again whose worker died (1)",
+                    "help": "how often an item may run again after its worker died (1)",
                 },
             ),
             (

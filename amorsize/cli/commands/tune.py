@@ -197,7 +197,7 @@ _LIMITS: tuple[Argument, ...] = (
     ),
     (
         ("--seed",),
-        {"type": whole, "default": 0, "metavar": "N", "help": "of the order of runs (0)"},
+        {"type": whole, "default": 0, "metavar": "N", "help": "seed of the order of runs (0)"},
     ),
     (
         ("-v", "--verbose"),
