@@ -277,6 +277,30 @@ def pandas_series():
     return pandas.Series([3.5, 1.5, 2.5] * 10, index=range(100, 130))
 
 
+class Labelled:
+    """Indexed by labels: data[0] is not there."""
+
+    def __init__(self, labels):
+        self.labels = labels
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __iter__(self):
+        return (label / 2 for label in self.labels)
+
+    def __getitem__(self, label):
+        if isinstance(label, slice):
+            return type(self)(self.labels[label])
+        if label not in self.labels:
+            raise KeyError(label)
+        return label / 2
+
+
+#: As pandas 2 has it; pandas 3 names another module.
+SeriesOfPandas2 = type("Series", (Labelled,), {"__module__": "pandas.core.series"})
+
+
 DATA = {
     "list": lambda: [3, 1, 2] * 9,
     "tuple": lambda: (3, 1, 2) * 9,
@@ -291,6 +315,7 @@ DATA = {
     "enumerate": lambda: enumerate("abcdef"),
     "numpy array": numpy_array,
     "pandas Series": pandas_series,
+    "Series of pandas 2": lambda: SeriesOfPandas2(range(100, 130)),
     "memoryview": lambda: memoryview(b"some bytes"),
     "list of lists": lambda: [[1, 2], [], [3]],
 }

@@ -212,18 +212,12 @@ def _from(items: Any, place: int) -> Iterator[Any]:
         iterator.__setstate__(place)
         entered: Iterator[Any] = iterator
         return entered
-    items = getattr(items, "iloc", items)  # a pandas Series slices by label otherwise
     return iter(items[place:])
 
 
 def slice_of(source: Sequence[Any], start: int, stop: int) -> tuple[Any, ...]:
     """The same slice of every sequence."""
-    return tuple(_sliced(one, start, stop) for one in source)
-
-
-def _sliced(one: Any, start: int, stop: int) -> Any:
-    positional = getattr(one, "iloc", None)  # a pandas Series slices by label otherwise
-    return one[start:stop] if positional is None else positional[start:stop]
+    return tuple([one[start:stop] for one in source])
 
 
 class Chunk(Value):

@@ -30,7 +30,7 @@ KEPT_BYTES = 16 << 20
 
 
 class Sliced:
-    """Data that can be cut without touching its items: lists, tuples, ranges, arrays, Series."""
+    """Data that can be cut without touching its items: lists, tuples, ranges, arrays."""
 
     def __init__(self, sequences: tuple[Sequence[Any], ...], n_items: int) -> None:
         self.sequences = sequences
@@ -318,6 +318,4 @@ def _length_if_sliceable(data: Any) -> int | None:
         return len(data)
     if (kind.__module__, kind.__name__) == ("numpy", "ndarray"):
         return len(data) if data.ndim else None
-    if kind.__name__ == "Series" and kind.__module__.startswith("pandas."):
-        return len(data)
     return None
