@@ -427,7 +427,7 @@ def test_loading_leaves_nothing_to_the_garbage_collector(copied):
     """What modules made is in its oldest generation, which it seldom visits."""
     n_collections, n_frozen = printed(copied, COLLECTIONS.format(begin=""), loading="")
 
-    assert int(n_collections) <= 2  # 23 without it
+    assert int(n_collections) <= 8  # 3 of what the call itself makes; 23 without it
     assert n_frozen == "0"
 
 

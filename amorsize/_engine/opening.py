@@ -13,7 +13,6 @@ from amorsize._host.import_state import is_half_loaded
 from amorsize._host.signals import reraise_from_handler
 from amorsize._profiles import memory_store
 from amorsize._workers import nesting
-from amorsize._workers.protocol import Chunk
 from amorsize.policy.events import ProfileLookedUp
 from amorsize.policy.request import Request
 
@@ -115,7 +114,7 @@ class Opening:
         """Whether items are values that the executor holds; each then runs where its value is."""
         assert self.remote is not None
         n_known = min(self._call.source.n_read, MOST_LOOKED_AT)
-        columns = self._call.work.items(Chunk(start=0, stop=n_known)) if n_known else ()
+        columns = self._call.work.items(0, n_known) if n_known else ()
         found = [self.remote.locate(column) for column in columns]  # each of them
         return any(found)
 

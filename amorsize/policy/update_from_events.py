@@ -24,8 +24,14 @@ from amorsize.policy.rules import choose_backend
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from amorsize.policy.events import Event
     from amorsize.policy.state import State
+
+
+#: What takes in reports, from the first one on: a call without workers needs none of it.
+_reported: Callable[[State, Report], None] | None = None
 
 
 def handle(state: State, event: Event) -> None:
@@ -33,10 +39,7 @@ def handle(state: State, event: Event) -> None:
     state.changed()
     match event:
         case Report():
-            # A call without workers needs none. From a module it takes less than from a package.
-            from amorsize.policy.update_from_reports import reported
-
-            reported(state, event)
+            (_reported or _load_reported())(state, event)
         case Inlined():
             _inlined(state, event)
         case Ready():
@@ -76,6 +79,15 @@ def handle(state: State, event: Event) -> None:
         case DataDependsOnItems():
             state.request = state.request.replace(caller_reason=event.why)
             state.note("items run in the caller, one by one", event.why)
+
+
+def _load_reported() -> Callable[[State, Report], None]:
+    """Load it once, as an import takes 1 us each time."""
+    global _reported
+    from amorsize.policy.update_from_reports import reported
+
+    _reported = reported
+    return reported
 
 
 def _left(state: State, event: WorkerRetired) -> None:

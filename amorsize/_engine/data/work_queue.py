@@ -135,14 +135,13 @@ class WorkQueue:
         if isinstance(self.source, Reading):
             self.source.passed(n_given)
 
-    def items(self, chunk: Chunk) -> tuple[Any, ...]:
-        """The items of a chunk, as one sequence per iterable."""
-        return self.source.cut(chunk.start, chunk.stop)
+    def items(self, start: int, stop: int) -> tuple[Any, ...]:
+        """Items `start` to `stop`, as one sequence per iterable."""
+        return self.source.cut(start, stop)
 
     def item(self, index: int) -> Any:
         """One item, for a message; a tuple if iterables are zipped."""
-        cut = self.source.cut(index, index + 1)
-        return cut[0][0] if len(cut) == 1 else tuple(one[0] for one in cut)
+        return first_of(self.source.cut(index, index + 1))
 
     def give_back(self, start: int, stop: int) -> None:
         """Take items back that were handed out and not started."""
@@ -185,3 +184,8 @@ class WorkQueue:
     def _cut(self, index: int) -> None:
         self._back = [(a, min(b, index)) for a, b in self._back if a < index]
         self._alone = [(a, min(b, index)) for a, b in self._alone if a < index]
+
+
+def first_of(items: tuple[Any, ...]) -> Any:
+    """The first item of one sequence per iterable; a tuple if iterables are zipped."""
+    return items[0][0] if len(items) == 1 else tuple(one[0] for one in items)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from amorsize._engine.data.work_queue import first_of
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
-from amorsize._workers.protocol import WorkerLost, WorkerRetired
+from amorsize._workers.protocol import Chunk, WorkerLost, WorkerRetired
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from amorsize._engine.state.confinement import Confinement
     from amorsize._engine.state.failures import Failures
     from amorsize._function.needs.kept_identities import KeptIdentities
-    from amorsize._workers.protocol import Chunk, Event, WorkerPool
+    from amorsize._workers.protocol import Event, WorkerPool
     from amorsize._workers.worker_numbers import WorkerNumbers
     from amorsize.policy import actions as do
 
@@ -127,9 +128,8 @@ class Workers:
             or not pool.inherits_items
             or self._call.source.has_changed
         ):
-            if pool.backend == "process" and self._call.options.chunksize is None and not alone:
-                chunk = self._of_no_more_bytes(chunk)
-            chunk = chunk.replace(items=self._call.work.items(chunk))
+            is_open = pool.backend == "process" and self._call.options.chunksize is None
+            chunk = self._with_items(chunk, may_be_cut=is_open and not alone)
             if pool.backend == "process" and self._keeps(action.worker, chunk):
                 return
         single = self._call.task.single or alone
@@ -161,17 +161,19 @@ class Workers:
         self._pool_events.keep_items(worker, chunk, shared, self._call.now_s)
         return True
 
-    def _of_no_more_bytes(self, chunk: Chunk) -> Chunk:
+    def _with_items(self, chunk: Chunk, *, may_be_cut: bool) -> Chunk:
         """A chunk with its items, cut to the bytes that may be sent at once."""
-        if chunk.n_items == 1:
-            return chunk
-        from amorsize._function import sizeof
+        work, start, stop = self._call.work, chunk.start, chunk.stop
+        items = work.items(start, stop)
+        if may_be_cut and stop - start > 1:
+            from amorsize._function.sizeof import of as size_of  # less than from a package
 
-        n_most = max(1, SENT_BYTES // sizeof.of(self._call.work.item(chunk.start)))
-        if chunk.n_items <= n_most:
-            return chunk
-        self._call.work.give_back(chunk.start + n_most, chunk.stop)
-        return chunk.replace(stop=chunk.start + n_most)
+            n_most = max(1, SENT_BYTES // size_of(first_of(items)))
+            if stop - start > n_most:
+                work.give_back(start + n_most, stop)
+                stop = start + n_most
+                items = work.items(start, stop)
+        return Chunk(start=start, stop=stop, items=items, worker_number=chunk.worker_number)
 
     def retire(self, worker: int) -> None:
         self.pool_of[worker].retire(worker)

@@ -7,6 +7,8 @@ from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from amorsize.policy.events import Inlined, Report
     from amorsize.policy.profile import Profile
 
@@ -63,6 +65,19 @@ class CallMeans:
             self.alone_n += n_items
 
 
+#: `math.log`, from the first chunk on: 1 ms to load, which a call without workers does not pay.
+_log: Callable[[float], float] | None = None
+
+
+def _load_log() -> Callable[[float], float]:
+    """Load it once, as an import takes 1 us each time."""
+    global _log
+    from math import log
+
+    _log = log
+    return log
+
+
 class ChunkSpread:
     """How what items cost varies from chunk to chunk, in logarithms."""
 
@@ -74,9 +89,7 @@ class ChunkSpread:
 
     def add(self, item_s: float, n_items: int) -> None:
         """Take in what an item of a chunk cost."""
-        from math import log  # 1 ms to load, which a call that starts no workers does not pay
-
-        value = log(max(item_s, 1e-9))
+        value = (_log or _load_log())(max(item_s, 1e-9))
         self._sum += value
         self._squares += value * value
         self.n_chunks += 1
