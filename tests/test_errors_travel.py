@@ -518,3 +518,120 @@ def test_a_field_that_cannot_be_pickled_leads_to_a_stand_in():
     rebuilt, _ = there_and_back(Slotted(code=(one for one in ())))
     assert isinstance(rebuilt, RemoteError)
     assert "slotted" in str(rebuilt)
+
+
+class EndsAll(BaseException):
+    """Passes every `except Exception`, as Ctrl-C does."""
+
+
+class Mute(EndsAll):
+    """Has no text either."""
+
+    def __str__(self):
+        raise EndsAll
+
+
+def raises(kind):
+    raise kind
+
+
+class Hostile:
+    """A value whose own code raises in one of these places."""
+
+    def __init__(self, kind, place):
+        self.kind, self.place = kind, place
+
+    def __reduce__(self):
+        if self.place == "rebuilt":
+            return raises, (self.kind,)
+        raise self.kind
+
+    def __repr__(self):
+        if self.place == "repr":
+            raise self.kind
+        return "Hostile"
+
+
+class HostileError(Exception):
+    """An exception that cannot be pickled in that way."""
+
+    def __init__(self, kind, place):
+        super().__init__(kind, place)
+        self.content = Hostile(kind, place)
+
+
+KINDS = [KeyboardInterrupt, SystemExit, Mute]
+
+
+def value_at_3(x, kind, place):
+    return Hostile(kind, place) if x == 3 else x
+
+
+def error_at_3(x, kind, place):
+    if x == 3:
+        raise HostileError(kind, place)
+    return x
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("place", ["pickled", "repr", "rebuilt"])
+def test_what_a_result_raises_as_it_is_sent_ends_neither_worker_nor_caller(place, kind):
+    """A loop never asks for its pickle. Ctrl-C and what a handler raises do end the caller."""
+    if (kind, place) == (KeyboardInterrupt, "rebuilt"):
+        pytest.skip("cannot be told from Ctrl-C")
+    given = {"item_kwargs": {"kind": kind, "place": place}}
+    with pytest.raises(amorsize.SerializationError, match="item 3 ") as caught:
+        tuned_map(value_at_3, range(6), backend="process", n_jobs=2, **given)
+    kept = tuned_map(
+        value_at_3, range(6), backend="process", n_jobs=2, return_exceptions=True, **given
+    )
+
+    assert kind.__name__ in str(caught.value)
+    assert type(kept.pop(3)) is amorsize.SerializationError
+    assert kept == [0, 1, 2, 4, 5]
+    assert type(tuned_map(value_at_3, range(6), **given)[3]) is Hostile
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("place", ["pickled", "rebuilt"])
+def test_what_an_exception_raises_as_it_is_sent_has_a_stand_in(place, kind):
+    """Its type and text arrive, and no worker ends by it."""
+    given = {"item_kwargs": {"kind": kind, "place": place}, "backend": "process", "n_jobs": 2}
+    with pytest.raises(RemoteError, match="HostileError"):
+        tuned_map(error_at_3, range(6), **given)
+    kept = tuned_map(error_at_3, range(6), return_exceptions=True, **given)
+
+    assert type(kept.pop(3)) is RemoteError
+    assert kept == [0, 1, 2, 4, 5]
+
+
+@pytest.mark.parametrize("kind", KINDS[1:])
+def test_what_an_item_raises_as_it_is_sent_keeps_it_in_the_caller(kind):
+    """Unless processes were asked for; then an error names it."""
+    items = [Hostile(kind, "pickled")] * 3
+
+    assert tuned_map(type, items * 100) == [Hostile] * 300
+    with pytest.raises(amorsize.SerializationError, match="item 0 "):
+        tuned_map(type, iter(items), backend="process", n_jobs=2)
+
+
+class HasNoClass:
+    """A value that refuses to be asked for its class, as some proxies of what is gone do."""
+
+    @property
+    def __class__(self):
+        raise ReferenceError("what this stood for is gone")
+
+
+def without_class(x):
+    return HasNoClass() if x == 3 else x
+
+
+@pytest.mark.parametrize("backend", ["serial", "thread", "process"])
+def test_results_are_not_asked_for_their_class(backend):
+    """Where exceptions are kept, too. They cannot be pickled, as pickle does ask."""
+    found = tuned_map(without_class, range(6), backend=backend, return_exceptions=True)
+
+    wanted = amorsize.SerializationError if backend == "process" else HasNoClass
+    assert type(found.pop(3)) is wanted
+    assert found == [0, 1, 2, 4, 5]

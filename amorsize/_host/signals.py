@@ -195,6 +195,18 @@ def reraise_from_handler(error: BaseException) -> None:
         raise error
 
 
+def is_of_outside(error: BaseException) -> bool:
+    """Whether Ctrl-C or a signal handler has raised an error, as far as can be told.
+
+    Workers ignore Ctrl-C: a KeyboardInterrupt there is one that code of the program has raised.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        signal = signals()
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            return True
+    return raised_by_handler(error)
+
+
 def _code_of(handler: Any) -> Any:
     functools = sys.modules.get("functools")  # without it, no partial was ever made
     while functools is not None and isinstance(handler, functools.partial):

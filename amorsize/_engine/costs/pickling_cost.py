@@ -66,7 +66,7 @@ def _cost(values: list[Any], packing: Packing) -> tuple[float, str | None]:
         except Exception as error:
             if raised_by_handler(error):
                 raise
-            return 0.0, f"{type(error).__name__}: {error}"
+            return 0.0, serialization.in_words(error)
         if packing.with_code != was_with_code:
             continue  # the first attempt has loaded modules
         took_s = min(took_s, perf_counter() - began)

@@ -158,7 +158,7 @@ class PoolEvents:
         """How many of the results are exceptions of items."""
         if not self._call.task.keep_errors:
             return 0
-        return sum(isinstance(one, BaseException) for one in done.results)
+        return sum(issubclass(type(one), BaseException) for one in done.results)
 
     def _report_growth(self, worker: int, peak_bytes: int, held_bytes: int) -> None:
         """Tell the policy how a worker has grown, and how much memory is left."""

@@ -57,7 +57,7 @@ class Failures:
     def note_kept(self, start: int, results: list[Any]) -> None:
         """Note on exceptions that are results which item has raised them."""
         for index, one in enumerate(results, start):
-            if not isinstance(one, BaseException) or not one.__dict__.pop(KEPT, False):
+            if not issubclass(type(one), BaseException) or not one.__dict__.pop(KEPT, False):
                 continue  # an exception that was returned is a result like any other
             if (tracebacks := shortage.loaded("_workers.messages.tracebacks")) is not None:
                 tracebacks.leave_variables(one)  # one of them is the list of results

@@ -48,7 +48,7 @@ def _read(entries: Iterable[Entry]) -> dict[str, bytes]:
                     raise
                 raise SerializationError(
                     f"what is set in this process cannot be set in a worker ({entry.name}): "
-                    f"{type(error).__name__}: {error}. Set it in setup=, or in the function itself."
+                    f"{serialization.in_words(error)}. Set it in setup=, or in the function itself."
                 ) from error
     return found
 

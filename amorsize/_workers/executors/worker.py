@@ -226,7 +226,8 @@ def _packed(
     packing = serialization.Packing(task.function, is_forked=False)
     if task.keep_errors:
         results = [
-            exception_pickling.kept_error(r) if isinstance(r, BaseException) else r for r in results
+            exception_pickling.kept_error(r) if issubclass(type(r), BaseException) else r
+            for r in results
         ]
     try:
         data = packing.dumps(results)

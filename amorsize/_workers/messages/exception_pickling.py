@@ -5,7 +5,7 @@ from __future__ import annotations
 from amorsize._host.signals import reraise_from_handler
 from amorsize._workers.messages import tracebacks
 from amorsize._workers.messages.pickling_apart import dumps_without, loads_with
-from amorsize._workers.messages.serialization import dumps, loads, short_repr, short_text
+from amorsize._workers.messages.serialization import dumps, in_words, loads, short_repr, short_text
 from amorsize.errors import RemoteError
 
 TYPE_CHECKING = False
@@ -102,7 +102,7 @@ def _loaded(
         error: BaseException = loads_with(packed, made if members else {})
     except Exception as failure:  # only the worker has its class, for example
         reraise_from_handler(failure)
-        why = f"{type(failure).__name__}: {failure}"
+        why = in_words(failure)
         error = _remote_error(told, why, _numbered(members, made))
     return error
 
@@ -124,7 +124,7 @@ def _packed_alike(
                 return data, None
             why = why or f"it was rebuilt as {short_repr(rebuilt)}"
         except Exception as failure:
-            why = why or f"{type(failure).__name__}: {failure}"
+            why = why or in_words(failure)
     return b"", why
 
 

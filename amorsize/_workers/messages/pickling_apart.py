@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._workers.messages.serialization import PROTOCOL, bounded, dumps, loads, pickle
+from amorsize._workers.messages.serialization import PROTOCOL, bounded, dumps, loads, pickle, tamed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,4 +37,4 @@ def loads_with(data: bytes, apart: Mapping[int, Any]) -> Any:
         def persistent_load(self, number: int) -> Any:
             return apart[number]
 
-    return With(io.BytesIO(data)).load()
+    return tamed(With(io.BytesIO(data)).load)

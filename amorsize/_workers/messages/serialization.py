@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._host.signals import raised_by_handler, reraise_from_handler
+from amorsize._host.signals import is_of_outside, raised_by_handler, reraise_from_handler
 from amorsize._workers.messages import framing
 from amorsize.errors import SerializationError
 
@@ -34,7 +34,7 @@ def dumps(value: Any) -> bytes:
 
 def loads(data: Piece, parts: list[Any] | None = None) -> Any:
     """Unpickle what `dumps` has pickled, with the buffers that were sent apart."""
-    return pickle().loads(data, buffers=parts)
+    return tamed(lambda: pickle().loads(data, buffers=parts))
 
 
 def dumps_apart(value: Any) -> tuple[bytes, list[memoryview]]:
@@ -103,12 +103,27 @@ def bounded(act: Callable[[], Result]) -> Result:
     """
     limit = sys.getrecursionlimit()
     if limit <= MOST_NESTED or sys.version_info >= (3, 12):
-        return act()
+        return tamed(act)
     sys.setrecursionlimit(depth() + MOST_NESTED)
     try:
-        return act()
+        return tamed(act)
     finally:
         sys.setrecursionlimit(limit)
+
+
+def tamed(act: Callable[[], Result]) -> Result:
+    """Have code of values run, such as `__reduce__`: whatever it raises comes as an `Exception`.
+
+    It may end a program, as SystemExit does. A value that cannot be sent is no reason for that.
+    """
+    try:
+        return act()
+    except Exception:
+        raise
+    except BaseException as error:
+        if is_of_outside(error):
+            raise
+        raise RuntimeError(f"its own code raised {in_words(error)}") from error
 
 
 def depth() -> int:
@@ -174,9 +189,15 @@ def short_text(error: BaseException) -> str:
     """The text of an exception; no error of its own."""
     try:
         return str(error)
-    except Exception as failure:
-        reraise_from_handler(failure)
+    except BaseException as failure:
+        if is_of_outside(failure):
+            raise
         return f"<str() raised {type(failure).__name__}>"
+
+
+def in_words(error: BaseException) -> str:
+    """Type and text of an exception, for a message of ours."""
+    return ": ".join(one for one in (type(error).__name__, short_text(error)) if one)
 
 
 def why_not(value: Any, packed: Callable[[Any], bytes] = dumps) -> str | None:
@@ -186,7 +207,7 @@ def why_not(value: Any, packed: Callable[[Any], bytes] = dumps) -> str | None:
     except Exception as error:
         if raised_by_handler(error):
             raise
-        return f"{type(error).__name__}: {error}"
+        return in_words(error)
     return None
 
 
@@ -223,7 +244,7 @@ def replace_unpicklable(
         )
     if any(type(one) is Unpicklable for one in fit):
         return fit
-    reason = f"{type(failure).__name__}: {failure}"  # each alone can be pickled, only not together
+    reason = in_words(failure)  # each alone can be pickled, only not together
     return [
         Unpicklable(cannot_send("result", i, one, reason)) for i, one in enumerate(results, start)
     ]
@@ -244,7 +265,7 @@ def cannot_read_back(start: int, n_items: int, failure: Exception) -> list[Unpic
         which = f"the results of items {start} to {start + n_items - 1} were"
     error = SerializationError(
         f"{which} pickled in a worker process but cannot be rebuilt here: "
-        f"{type(failure).__name__}: {failure}. Make every result survive "
+        f"{in_words(failure)}. Make every result survive "
         "pickle.loads(pickle.dumps(result)), or use backend='thread'."
     )
     return [Unpicklable(error, n_items)] * n_items

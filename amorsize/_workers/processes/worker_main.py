@@ -228,7 +228,7 @@ class Worker:
         """Results as bytes and large parts, and whether stand-ins are among them."""
         if self.task.keep_errors:
             results = [
-                exception_pickling.kept_error(one) if isinstance(one, BaseException) else one
+                exception_pickling.kept_error(one) if issubclass(type(one), BaseException) else one
                 for one in results
             ]
         try:

@@ -193,7 +193,7 @@ class Payload:
             return self._dumped(by_value, parts)
         except Exception as error:
             reraise_from_handler(error)
-            part = unpicklable_part(self._parts(), by_value) or f"{type(error).__name__}: {error}"
+            part = unpicklable_part(self._parts(), by_value) or serialization.in_words(error)
             raise SerializationError(
                 f"{self.name} cannot be sent to a worker process: {part}. Create it inside the "
                 "function or in setup=, or use backend='thread'."

@@ -181,7 +181,7 @@ def dumped_with_code(
         cloudpickle.register_pickle_by_value(module)
     try:
         pickler = with_code(buffer, by_value, left or {}, kept or {}, _aside(parts))
-        pickler.dump(CallOnLoad(load, (*content, _Last(pickler))))
+        serialization.tamed(lambda: pickler.dump(CallOnLoad(load, (*content, _Last(pickler)))))
     finally:
         for module in modules:
             cloudpickle.unregister_pickle_by_value(module)
@@ -290,7 +290,7 @@ def why_not_pickled(value: Any, by_value: frozenset[str]) -> str | None:
         dumped_with_code(unpacked, (value,), by_value)
     except Exception as error:
         reraise_from_handler(error)
-        return f"{type(error).__name__}: {error}"
+        return serialization.in_words(error)
     return None
 
 
