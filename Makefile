@@ -11,17 +11,16 @@ BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE
 
 # The tests of processes, faults and streams, for `make stress`.
-STRESS := $(wildcard $(addprefix tests/test_,clean.py exactly_once.py faults.py folder_fuzz.py freed.py fuzz.py inner.py \
-	interrupts.py journal.py leaving.py losses.py memory.py neighbours.py nesting.py \
-	places.py pools.py room.py schedules.py shared_memory.py shortage.py soak.py \
-	streaming.py))
+STRESS := $(wildcard $(addprefix tests/test_,blas_threads.py clean.py exactly_once.py faults.py folder_fuzz.py freed.py fuzz.py interrupts.py \
+	leaving.py losses.py memory.py neighbours.py nesting.py places.py pools.py room.py schedules.py \
+	shared_memory.py shortage.py soak.py streaming.py written_at_once.py))
 ROUNDS := 20
 
 # The cheapest test files that together reach every package, for `make test-quick`.
-QUICK := $(addprefix tests/test_,advice.py cache.py cli_data.py costs.py explain.py frames.py futures.py gain.py hints.py \
-	history.py identity.py inside.py journal.py layers.py optimizer.py options.py \
-	overhead.py prediction.py project.py shape.py startup.py strategies.py time_left.py timeline_rows.py tuner.py words.py \
-	worker_number.py)
+QUICK := $(addprefix tests/test_,advice.py cache.py cli_data.py costs.py explain.py frames.py futures.py hints.py history.py \
+	identity.py inside.py layers.py optimizer.py options.py overhead.py parallel_gain.py prediction.py \
+	project.py shape.py startup.py strategies.py time_left.py timeline_rows.py tuner.py words.py \
+	worker_number.py written_at_once.py)
 
 # The test files that want the cores to themselves: collecting all others takes 5 s of one core.
 CORES = $(shell grep -l 'mark\.cores' tests/test_*.py)

@@ -85,7 +85,7 @@ def test_the_serial_path_is_the_loop(kind, options):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_so_it_is_for_debuggers(kind, monkeypatch):
+def test_the_serial_backend_follows_such_a_list_as_well(kind, monkeypatch):
     """`AMORSIZE_BACKEND=serial` promises the plain loop."""
     monkeypatch.setenv("AMORSIZE_BACKEND", "serial")
     looped, mapped = kind(), kind()

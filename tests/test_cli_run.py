@@ -238,7 +238,7 @@ def test_what_an_item_is(in_process, shop, name, content, options, func, results
         (b"1\n\xff\n", "int", "not UTF-8"),
     ],
 )
-def test_data_that_is_not_what_was_said(in_process, shop, content, kind, words):
+def test_data_that_contradicts_items_names_its_line(in_process, shop, content, kind, words):
     """One line names the place; what came before was worked on; status 1."""
     (shop / "a.txt").write_bytes(content)
 

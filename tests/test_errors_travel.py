@@ -59,8 +59,8 @@ def test_an_exception_arrives_as_itself(error):
 
 
 @given(st.recursive(st.text() | st.integers() | st.none() | st.binary(), st.tuples))
-def test_whatever_it_was_made_with(argument):
-    """Arguments of any kind survive."""
+def test_arguments_of_any_kind_survive(argument):
+    """An exception has the arguments that it was made with."""
     rebuilt, _ = there_and_back(LookupError(argument, "more"))
 
     assert rebuilt.args == (argument, "more")

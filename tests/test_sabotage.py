@@ -64,16 +64,16 @@ SABOTAGES = {
     "whatever is read is believed": (
         UNCHECKED,
         "test_profiles.py::test_a_forged_profile_is_none",
-        "test_exploring.py::test_a_forged_account_is_none",
+        "test_explore.py::test_a_forged_account_is_none",
     ),
     "nothing is ever tried": (
         TIMID,
-        "test_exploring.py::test_a_better_neighbour_is_adopted_after_agreeing_twice",
-        "test_exploring.py::test_a_plan_that_holds_is_left_alone",
+        "test_explore.py::test_a_better_neighbour_is_adopted_after_agreeing_twice",
+        "test_explore.py::test_a_plan_that_holds_is_left_alone",
     ),
     "trying has no budget": (
         CURIOUS,
-        "test_exploring.py::test_what_it_costs_stays_within_the_budget",
+        "test_explore.py::test_what_it_costs_stays_within_the_budget",
     ),
 }
 if os.path.exists("/proc/thread-self/schedstat"):
