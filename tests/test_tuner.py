@@ -369,6 +369,22 @@ def test_many_workers_whose_items_wait_leave_the_caller_half_idle(backend):
     assert len({worker for _, worker in outcome.ran[-160:]}) > 60
 
 
+@pytest.mark.parametrize(("item_s", "n_told"), [(30e-3, 4), (0.2, 1)])
+def test_on_a_busy_host_short_items_have_to_be_idle_again_and_again(item_s, n_told):
+    """One that computes may be kept idle for 50 ms; none for as long as 0.2 s."""
+    tuner = Tuner(Host(n_cores=2), Request(n_items=20))
+    verdicts = []
+    for number in range(4):
+        tuner.tell(
+            inlined(1, item_s + 20e-3, number * item_s).replace(
+                cpu_s=1e-4, process_cpu_s=1e-4, run_delay_s=20e-3, n_pauses=1
+            )
+        )
+        verdicts.append(tuner.costs.waits)
+
+    assert verdicts.index(True) + 1 == n_told
+
+
 def test_items_that_wait_as_long_as_a_full_chunk_go_one_at_a_time():
     """A longer chunk would bring nothing: the caller has time enough."""
     outcome = play(

@@ -31,6 +31,9 @@ FIRST_WAIT_S, MOST_FIRST_WAIT_S = 2e-3, 10e-3
 #: three in a row were seen once.
 IDLE_STREAK = 4
 
+#: An item this long idle waits: twice the longest time for which one that computes was seen idle.
+LONG_IDLE_S = 0.1
+
 #: Pauses of an item, at least, that show waiting. A core that a hypervisor takes away costs wall
 #: time as well, but no pause.
 LEAST_PAUSES = 0.5
@@ -61,11 +64,15 @@ class IdleStreak:
     def count(self, event: Inlined | Report) -> None:
         """Take in one more."""
         self._is_busy = self._is_busy or event.run_delay_s > BUSY_SHARE * event.wall_s
-        self._n_idle = self._n_idle + 1 if is_idle(event) else 0
+        if not is_idle(event):
+            self._n_idle = 0
+            return
+        idle_s = (event.undelayed_s - event.cpu_s) / (event.n_items or 1)
+        self._n_idle += IDLE_STREAK if idle_s >= LONG_IDLE_S else 1
 
     @property
     def is_enough(self) -> bool:
-        """Whether items wait. On a quiet host one is enough, or the mean of all."""
+        """Whether items wait. A long one tells, and on a quiet host any, or the mean of all."""
         return not self._is_busy or self._n_idle >= IDLE_STREAK
 
     @property
