@@ -151,6 +151,18 @@ def stack_of_new_threads(_):
     return found
 
 
+def error_number(_):
+    import ctypes
+
+    return ctypes.get_errno()
+
+
+def files_of_kinds(_):
+    import mimetypes
+
+    return mimetypes.knownfiles[:1]
+
+
 def encodings_of_output(_):
     return [(one.encoding, one.errors) for one in (sys.stdout, sys.stderr)]
 

@@ -690,3 +690,129 @@ def connect():
 
 def given_to_thread(_):
     return OF_THREAD.count, OPENED.get()
+
+
+Place = collections.namedtuple("Place", "x y", defaults=(5,))
+
+
+class Leaf(abc.ABC):
+    """Cannot be made before its method is there."""
+
+    @abc.abstractmethod
+    def weight(self):
+        """How much it weighs."""
+
+
+@dataclasses.dataclass
+class Row:
+    """With fields that are asked for."""
+
+    name: str = "a"
+    count: int = 2
+
+
+class Pair:
+    """Taken apart by its two attributes."""
+
+    __match_args__ = ("a", "b")
+
+    def __init__(self, a, b):
+        self.a, self.b = a, b
+
+    def of_both(self):
+        """With a text of its own."""
+        return self.a, self.b
+
+    @functools.cached_property
+    def both(self):
+        return self.a + self.b
+
+
+def with_default(x, plus=1):
+    return x + plus
+
+
+GOING = 1
+
+
+def error_of(function, *args):
+    try:
+        return function(*args)
+    except Exception as error:
+        return type(error).__name__
+
+
+def by_default_of_named_tuple(x):
+    return Place(x)
+
+
+def by_abstract_method(_):
+    return error_of(lambda: Leaf() and "made")
+
+
+def by_fields(_):
+    return [(one.name, one.default) for one in dataclasses.fields(Row)]
+
+
+def by_taken_apart(x):
+    match Pair(x, 0):
+        case Pair(a, b):
+            return a, b
+
+
+def by_lost_default(x):
+    return error_of(with_default, x)
+
+
+def by_annotations(_):
+    return sorted(with_default.__annotations__), sorted(Row.__annotations__)
+
+
+def by_names_and_docs(_):
+    return with_default.__name__, Pair.__name__, Pair.of_both.__doc__, __doc__
+
+
+def by_cached_property(x):
+    return Pair(x, 1).both
+
+
+def by_what_is_there(x):
+    return hasattr(Pair, "of_both"), error_of(lambda: GOING + x)
+
+
+def by_registered_number(_):
+    return isinstance("a", numbers.Number)
+
+
+def by_slot(x):
+    return Point(x).x
+
+
+def by_made_up_by_module(_):
+    import state_items_prices
+
+    return getattr(state_items_prices, "made_up", None), getattr(state_items_prices, "of_class", 0)
+
+
+def by_library_default(_):
+    return json.dumps([1])
+
+
+def by_alias_of_builtin(x):
+    return error_of(lambda: abs(-x))
+
+
+def by_environment_of_programs(_):
+    import subprocess
+
+    return subprocess.run(("printenv", "OF_A_TEST"), capture_output=True, text=True).stdout
+
+
+def by_nested_handler(_):
+    return error_of(lambda: "\u00e4".encode("ascii", "of a test"))
+
+
+def by_replaced_module(_):
+    import colorsys
+
+    return hasattr(colorsys, "made_up")

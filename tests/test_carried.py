@@ -5,6 +5,7 @@ import calendar
 import contextlib
 import copyreg
 import csv
+import ctypes
 import decimal
 import gc
 import importlib
@@ -273,6 +274,18 @@ CASES = {
     "stack of new threads": (
         carried_items.stack_of_new_threads,
         lambda: put(threading.stack_size, threading.stack_size, 1 << 20),
+    ),
+    "error number of ctypes": (
+        carried_items.error_number,
+        lambda: put(ctypes.get_errno, ctypes.set_errno, 5),
+    ),
+    "files of MIME types": (
+        carried_items.files_of_kinds,
+        lambda: put(
+            lambda: mimetypes.knownfiles,
+            lambda files: setattr(mimetypes, "knownfiles", files),
+            ["/nowhere/of/a/test"],
+        ),
     ),
     "flags of dlopen": (
         carried_items.flags_of_dlopen,

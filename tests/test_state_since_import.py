@@ -28,6 +28,7 @@ import state_items as items
 import state_items_fakes
 from staying import kept_in_the_caller
 
+import amorsize
 from amorsize import tuned_map
 from amorsize._workers.tasks import marks
 from amorsize.errors import SerializationError
@@ -283,7 +284,95 @@ def set_of_enum(patch):
     patch.setattr(items.Kind, "unit", "kg", raising=False)
 
 
+class Names:
+    """That of a class, as what pytest can put back."""
+
+    @property
+    def of_pair(self):
+        return items.Pair.__name__
+
+    @of_pair.setter
+    def of_pair(self, to):
+        items.Pair.__name__ = to
+
+
+def set_default_of_named_tuple(patch):
+    patch.setattr(items.Place.__new__, "__defaults__", (0,))
+
+
+def make_abstract_no_more(patch):
+    patch.setattr(items.Leaf, "__abstractmethods__", frozenset())
+
+
+def set_field(patch):
+    patch.setattr(items.Row.__dataclass_fields__["count"], "default", 12)
+
+
+def delete_field(patch):
+    patch.delitem(items.Row.__dataclass_fields__, "count")
+
+
+def take_apart_otherwise(patch):
+    patch.setattr(items.Pair, "__match_args__", ("b", "a"))
+
+
+def lose_default(patch):
+    patch.setattr(items.with_default, "__defaults__", None)
+
+
+def annotate(patch):
+    patch.setitem(items.with_default.__annotations__, "x", int)
+
+
+def annotate_class(patch):
+    patch.setitem(items.Row.__annotations__, "more", int)
+
+
+def rename(patch):
+    patch.setattr(items.with_default, "__name__", "renamed")
+
+
+def rename_class(patch):
+    patch.setattr(Names(), "of_pair", "Renamed")
+
+
+def write_doc(patch):
+    patch.setattr(items.Pair.of_both, "__doc__", "Another text.")
+
+
+def write_doc_of_module(patch):
+    patch.setattr(items, "__doc__", "Another text.")
+
+
+def compute_otherwise(patch):
+    code = (lambda self: self.a * 100).__code__
+    patch.setattr(vars(items.Pair)["both"].func, "__code__", code)
+
+
+def delete_method(patch):
+    patch.delattr(items.Pair, "of_both")
+
+
+def delete_global(patch):
+    patch.delattr(items, "GOING")
+
+
 FOLLOWED = [
+    (items.by_default_of_named_tuple, set_default_of_named_tuple),
+    (items.by_abstract_method, make_abstract_no_more),
+    (items.by_fields, set_field),
+    (items.by_fields, delete_field),
+    (items.by_taken_apart, take_apart_otherwise),
+    (items.by_lost_default, lose_default),
+    (items.by_annotations, annotate),
+    (items.by_annotations, annotate_class),
+    (items.by_names_and_docs, rename),
+    (items.by_names_and_docs, rename_class),
+    (items.by_names_and_docs, write_doc),
+    (items.by_names_and_docs, write_doc_of_module),
+    (items.by_cached_property, compute_otherwise),
+    (items.by_what_is_there, delete_method),
+    (items.by_what_is_there, delete_global),
     (items.by_marked_defaults, set_number_of_order),
     (items.by_marked_defaults, set_start),
     (items.by_made_function, set_closed_over),
@@ -533,11 +622,46 @@ def register_encoding(_):
     codecs.register(_search)
 
 
+def put_in_place_of_slot(patch):
+    patch.setattr(items.Point, "x", property(lambda self: 5, lambda self, to: None))
+
+
+def make_up_in_module(patch):
+    patch.setattr(items.prices, "__getattr__", lambda name: name * 2, raising=False)
+
+
+def make_up_in_class_of_module(patch):
+    kind = type("Kind", (type(os),), {"of_class": property(lambda self: 3)})
+    patch.setattr(items.prices, "__class__", kind)
+
+
+def set_default_of_library(patch):
+    patch.setitem(json.dumps.__kwdefaults__, "indent", 1)
+
+
+def replace_a_module(patch):
+    """By one that no module is called like."""
+    found = type(os)("made_up_by_a_test")
+    found.made_up = 5
+    patch.setitem(sys.modules, "colorsys", found)
+
+
+def put_another_builtin(patch):
+    patch.setattr(builtins, "abs", round)
+
+
 def nothing(_):
     """Nothing has to change for these."""
 
 
 STAY = [
+    (items.by_slot, put_in_place_of_slot, "Point.x stands in the place of a slot"),
+    (items.by_made_up_by_module, make_up_in_module, "state_items_prices:__getattr__"),
+    (items.by_made_up_by_module, make_up_in_class_of_module, "state_items_prices:__class__"),
+    (items.by_library_default, set_default_of_library, "json:dumps"),
+    (items.by_replaced_module, replace_a_module, "colorsys is the module made_up_by_a_test"),
+    (items.by_alias_of_builtin, put_another_builtin, "builtins:abs"),
+    (items.by_nested_handler, register_handler, "error handler 'of a test'"),
     (items.by_library_function, replace_library_function, "json:dumps"),
     (items.by_library_class, change_library_class, "json:JSONEncoder"),
     (items.by_members, add_member, "Kind"),
@@ -559,7 +683,26 @@ def test_what_no_worker_could_know_stays_in_the_caller(function, change, reason,
     assert reason in told or reason.replace(":", ".") in told  # where mocks are in use
 
 
-@pytest.mark.parametrize(("function", "change", "reason"), STAY[:2])
+def test_programs_that_items_start_have_what_was_set_past_os_environ(monkeypatch):
+    """By `os.putenv`: a new interpreter gets what `os.environ` has."""
+    try:
+        why = "OF_A_TEST is not in the environment as os.environ has it"
+        change = lambda _: os.putenv("OF_A_TEST", "set")  # noqa: E731
+        assert why in kept_in_the_caller(items.by_environment_of_programs, change, monkeypatch)
+        with pytest.warns(amorsize.AmorsizeWarning, match=why):
+            tuned_map(items.by_environment_of_programs, range(2), backend="process", n_jobs=1)
+    finally:
+        os.unsetenv("OF_A_TEST")
+    answers_of(items.by_environment_of_programs, "unset again")
+
+
+def test_builtin_classes_count_as_what_they_were_registered_for_with_a_librarys():
+    """Neither is the project's. What the library registers itself makes no difference."""
+    numbers.Number.register(str)
+    assert answers_of(items.by_registered_number, "registered") == [True] * 3
+
+
+@pytest.mark.parametrize(("function", "change", "reason"), STAY[7:9])
 def test_where_all_items_go_to_workers_it_is_an_error(function, change, reason, monkeypatch):
     """Who asks for processes is told that they would answer otherwise."""
     with monkeypatch.context() as patch:

@@ -6,19 +6,25 @@ import sys
 
 from amorsize._function import callable_walk, callables
 from amorsize._function.callables import FUNCTION
-from amorsize._function.needs.code_digest import brief_name_of, digest_of, is_scalar
+from amorsize._function.needs import shape
+from amorsize._function.needs.code_digest import brief_name_of, digest_of
+from amorsize._function.needs.shape import is_scalar
 from amorsize._function.needs.worker_needs import CONTAINERS, OWN_TO_EACH, is_data
 from amorsize._function.ownership import MAIN
 from amorsize._function.references import is_under_its_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FunctionType
     from typing import Any
 
     from amorsize._function.needs.worker_needs import Needs
 
 #: Modules whose objects a class makes anew in each process: locks, queues, what it knows of others.
 _GUARDING = frozenset({"_thread", "threading", "_threading_local", "queue", "_queue", "_abc"})
+
+
+_SLOT: Any = type(FUNCTION.__globals__)
 
 
 class ClassNeeds:
@@ -36,8 +42,14 @@ class ClassNeeds:
             self._needs.modules.add(home)
             bases = f"{home}:{cls.__qualname__}.__bases__"
             self._needs.names[bases] = brief_name_of(cls.__bases__)
+            names = frozenset(vars(cls))
+            self._needs.shapes[f"{home}:{cls.__qualname__}"] = shape.of_class(cls), names
         self._needs.note_registered(cls)
         self._needs.lead_to((type(cls),))
+        if (name := _replaced_slot(cls)) is not None:
+            self._needs.reasons.append(
+                f"{cls.__qualname__}.{name} stands in the place of a slot, which cannot be sent"
+            )
         for way, name, value in callable_walk.held(cls):
             if way == callable_walk.BASE or isinstance(value, type):
                 self._needs.lead_to((value,))
@@ -48,12 +60,21 @@ class ClassNeeds:
             self._members(cls, None if home is None else f"{home}:{cls.__qualname__}")
 
     def _member(self, cls: type, place: str | None, name: str, value: Any) -> None:
+        if callables.type_name(value) == "functools.cached_property":
+            self._needs.lead_to((value.func,))
+            if place is not None and type(value.func) is FUNCTION:
+                way = f"{place}.<{callable_walk.MEMBER} {name}>.func"
+                self._needs.digests[way] = digest_of(value.func)
+            return
         inner = callable_walk.layers(value)[-1]
         if type(inner) is FUNCTION:
             self._needs.lead_to((inner, *_layers_that_choose(value)))
             self._needs.note_cache(value, None if place is None else f"{place}.{name}")
-            if place is not None and self._needs.owns.function(inner):
+            is_generated = _is_generated(inner)
+            if place is not None and (is_generated or self._needs.owns.function(inner)):
                 self._needs.digests[f"{place}.{name}"] = digest_of(value)
+                if is_generated:  # it names no module that would lead to it
+                    self._needs.keep_defaults_of(inner, f"{place}.{name}")
                 if type(value) is classmethod:  # which no name leads to
                     way = f"<{callable_walk.MEMBER} {name}>.__func__"
                     func: Any = value.__func__
@@ -104,6 +125,21 @@ class ClassNeeds:
                     self._needs.members.append((home, member, attribute, value))
                 if place is not None and (is_kept or is_named):
                     self._needs.keep(f"{place}.{name}.{attribute}", value)
+
+
+def _is_generated(func: FunctionType) -> bool:
+    """Whether a library has made it for this class, as the `__new__` of a named tuple."""
+    return func.__code__.co_filename.startswith("<")
+
+
+def _replaced_slot(cls: type) -> str | None:
+    """A slot that another descriptor was put in the place of; None: there is none."""
+    slots = vars(cls).get("__slots__", ())
+    for name in (slots,) if isinstance(slots, str) else slots:
+        found = vars(cls).get(name)
+        if not (found is None or name.startswith("__") or type(found) is _SLOT):
+            return str(name)
+    return None
 
 
 def _layers_that_choose(value: Any) -> list[Any]:

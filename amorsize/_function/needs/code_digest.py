@@ -7,11 +7,12 @@ from amorsize._function.callables import FUNCTION, READ_ONLY_DICT, is_module
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.library.reads import is_followed
 from amorsize._function.library.table_digest import bound_to
-from amorsize._function.plain_values import SCALARS
+from amorsize._function.needs import shape
+from amorsize._function.needs.shape import is_scalar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import CodeType
+    from types import CodeType, FunctionType
     from typing import Any
 
 DIGEST_BYTES = 16
@@ -24,17 +25,23 @@ def digest_of(func: Any) -> bytes:
     """
     if type(func) is READ_ONLY_DICT:
         return _hashed(list(func))
-    codes: list[CodeType] = []
+    parts: list[bytes] = []
     registered: list[Any] = []
     for layer in callable_walk.layers(func):
         if type(layer) is FUNCTION:
-            codes.append(layer.__code__)
+            parts.append(_of_function(layer))
             registered += _registered(layer)
         elif callables.type_name(layer) == callables.CACHE:
             registered += sorted(layer.cache_parameters().items())
-    if len(codes) == 1 and not registered:
-        return _of_code_alone(codes[0])
-    return _hashed([*map(_of_code_alone, codes), *registered])
+    if len(parts) == 1 and not registered:
+        return parts[0]
+    return _hashed([*parts, *registered])
+
+
+def _of_function(func: FunctionType) -> bytes:
+    """Of its code, and of what it has beside that, but for the values of its defaults."""
+    code, beside = func.__code__, shape.of_function(func)
+    return _hashed([_of_code_alone(code), *beside]) if beside else _of_code_alone(code)
 
 
 @kept_by_code
@@ -76,7 +83,8 @@ def brief_name_of(value: Any) -> str:
         return f"module {value.__name__}"
     if type(value) is FUNCTION:
         code = value.__code__
-        return f"{value.__module__}.{value.__qualname__} ({code.co_name}, {code.co_firstlineno})"
+        name = f"{value.__module__}.{value.__qualname__} ({code.co_name}, {code.co_firstlineno})"
+        return f"{name} {shape.of_defaults(value)}"
     if isinstance(value, type):
         return f"class {value.__module__}.{value.__qualname__}"
     if type(value) is tuple:  # the bases of a class
@@ -95,7 +103,11 @@ def _class_digest(cls: type) -> str:
             for name, value in sorted(vars(base).items()):
                 if name in _MADE_UP or (is_told and _is_state(name, value)):
                     continue
+                if name == "__annotations__" and not value:  # made as somebody asked for them
+                    continue
                 what = repr(value) if is_scalar(value) else ""
+                if name in shape.OF_CLASSES:
+                    what = shape.plain(value)
                 if type(value) is FUNCTION:
                     what = brief_name_of(value)
                 content.append((name, what))
@@ -111,7 +123,3 @@ def _is_state(name: str, value: Any) -> bool:
 
 # By the interpreter, or with the first copy of an instance.
 _MADE_UP = {"__doc__", "__dict__", "__weakref__", "__slotnames__"}
-
-
-def is_scalar(value: Any) -> bool:
-    return type(value) in SCALARS

@@ -9,7 +9,8 @@ from amorsize._function import bytecode, callable_walk, callables, references
 from amorsize._function.callables import MISSING, is_module
 from amorsize._function.library.reads import code_of, is_followed, leads_on, named_by
 from amorsize._function.needs import codec_registry, hash_order
-from amorsize._function.needs.code_digest import brief_name_of, digest_of, is_scalar, name_of
+from amorsize._function.needs.code_digest import brief_name_of, digest_of, name_of
+from amorsize._function.needs.shape import is_scalar
 from amorsize._function.needs.worker_needs import CONTAINERS, MANY, is_importable
 from amorsize._function.ownership import MAIN
 
@@ -43,6 +44,7 @@ class CodeNeeds:
         asks_families: Whether some code asks a class for its subclasses.
         handed: The modules that values hold: a list, an object, a default.
         taken: What has been noted of these, by module and name.
+        names: All that the code names.
     """
 
     def __init__(self, needs: Needs) -> None:
@@ -52,7 +54,7 @@ class CodeNeeds:
         self.asks_families = False
         self.handed: list[Any] = []
         self.taken: set[tuple[str, str]] = set()
-        self._names: set[str] = set()
+        self.names: set[str] = set()
         self._hashes_alike = hash_order.is_fixed()
 
     def read(self, func: FunctionType) -> None:
@@ -63,7 +65,7 @@ class CodeNeeds:
         self._needs.size.texts(held)
         self._needs.lead_to(held)
         names = bytecode.names(func.__code__)
-        self._names.update(names)
+        self.names.update(names)
         self.asks_families = self.asks_families or "__subclasses__" in names
         if not is_own:
             return
@@ -81,6 +83,8 @@ class CodeNeeds:
         for space, name, value, attributes in reads:
             if space == callable_walk.BUILTIN:
                 self._builtin(name)
+                if value is MISSING and home is not None:
+                    self._needs.gone.add((home, name))
             elif value is builtins:
                 self._builtins(func.__code__, attributes)
             elif space == callable_walk.GLOBAL:
@@ -96,14 +100,14 @@ class CodeNeeds:
     def take_from_handed(self) -> None:
         """Note what some code may take from the modules that values hold."""
         for module in self.handed:
-            new = [name for name in self._names if (module.__name__, name) not in self.taken]
+            new = [name for name in self.names if (module.__name__, name) not in self.taken]
             self.taken.update((module.__name__, name) for name in new)
             self._members_of(module, module.__name__, new)
 
     def _by_text(self, code: CodeType, reads: Iterable[Read]) -> None:
         """Note what the code may take from a module by a text: `getattr(settings, "RATE")`."""
         texts = [one for one in code.co_consts if type(one) is str]
-        self._names.update(texts)
+        self.names.update(texts)
         for _, _, value, attributes in reads:
             for _, _, found in callable_walk.through_modules(value, attributes):
                 value = found
@@ -112,6 +116,7 @@ class CodeNeeds:
             home = value.__name__
             if self._needs.owns.module(home):
                 self._all_plain(home)
+                self._makes_up(value)
                 continue
             for text in texts:
                 self._library(home, text, callables.member(value, text))
@@ -146,7 +151,8 @@ class CodeNeeds:
 
     def _all_plain(self, home: str) -> None:
         """The code may name anything in its module, so everything that is surely data is sent."""
-        for name, value in tuple(vars(sys.modules[home]).items()):
+        module: Any = sys.modules.get(home)  # None: it stands under another name
+        for name, value in () if module is None else tuple(vars(module).items()):
             if not name.startswith("__") and _is_plain(value, depth=2):
                 self._needs.note(home, name, value)
 
@@ -165,7 +171,8 @@ class CodeNeeds:
         home = getattr(value, "__module__", None)
         if home == _PRINTS_OF_RAY:
             return
-        if home in _BUILTIN_HOMES and (
+        is_itself = callables.own(value, "__name__") == name
+        if (home in _BUILTIN_HOMES and is_itself) and (
             kind is type(len)
             or (isinstance(value, type) and not callables.is_made_at_run_time(value))
         ):
@@ -228,9 +235,19 @@ class CodeNeeds:
         return module is None or home in MAIN or self._needs.owns.module(home)
 
     def _makes_up(self, module: Any) -> None:
-        """Follow the `__getattr__` of a module of the project."""
-        if self._needs.owns.module(module.__name__) and (hook := vars(module).get("__getattr__")):
+        """Note what gives attributes that a module of the project lacks: its function or class."""
+        home = module.__name__
+        if not self._needs.owns.module(home):
+            return
+        found: list[tuple[str, Any]] = []
+        if (hook := vars(module).get("__getattr__")) is not None:
             self._needs.lead_to((hook,))
+            found.append(("__getattr__", hook))
+        if type(module) is not callables.MODULE:
+            found.append(("__class__", type(module)))
+        for name, value in found:
+            if is_importable(home) and (called := name_of(value)) is not None:
+                self._needs.library[f"{home}:{name}"] = called
 
     def _members_of(self, module: Any, name: str, names: Iterable[str]) -> None:
         self._makes_up(module)

@@ -26,7 +26,7 @@ LONGEST = 40
 def registered(func: Any) -> str | None:
     """An encoding or error handler that a function names and that a worker may lack."""
     code = func.__code__
-    if _USERS.isdisjoint(code.co_names):
+    if _USERS.isdisjoint(bytecode.names(code)):
         return None
     for text in bytecode.texts(code):
         if not (text.isascii() and 0 < len(text) <= LONGEST):
@@ -41,7 +41,7 @@ def registered(func: Any) -> str | None:
 def aliases(func: Any) -> dict[str, str]:
     """The further names of encodings that a function names, with what they stand for."""
     known = getattr(sys.modules.get("encodings.aliases"), "aliases", {})
-    if _USERS.isdisjoint(func.__code__.co_names):
+    if _USERS.isdisjoint(bytecode.names(func.__code__)):
         return {}
     names = (_encoding_name(text) for text in bytecode.texts(func.__code__))
     return {name: known[name] for name in names if name in known}

@@ -8,9 +8,10 @@ from amorsize._function import callable_walk
 from amorsize._function.callables import FUNCTION, METHOD, is_module, is_partial, own
 from amorsize._function.library.effects import effect_of
 from amorsize._function.library.reads import way_from
+from amorsize._function.needs import c_environment
 from amorsize._function.needs.class_needs import ClassNeeds
-from amorsize._function.needs.code_digest import is_scalar
 from amorsize._function.needs.code_needs import CodeNeeds
+from amorsize._function.needs.shape import is_scalar
 from amorsize._function.needs.worker_needs import MANY, Needs
 from amorsize._function.ownership import OwnsFiles
 
@@ -39,6 +40,8 @@ def needs_of(roots: Iterable[Any], sample: Any = None) -> Needs:
     search.go()
     if search.code.asks_families:
         search.note_families()
+    if (doubt := c_environment.doubt(search.code.names)) is not None:
+        needs.reasons.append(doubt)
     return needs
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _abc  # type: ignore[import-not-found]
 import abc
+import builtins
 import sys
 
 from amorsize._function import callable_walk, callables
@@ -11,7 +12,8 @@ from amorsize._function.callables import FUNCTION, METHOD, MISSING, is_module
 from amorsize._function.data_size import DataSize
 from amorsize._function.library.state import State
 from amorsize._function.needs import stdlib_wrappers
-from amorsize._function.needs.code_digest import brief_name_of, digest_of, is_scalar
+from amorsize._function.needs.code_digest import brief_name_of, digest_of
+from amorsize._function.needs.shape import is_scalar
 from amorsize._function.ownership import MAIN
 
 TYPE_CHECKING = False
@@ -34,6 +36,11 @@ OWN_TO_EACH = frozenset(
     | {"numpy.random.mtrand.RandomState"}
 )
 _CODE_TYPES = (FUNCTION, METHOD, type(len), type)
+#: What importing sets in a module.
+_OF_IMPORT = frozenset(
+    {"__name__", "__file__", "__spec__", "__loader__", "__path__", "__package__", "__cached__"}
+    | {"__builtins__"}
+)
 _ABC: type = abc.ABCMeta
 
 
@@ -53,6 +60,8 @@ class Needs:
         modules: The project's modules whose code may run.
         digests: Of the project's code, which can be sent instead.
         names: Of what the project has of others: code, modules.
+        shapes: Of the project's classes: what they have beside code and data, and all their names.
+        gone: Globals that code reads and that are not there, by module and name.
         library: The names of what libraries have in a place of their own.
         versions: Of the packages that code of the project names, where they tell theirs.
         settings: The state that code reads.
@@ -73,6 +82,8 @@ class Needs:
         self.modules: set[str] = set()
         self.digests: dict[str, bytes] = {}
         self.names: dict[str, str] = {}
+        self.shapes: dict[str, tuple[str, frozenset[str]]] = {}
+        self.gone: set[tuple[str, str]] = set()
         self.library: dict[str, str] = {}
         self.versions: dict[str, str] = {}
         self.settings: dict[str, Any] = {}
@@ -122,7 +133,7 @@ class Needs:
 
     def note(self, home: str | None, name: str, value: Any) -> None:
         """Note the value that code reads under a name of a module of the project."""
-        if value is MISSING or name.startswith("__"):
+        if value is MISSING or name in _OF_IMPORT:
             return
         self.size.texts((value,))
         self.note_version(value)
@@ -185,6 +196,10 @@ class Needs:
                 self.keep(f"{place}.{name}", value)
         for name, value in callables.cells(func).items():
             self.keep(f"{place}.<{name}>", value)
+        self.keep_defaults_of(func, place)
+
+    def keep_defaults_of(self, func: FunctionType, place: str) -> None:
+        """Note what the arguments of a function at a place are by default."""
         for name, value in callables.defaults(func):
             kind = type(value)  # others are found there: a copy of a mark would be another mark
             if is_scalar(value) or kind in CONTAINERS or self.owns.class_(kind):
@@ -208,13 +223,19 @@ class Needs:
         is_own = self.owns.class_(cls)
         found = [reference() for reference in _abc._get_dump(cls)[0]]
         self.registered += [
-            (cls, one) for one in found if one is not None and (is_own or self.owns.class_(one))
+            (cls, one)
+            for one in found
+            if one is not None and (is_own or _is_builtin(one) or self.owns.class_(one))
         ]
 
 
 def is_importable(module: str) -> bool:
     """Whether another process can import a module of this name."""
     return getattr(sys.modules.get(module), "__spec__", None) is not None
+
+
+def _is_builtin(cls: type) -> bool:
+    return getattr(builtins, cls.__name__, None) is cls
 
 
 def is_data(value: Any) -> bool:

@@ -227,6 +227,7 @@ ENTRIES = (
     entry("tracing of memory", "tracemalloc", (_read_tracing, _set_tracing)),
     entry("reports of crashes", "faulthandler", (_read_crashes, _set_crashes)),
     entry("encodings of output", "sys", (_read_encodings, _set_encodings)),
+    entry("error number of ctypes", "_ctypes", by("get_errno", "set_errno")),
     entry("time zone", "time", (_read_time_zone, _check_time_zone)),
     entry("garbage collection", "gc", (_read_gc, _set_gc)),
     entry("signals ignored or blocked", "_signal", (_read_signals, _set_signals)),

@@ -271,6 +271,7 @@ ENTRIES = (
     entry("socket timeout", "_socket", by("getdefaulttimeout", "setdefaulttimeout")),
     entry("first day of the week", "calendar", by("firstweekday", "setfirstweekday")),
     entry("CSV dialects", "csv", (_read_dialects, _set_dialects)),
+    entry("files of MIME types", "mimetypes", of("knownfiles")),
     entry("MIME types", "mimetypes", (_read_mime_types, _set_mime_types)),
     entry("SQLite's adapters", "sqlite3", (_read_adapters, _set_adapters)),
     entry("archive formats", "shutil", registry("_ARCHIVE_FORMATS")),

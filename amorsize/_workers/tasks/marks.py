@@ -11,7 +11,8 @@ from amorsize._function import callables
 from amorsize._function.callables import is_made_at_run_time
 from amorsize._function.needs import import_effects
 from amorsize._function.ownership import MAIN
-from amorsize._workers.tasks.task_unpickling import found_at, own_bytes
+from amorsize._workers.tasks.becoming_alike import own_bytes
+from amorsize._workers.tasks.task_unpickling import found_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

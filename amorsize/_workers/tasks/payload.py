@@ -240,11 +240,8 @@ class Payload:
     def _reached(self, by_value: frozenset[str]) -> tuple[Same, Taken]:
         """What the function reaches in the caller; code that is sent brings its globals."""
         reached = self._needs
-        found: list[dict[str, Any]] = [
-            {place: one for place, one in each.items() if place.partition(":")[0] not in by_value}
-            for each in (reached.settings, reached.stays, reached.digests, reached.names)
-        ]
-        settings, stays, digests, names = found
+        found = (reached.settings, reached.stays, reached.digests, reached.names)
+        settings, stays, digests, names = (_elsewhere(one, by_value) for one in found)
         if self._task.context is None:  # in workers of other people, threads keep what is theirs
             settings |= thread_locals.sent(
                 stays, lambda one: why_not_pickled(one, by_value) is None
@@ -253,6 +250,8 @@ class Payload:
             digests=digests,
             names=names,
             library=reached.library,
+            shapes=_elsewhere(reached.shapes, by_value),
+            gone=reached.gone,
             versions=reached.versions,
             kinds={place: callables.type_name(value) for place, value in stays.items()},
         )
@@ -290,6 +289,11 @@ class Payload:
             AmorsizeWarning,
             stacklevel=2,
         )
+
+
+def _elsewhere(found: dict[str, Any], by_value: frozenset[str]) -> dict[str, Any]:
+    """What is at places of other modules than those whose code is sent."""
+    return {place: one for place, one in found.items() if place.partition(":")[0] not in by_value}
 
 
 def _is_of_main(func: Any) -> bool:

@@ -10,9 +10,11 @@ from amorsize._function import callable_walk, callables, ownership, references
 from amorsize._function.callables import MISSING, MODULE, is_module
 from amorsize._function.library import puts as library_puts
 from amorsize._function.needs import stdlib_wrappers
-from amorsize._function.needs.code_digest import brief_name_of, digest_of, is_scalar, name_of
+from amorsize._function.needs.code_digest import brief_name_of, digest_of, name_of
+from amorsize._function.needs.shape import is_scalar
 from amorsize._workers.protocol import Task
 from amorsize._workers.random_streams import as_reached_here
+from amorsize._workers.tasks.becoming_alike import filled, has_shape
 from amorsize.errors import SerializationError
 from amorsize.policy.value import Value
 
@@ -56,6 +58,8 @@ class Same(Value):
     digests: dict[str, bytes]  # of functions
     names: dict[str, str]  # of what stands for something else there
     library: dict[str, str]  # names of what libraries have there
+    shapes: dict[str, tuple[str, frozenset[str]]]  # of classes, with their names
+    gone: set[tuple[str, str]]  # globals that the caller has not: module and name
     versions: dict[str, str]  # by package
     kinds: dict[str, str]  # types of what cannot be sent
 
@@ -95,6 +99,11 @@ def rebuilt(
             _set(place, value)
         for place, name in same.names.items():
             _take_name(place, name)
+        for place, (told, names) in same.shapes.items():
+            if not has_shape(found_at(place), told, names, _remove):
+                raise Changed(f"{place} was changed in the caller since it was made")
+        for module, name in same.gone:
+            _remove(_module(module), name)
         for place, name in same.library.items():
             if name_of(found_at(place)) != name:
                 raise Changed(f"{place} is not what it is in the caller, where it was replaced")
@@ -132,6 +141,13 @@ def unpacked(items: Any, code: list[tuple[type, str, bool]]) -> Any:
     """Install the classes that items need, then give the items."""
     _install(code)
     return items
+
+
+def _remove(owner: Any, name: str) -> None:
+    """Take away for one call what the caller has deleted."""
+    if name in vars(owner):
+        _replaced.append((owner, name, vars(owner)[name]))
+        delattr(owner, name)
 
 
 def imported(module: str, qualname: str, origin: str | None) -> Any:
@@ -233,7 +249,7 @@ def _set(place: str, value: Any) -> None:
     old = _step(owner, name) if name.startswith("<") else vars(owner).get(name, MISSING)
     if old is value or (is_scalar(old) and type(old) is type(value) and old == value):
         return
-    if _filled(old, value):
+    if filled(old, value):
         return
     if name.startswith("<"):
         _set_in_function(owner, name[1:-1], value)
@@ -304,32 +320,6 @@ def _take_name(place: str, name: str) -> None:
         setattr(_module(module), attribute, _module(path))
         return
     raise Changed(f"{place} is not what it is in the caller, where it was replaced")
-
-
-def _filled(old: Any, new: Any) -> bool:
-    """Change an object in place, for all that refer to it; False: that is impossible."""
-    kind = type(new)
-    if type(old) is not kind:
-        return False
-    base = next((one for one in (dict, set, list, bytearray) if issubclass(kind, one)), object)
-    if own_bytes(kind) != own_bytes(base):
-        return False  # it has more than elements and attributes, such as `__slots__`
-    if isinstance(old, dict | set):
-        old.clear()
-        old.update(new)
-    elif isinstance(old, list | bytearray):
-        old[:] = new
-    if hasattr(new, "__dict__"):
-        vars(old).clear()
-        vars(old).update(vars(new))
-    return True  # an object without state keeps its identity
-
-
-def own_bytes(kind: type) -> tuple[int, int]:
-    """The size of an instance without attributes and weak references."""
-    pointer = tuple.__itemsize__
-    n_pointers = (kind.__dictoffset__ > 0) + (kind.__weakrefoffset__ > 0)  # else stored outside
-    return kind.__basicsize__ - n_pointers * pointer, kind.__itemsize__
 
 
 def here(place: str, kind: str) -> Any:
