@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import glob
 import http.server
 import os
 import shutil
@@ -145,6 +146,39 @@ def a_server(x):
         return x
 
 
+def under_a_name_that_is_free(x):
+    target = Path("kept") / f"{x}.jpg"
+    n = 1
+    while target.exists():
+        target = Path("kept") / f"{x} ({n}).jpg"
+        n += 1
+    target.touch()
+
+
+def into_a_log_that_is_free(x):
+    path, n = f"{x}.log", 1
+    while os.path.isfile(path):
+        path, n = f"{n}-{x}.log", n + 1
+    with open(path, "a") as file:
+        file.write("x")
+
+
+def counts_its_folder(row):
+    folder = Path(row["kind"])
+    n = sum(1 for _ in folder.iterdir())
+    (folder / f"{n}.txt").touch()
+
+
+def asks_for_its_kind(row):
+    if not glob.glob(f"{row['kind']}-*"):
+        Path(f"{row['kind']}-{row['n']}").write_text("first")
+
+
+def counts_what_is_here(row):
+    n = len(os.listdir("."))
+    Path(row["name"]).write_text(str(n))
+
+
 SHARING = [
     *(dated, permitted, owned, packed, touched_unless_it_is_there, opened_by_number, made_alone),
     *(line_by_line, unbuffered, flushed, flushed_by_a_method, by_number_in_pieces, locked_at_once),
@@ -156,6 +190,21 @@ BY_DAY = [a_folder, a_folder_and_what_is_in_it, a_folder_or_else]
 @pytest.mark.parametrize("item", SHARING, ids=lambda one: one.__name__)
 def test_items_that_exclude_one_another_run_in_turn(item):
     assert reasons(item, (1, 2, 3))
+
+
+@pytest.mark.parametrize("item", [under_a_name_that_is_free, into_a_log_that_is_free])
+def test_who_looks_for_a_free_name_runs_in_turn(item):
+    assert reasons(item, "aba")
+
+
+@pytest.mark.parametrize("item", [counts_its_folder, asks_for_its_kind])
+def test_who_lists_what_others_write_runs_in_turn(item):
+    assert reasons(item, [{"kind": "ab"[n % 2], "n": n} for n in range(4)])
+    assert not reasons(item, [{"kind": "abcd"[n], "n": n} for n in range(4)])
+
+
+def test_who_lists_the_folder_of_unknown_names_runs_in_turn():
+    assert reasons(counts_what_is_here, [{"name": "a"}, {"name": "b"}])
 
 
 @pytest.mark.parametrize("item", BY_DAY, ids=lambda one: one.__name__)

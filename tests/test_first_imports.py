@@ -104,14 +104,10 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def func():
-    """Stands for code of this module."""
-
-
 @pytest.mark.parametrize("name", [*EFFECTS, "plugins.one"])
 def test_what_a_module_does_to_others_is_told(project, name):
     """It is read, not run."""
-    assert effect_of_import(func, name) is not None
+    assert effect_of_import(name) is not None
 
 
 def test_a_package_may_have_a_class_of_its_own(project, monkeypatch):
@@ -120,8 +116,8 @@ def test_a_package_may_have_a_class_of_its_own(project, monkeypatch):
     del sys.modules["lazy"]
     assert type(importlib.import_module("lazy")) is not ModuleType
 
-    assert effect_of_import(func, "lazy.one") is not None
-    assert effect_of_import(func, "lazy.plain") is None
+    assert effect_of_import("lazy.one") is not None
+    assert effect_of_import("lazy.plain") is None
     assert set(unloaded_in(["lazy"])) == {"lazy.one", "lazy.plain"}
 
 
@@ -130,7 +126,7 @@ def test_a_package_may_have_a_class_of_its_own(project, monkeypatch):
 )
 def test_what_only_defines_does_nothing(project, name):
     """Neither do libraries, as far as anybody asks."""
-    assert effect_of_import(func, name) is None
+    assert effect_of_import(name) is None
 
 
 PROGRAM = """

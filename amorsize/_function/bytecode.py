@@ -43,6 +43,7 @@ def op_number(name: str) -> int:
 _CACHE, _EXTENDED_ARG = op_number("CACHE"), op_number("EXTENDED_ARG")
 _LOAD_GLOBAL, _LOAD_ATTR = op_number("LOAD_GLOBAL"), op_number("LOAD_ATTR")
 _LOAD_METHOD = op_number("LOAD_METHOD")
+_LOAD_CONST = op_number("LOAD_CONST")
 _IMPORT_NAME, _IMPORT_FROM = op_number("IMPORT_NAME"), op_number("IMPORT_FROM")
 _STORE_FAST = op_number("STORE_FAST")
 _COMPARE_OP, _CONTAINS_OP = op_number("COMPARE_OP"), op_number("CONTAINS_OP")
@@ -260,7 +261,8 @@ def _collect_loads(code: CodeType, free: frozenset[str], found: dict[Load, None]
                 at = ops.find(op, at + 1)
     at = ops.find(_IMPORT_NAME)
     while at >= 0:
-        name = code.co_names[argument_at(units, ops, at)]
+        name = "." * _level_of_import(code, units, ops, at)
+        name += code.co_names[argument_at(units, ops, at)]
         found[IMPORT, name, _imported_after(code, units, ops, at)] = None
         at = ops.find(_IMPORT_NAME, at + 1)
     for inner in nested(code):
@@ -283,6 +285,24 @@ def _attributes_after(code: CodeType, units: bytes, ops: bytes, at: int) -> tupl
         elif op not in (_CACHE, _EXTENDED_ARG):
             break
     return tuple(attributes)
+
+
+def module_given(name: str, level: object, taken: object) -> str:
+    """The module that an import gives: the topmost one, unless names are taken from it.
+
+    It is named as in the code, with a dot for each package to go up.
+    """
+    return "." * level + name if taken and type(level) is int else name.partition(".")[0]
+
+
+def _level_of_import(code: CodeType, units: bytes, ops: bytes, at: int) -> int:
+    """How many packages an import at a place goes up: the last constant but one ahead of it."""
+    n_left = 2
+    while at > 0 and n_left:
+        at -= 1
+        n_left -= ops[at] == _LOAD_CONST
+    level = code.co_consts[argument_at(units, ops, at)]
+    return level if type(level) is int else 0
 
 
 def _imported_after(code: CodeType, units: bytes, ops: bytes, at: int) -> tuple[str, ...]:

@@ -234,12 +234,22 @@ def loads(code: CodeType) -> list[Any]:
 
 def imported(func: FunctionType, name: str) -> Any:
     """The module that an import in a function's code gives; MISSING where it is not loaded yet."""
-    package = func.__globals__.get("__package__")
-    for full_name in (name, f"{package}.{name}".rstrip(".")):
-        module = sys.modules.get(full_name)
-        if is_module(module):
-            return module
-    return MISSING
+    module = sys.modules.get(full_name(func, name))
+    return module if is_module(module) else MISSING
+
+
+def full_name(func: FunctionType, name: str) -> str:
+    """The whole name of a module that code imports; dots ahead stand for packages to go up."""
+    inner = name.lstrip(".")
+    if inner == name:
+        return name
+    scope = func.__globals__
+    package = scope.get("__package__")
+    if not isinstance(package, str):
+        home = str(scope.get("__name__"))
+        package = home if "__path__" in scope else home.rpartition(".")[0]
+    above = package.rsplit(".", len(name) - len(inner) - 1)[0]
+    return f"{above}.{inner}".strip(".")
 
 
 def members_named(module: Any, names: Iterable[str]) -> Iterator[tuple[Any, str, Any]]:

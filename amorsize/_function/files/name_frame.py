@@ -7,8 +7,10 @@ from amorsize._function.bytecode import (
     CLOSURE,
     CODE,
     FREE_STORES,
+    IMPORT,
     cells_of,
     instructions,
+    module_given,
     nested,
 )
 from amorsize._function.callable_walk import resolved
@@ -140,6 +142,10 @@ class NameFrame:
         """What a name stands for that the function does not set."""
         value = resolved(self._func, self._closure, space, name)
         return UNKNOWN if value is MISSING else constant(value).replace(label=name)
+
+    def module(self, name: str, level: object, taken: object) -> Part:
+        """The module that the function imports."""
+        return self.outside(IMPORT, module_given(name, level, taken))
 
 
 def _own_names(code: CodeType) -> tuple[str, ...]:

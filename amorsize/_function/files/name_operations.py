@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._function.bytecode import DEFAULTS_BELOW, GLOBAL, IMPORT, METHOD_BIT, effect_of_number
+from amorsize._function.bytecode import DEFAULTS_BELOW, GLOBAL, METHOD_BIT, effect_of_number
 from amorsize._function.callables import FUNCTION, MISSING
 from amorsize._function.files.item_paths import EACH, ELEMENT, FORMATTED
 from amorsize._function.files.name_arithmetic import looked_up, operated, sliced
@@ -128,8 +128,8 @@ def _load_global(frame: NameFrame, arg: int) -> None:
 
 
 def _import_name(frame: NameFrame, arg: int) -> None:
-    frame.taken(2)
-    frame.stack.append(frame.outside(IMPORT, frame.code.co_names[arg]))
+    level, taken = frame.taken(2)
+    frame.stack.append(frame.module(frame.code.co_names[arg], level.known, taken.known))
 
 
 def _import_from(frame: NameFrame, arg: int) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 
-from amorsize._function.files.item_paths import GIVEN, MADE
+from amorsize._function.files.item_paths import EITHER, GIVEN, MADE
 from amorsize._function.files.item_values import TEXT_OF
-from amorsize._function.files.name_parts import PATH
+from amorsize._function.files.name_parts import LISTED, PATH
+from amorsize._function.files.name_sharing import shared_by
 from amorsize._function.files.name_uses import NOT_PASSED
 from amorsize._function.library.sql_uses import ADDS, CHANGES, LOOKS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from amorsize._function.files.item_paths import Path
@@ -55,14 +56,32 @@ def read_of_others(uses: Iterable[Use]) -> set[Path]:
     return found
 
 
-def is_listed(uses: list[Use]) -> bool:
-    """Whether files are written into a folder that is listed."""
+def as_changes(uses: list[Use]) -> list[Use]:
+    """The same uses; to add to what the code looks at as well, by some way, is to change it."""
+    looked = {way for use, part in uses if use == LOOKS for way in _alternatives(part)}
+    return [
+        (CHANGES if use == ADDS and not looked.isdisjoint(_alternatives(part)) else use, part)
+        for use, part in uses
+    ]
+
+
+def _alternatives(part: Part) -> Iterable[Path]:
+    """The ways to what a part may be, each for itself."""
+    if part.way is None:
+        return ()
+    return (part.way, *part.way[0][1:]) if part.way[0][0] == EITHER else (part.way,)
+
+
+def shared_folders(uses: list[Use]) -> Iterator[str | tuple[Path, ...]]:
+    """What items have in common that list a folder into which files are written."""
     starts = [start_of(part) for use, part in uses if use in (CHANGES, ADDS)]
     for use, part in uses:
         if use not in (LISTS, LISTS_ALL, MATCHES):
             continue
         folder = "." if part is NOT_PASSED else _text_of(part)
         if folder is None:
+            ways = shared_by(part, is_text=False) if _is_beside(part, starts) else ""
+            yield from (ways,) if type(ways) is tuple else ()
             continue
         if use == MATCHES:
             start = _plain(folder.partition("*")[0].partition("?")[0].partition("[")[0])
@@ -70,8 +89,13 @@ def is_listed(uses: list[Use]) -> bool:
             start = _plain(f"{folder}/")
         is_deep = use == LISTS_ALL or "**" in folder
         if any(_is_in(start, one, is_deep=is_deep) for one in starts):
-            return True
-    return False
+            yield LISTED[-1]
+
+
+def _is_beside(folder: Part, written: list[str | None]) -> bool:
+    """Whether a folder that an item names may be one where files are written."""
+    start = start_of(folder) or ""
+    return any(_may_meet(start, one or "") and bool(start) == bool(one) for one in written)
 
 
 def start_of(part: Part) -> str | None:
@@ -116,7 +140,9 @@ def _may_meet(one: str | None, other: str | None) -> bool:
 
 def _is_in(start: str, written: str | None, *, is_deep: bool) -> bool:
     """Whether a written file may be among those whose names begin so."""
-    if written is None or not _may_meet(start, written):
+    if written is None:  # its folder is unknown: perhaps the current one
+        return not start
+    if not _may_meet(start, written):
         return False
     is_beside = written.startswith("/") and not start.startswith("/")  # of the current folder
     return not is_beside and (is_deep or "/" not in written[len(start) :])

@@ -33,7 +33,6 @@ from amorsize._function.files.name_comprehensions import gone_through
 from amorsize._function.files.name_frame import UNPACKED, NameFrame, given_to
 from amorsize._function.files.name_parts import (
     FILE,
-    LISTED,
     PATH,
     UNKNOWN,
     Part,
@@ -51,7 +50,12 @@ from amorsize._function.files.name_uses import (
     uses_by_mode,
     uses_of_path,
 )
-from amorsize._function.files.names_of_others import is_listed, listings, read_of_others
+from amorsize._function.files.names_of_others import (
+    as_changes,
+    listings,
+    read_of_others,
+    shared_folders,
+)
 from amorsize._function.files.shared_files import (
     METHODS_OF_PATHS,
     MOST_HELPERS,
@@ -60,11 +64,7 @@ from amorsize._function.files.shared_files import (
 )
 from amorsize._function.files.unseen_changes import FIELDS, unseen_changes
 from amorsize._function.flow.made_instances import Made, class_of
-from amorsize._function.library.changes import (
-    BINDS,
-    LISTENING,
-    SAVING,
-)
+from amorsize._function.library.changes import BINDS, LISTENING, SAVING
 from amorsize._function.library.sql_uses import ADDS, CHANGES, LOOKS
 from amorsize._function.ownership import is_own_class
 from amorsize.policy.value import Value
@@ -138,7 +138,7 @@ def shared_names(
             reached |= {root} | (reader.reached | reader.by_others if n_left >= 0 else set())
         is_text = reader.is_text or func.__annotations__.get(first_argument(func)) in (str, "str")
         writes |= reader.writes or any(use in (CHANGES, ADDS) for use, _ in reader.found)
-        for use, part in [one for one in reader.found if one[0] in found]:
+        for use, part in [one for one in as_changes(reader.found) if one[0] in found]:
             what: Any = shared_by(part, is_text=is_text)
             if type(what) is tuple and any(is_changed(way, reader.changed, unseen) for way in what):
                 what = f"{', '.join(map(spelled, what))}, which the code changes"
@@ -152,7 +152,7 @@ def shared_names(
                 whole[(*part.way, (AS_NAME,))] = None
         if func is root:
             whole |= {(*one, (AS_NAME,)): None for one in read_of_others(reader.found)}
-            found[CHANGES] |= {LISTED[-1]: None} if is_listed(reader.found) else {}
+            found[CHANGES] |= dict.fromkeys(shared_folders(reader.found))
     ports = found.pop(LISTENS)
     one_of_them = [(((EITHER, *whole),),)] if len(whole) > 1 else []
     all_found = [*found[CHANGES], *ports, *(one for one in found[ADDS] if one in found[LOOKS])]

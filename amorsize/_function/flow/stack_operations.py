@@ -10,6 +10,7 @@ from amorsize._function.bytecode import (
     IMPORT,
     METHOD_BIT,
     effect_of_number,
+    module_given,
     op_number,
     op_numbers,
 )
@@ -135,7 +136,8 @@ def _make_function(frame: Frame, op: int, arg: int) -> None:
 
 
 def _import_name(frame: Frame, _op: int, arg: int) -> None:
-    frame.replace(2, (IMPORT, frame.code.co_names[arg], ()))
+    level, taken = frame.literals_of(2)
+    frame.replace(2, (IMPORT, module_given(frame.code.co_names[arg], level, taken), ()))
 
 
 def _import_from(frame: Frame, _op: int, arg: int) -> None:

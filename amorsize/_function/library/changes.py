@@ -127,9 +127,12 @@ BINDS = ".bind"
 #: Functions and methods of paths that tell what is in a file, or whether it exists.
 LOOKING_AT_FILES = {
     *("genericpath.exists", "genericpath.isfile", "genericpath.getsize", "os.stat"),
+    *("genericpath.isdir", "genericpath.getmtime", "posixpath.lexists", "os.access", "os.lstat"),
     *("numpy.load", "numpy.loadtxt", "pandas.read_csv"),
 }
-LOOKING_AT_PATHS = {".read_text", ".read_bytes", ".exists", ".is_file", ".stat"}
+LOOKING_AT_PATHS = {
+    *(".read_text", ".read_bytes", ".exists", ".is_file", ".is_dir", ".stat", ".lstat"),
+}
 #: Methods and functions that write to a path, and its place among their arguments.
 SAVING = {
     **dict.fromkeys((".to_csv", ".to_json", ".to_parquet", ".to_pickle", ".to_excel"), 0),

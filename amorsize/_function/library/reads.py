@@ -205,7 +205,8 @@ class _Reader:
             if space == callable_walk.GLOBAL:
                 self._global(home, func.__globals__, name, value, attributes)
             elif space == callable_walk.IMPORT:
-                self._links.append((sys.modules, name, sys.modules.get(name, MISSING)))
+                home = callable_walk.full_name(func, name)
+                self._links.append((sys.modules, home, sys.modules.get(home, MISSING)))
                 if is_module(value):
                     for owner, attribute, found in callable_walk.members_named(value, names):
                         self._place(owner.__name__, vars(owner), attribute, found)

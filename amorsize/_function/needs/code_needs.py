@@ -215,18 +215,17 @@ class CodeNeeds:
                 f"{func.__qualname__} imports {name}, which is another module in a worker"
             )
             return
-        package = func.__globals__.get("__package__")
-        for full_name in (name, f"{package}.{name}"):
-            module = sys.modules.get(full_name, MISSING)
-            if self._is_only_here(module):
-                self._needs.reasons.append(
-                    f"{func.__qualname__} imports {name}, which the program blocks or makes up"
-                )
-            elif module is not MISSING:
-                self._judge_alias(full_name, module)
-                if is_module(module):
-                    self._needs.note_version(module)
-                    self._members_of(module, full_name, bytecode.names(func.__code__))
+        name = callable_walk.full_name(func, name)
+        module = sys.modules.get(name, MISSING)
+        if self._is_only_here(module):
+            self._needs.reasons.append(
+                f"{func.__qualname__} imports {name}, which the program blocks or makes up"
+            )
+        elif module is not MISSING:
+            self._judge_alias(name, module)
+            if is_module(module):
+                self._needs.note_version(module)
+                self._members_of(module, name, bytecode.names(func.__code__))
 
     def _is_only_here(self, module: Any) -> bool:
         """Whether an import is kept from finding a module, or the program's own loader made it."""

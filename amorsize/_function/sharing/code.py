@@ -159,7 +159,7 @@ class Code:
     def _examine_loads(self, func: FunctionType) -> None:
         for space, name, value, attributes in reads(func):
             if space == IMPORT:
-                self._import(func, name, value, attributes)
+                self._import(func, name, attributes)
             elif value is print:
                 self._findings.calls["print, whose lines would come in another order"] = None
             elif value is getattr:
@@ -187,10 +187,10 @@ class Code:
             self._findings.doubt("what is found by a frame")
             self._findings.keep("mutables", func.__globals__, "the module's globals")
         for name in flow_of(func).imports:
-            module = imported(func, name)
-            if module is MISSING:
-                self._judge_first_import(func, name)
-            for one in [module] if name else own_modules(MOST_FOUND):
+            from amorsize._function.sharing.imports_inside import see_import_by_call
+
+            see_import_by_call(self._findings, func, name)
+            for one in [imported(func, name)] if name else own_modules(MOST_FOUND):
                 if is_module(one):
                     self._values.judge_all_of(one)
 
@@ -210,28 +210,12 @@ class Code:
                     is_known = steps[-1] != ANY
                     self._judge_all_of({name: member(module, name)} if is_known else vars(module))
 
-    def _import(self, func: FunctionType, name: str, module: Any, taken: tuple[str, ...]) -> None:
-        """A module imported inside the function, if it has been loaded by now."""
-        if module is not MISSING:
+    def _import(self, func: FunctionType, name: str, taken: tuple[str, ...]) -> None:
+        from amorsize._function.sharing.imports_inside import see_import
+
+        see_import(self._findings, func, name, taken)
+        if (module := imported(func, name)) is not MISSING:
             self._values.judge_module(module, bytecode.names(func.__code__))
-            missing = [one for one in taken if member(module, one) is MISSING]
-            if not missing:
-                return
-            name = f"{module.__name__}.{missing[0]}"
-        what = f"{name}, which an item is the first to import"
-        self._findings.calls[what] = self._findings.unread[what] = None
-        self._judge_first_import(func, name)
-
-    def _judge_first_import(self, func: FunctionType, name: str) -> None:
-        """Note what only a module's first import does: the program does it once, for itself."""
-        from amorsize._function.sharing.first_imports import effect_of_import, unloaded_in
-
-        # The code may spell out a name, or only the package.
-        ahead = [name] if name.strip(".") == name != "" else []
-        ahead = ahead or unloaded_in(bytecode.texts(func.__code__))
-        for effect in filter(None, (effect_of_import(func, one) for one in ahead)):
-            what = f"the first import of {effect}"
-            self._findings.calls[what] = self._findings.bound[what] = None
 
     def _follow(self, value: Any, label: str, attributes: tuple[str, ...], code: CodeType) -> None:
         """Follow the attributes that the code takes from a name, and judge the last value."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import sys
+from importlib import import_module
 
 from amorsize._function.callables import is_module
 from amorsize._function.ownership import is_own_file, is_own_module
@@ -17,7 +18,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ast
     from collections.abc import Iterable, Iterator
-    from types import FunctionType
     from typing import Any
 
 #: The most modules that are read for one import.
@@ -34,23 +34,46 @@ _HARMLESS = frozenset(
     | {"fractions", "pathlib", "contextlib", "types", "json", "statistics", "struct", "uuid"}
     | {"__future__"}
 )
+#: Modules of the standard library whose import does something.
+_DOING_AT_ONCE = frozenset({"this", "antigravity"})
 #: Names in the folder of a package that are no modules.
 _NO_MODULES = frozenset({"__init__", "__pycache__"})
 #: Functions of libraries that do nothing to others either.
 _HARMLESS_CALLS = frozenset({"logging.getLogger", "os.path.join", "os.path.dirname", "os.getenv"})
 
 
-def effect_of_import(func: FunctionType, name: str) -> str | None:
+def effect_of_import(name: str) -> str | None:
     """What the first import of a module would do, in words; None: nothing that lasts."""
-    package = func.__globals__.get("__package__")
-    for full_name in dict.fromkeys((name, f"{package}.{name}".rstrip("."))):
-        try:
-            found = _Reader().first_effect(full_name)
-        except Exception as error:  # a source that cannot be read, or is none
-            reraise_from_handler(error)
-            found = f"{full_name}, which cannot be read"
-        if found is not None:
-            return found
+    return _first_effect(_Reader(), name)
+
+
+def _first_effect(reader: _Reader, name: str) -> str | None:
+    try:
+        return reader.first_effect(name)
+    except Exception as error:  # a source that cannot be read, or is none
+        reraise_from_handler(error)
+        return f"{name}, which cannot be read"
+
+
+def load_ahead(name: str) -> str | None:
+    """Load a module that items would be the first to import, so that what it does can be read.
+
+    Only one of the standard library, or one of the project that is shown to do nothing else and
+    loads no other library, which may take long.
+
+    Returns:
+        What keeps one of the project from it, in words.
+    """
+    reader = _Reader()
+    if (effect := _first_effect(reader, name)) is not None:
+        return effect
+    if reader.others:
+        return f"{name}, which imports {reader.others[0]}" if reader.n_read else None
+    try:
+        import_module(name)
+    except Exception as error:  # as it would be for the item
+        reraise_from_handler(error)
+        return f"{name}, which cannot be imported" if reader.n_read else None
     return None
 
 
@@ -76,10 +99,20 @@ def _names_in(path: Any) -> Iterator[str]:
 
 
 class _Reader:
-    """Reads modules that are not loaded, with those that they import."""
+    """Reads modules that are not loaded, with those that they import.
+
+    Attributes:
+        others: The modules of other libraries among these, which are not read.
+    """
 
     def __init__(self) -> None:
+        self.others: list[str] = []
         self._read: set[str] = set()
+
+    @property
+    def n_read(self) -> int:
+        """How many modules of the project were read."""
+        return len(self._read)
 
     def first_effect(self, name: str) -> str | None:
         """What the import of a module would do, in words; None: nothing, or it is no project's."""
@@ -93,6 +126,8 @@ class _Reader:
                 continue
             spec = _spec_of(above, path)
             if spec is None or not isinstance(spec.origin, str) or not is_own_file(spec.origin):
+                if not _loads_at_once(above):
+                    self.others.append(above)
                 return None
             path = spec.submodule_search_locations or ()
             if (what := self._effect_of(above, spec)) is not None:
@@ -117,6 +152,11 @@ class _Reader:
         if line is not None:
             return f"{name}, whose line {line} may do something that lasts"
         return next(filter(None, map(self.first_effect, body.imported)), None)
+
+
+def _loads_at_once(name: str) -> bool:
+    top = name.partition(".")[0]
+    return top in sys.stdlib_module_names and top not in _DOING_AT_ONCE
 
 
 def _spec_of(name: str, path: Any) -> Any:
