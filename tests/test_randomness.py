@@ -170,3 +170,30 @@ def test_seeded_and_strict_and_keywords_go_together():
     ]
 
     assert all(row == rows[0] for row in rows)
+
+
+def test_a_seed_costs_little_where_items_draw_nothing(ours_loaded):
+    """Nobody can tell that no streams were made for items that are proven to compute."""
+    script = """
+from amorsize import tuned_map
+assert tuned_map(lambda x, k: x + k, range(1000), item_kwargs={"k": 1}, seed=3)[-1] == 1000
+"""
+    loaded = ours_loaded(script)
+
+    assert "amorsize._function.purity.pure_code" in loaded
+    assert "amorsize._workers.random_streams" not in loaded
+
+
+class Dice:
+    """Draws where no code of the function shows it."""
+
+    def __add__(self, other):
+        return other + random.random()
+
+
+def test_items_that_draw_by_their_own_operators_have_streams():
+    """The same function is proven for numbers only."""
+    once, again = (tuned_map(lambda x: x + 1, [Dice()] * 5, seed=3) for _ in range(2))
+
+    assert once == again
+    assert len(set(once)) == 5

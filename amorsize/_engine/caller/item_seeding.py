@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from amorsize._engine.data.source import Sliced
 from amorsize._engine.options import call_options
 from amorsize._function import callables
 from amorsize._profiles import memory_store
@@ -54,6 +55,9 @@ class ItemSeeding:
             return
         if is_implicit and not (self._may_share() and self._may_draw()):
             return
+        if not is_implicit and self._only_compute():
+            self._call.draw_from(None, ())
+            return
         found = self._found() if is_implicit else None
         if found is not None and (self._stays(found[0]) or self._is_seeded_by_data()):
             return
@@ -76,6 +80,15 @@ class ItemSeeding:
             _remember(identity)
         if drawing.is_quick:
             self._confinement.bind(WHY_QUICK)
+
+    def _only_compute(self) -> bool:
+        """Whether items are proven to draw nothing. That takes 25 ns each, to seed for one 1 us."""
+        call, options = self._call, self._call.options
+        if not isinstance(call.source, Sliced) or options.setup or options.teardown:
+            return False
+        from amorsize._function.purity.pure_code import is_pure
+
+        return is_pure(call.func, (*call.source.sequences, [*call.item_kwargs.values()]))
 
     def _may_share(self) -> bool:
         """Whether items may run in worker processes, and are not asked to run in threads."""

@@ -179,7 +179,7 @@ class HostInspection:
     def _judge_pure(self) -> Verdict | None:
         """The verdict for code that is proven pure, without watching an item; None: it is not."""
         call, options, source = self._call, self._call.options, self._call.source
-        is_open = self._host.has_gil and options.thread_safe is None and options.seed is None
+        is_open = self._host.has_gil and options.thread_safe is None and call.task.seed is None
         if not is_open or not isinstance(source, Sliced):
             return None
         from amorsize._function.purity.pure_code import is_pure, most_to_ask
