@@ -1,4 +1,4 @@
-"""What a plan has achieved in a call, beside what it achieved in earlier ones."""
+"""Compares the speedup that a plan has achieved in a call with that of earlier calls."""
 
 from __future__ import annotations
 

@@ -43,32 +43,33 @@ MOST_PER_WORKER = 2.0
 #: That bound is taken for at least this many workers: one item run alone may say too little.
 SMALL_POOL = 8
 
-#: Standard errors by which a healthy pool stays below `SUSPICIOUS`, or a rise exceeds its bound.
+#: A pool is healthy if it stays below `SUSPICIOUS` by this many standard errors. A rise counts if
+#: it exceeds its bound by as many.
 STANDARD_ERRORS = 2.0
 
-#: A suspicion that exceeds `SUSPICIOUS` by this many standard errors is as true as any.
+#: A suspicion is most likely to be true from this many standard errors above `SUSPICIOUS` on.
 CERTAIN_ERRORS = 3.0
 
-#: Share of such suspicions that are true. A test may cost that share of what it could save.
+#: The share of such suspicions that are true. A test may cost this share of what it could save.
 TRUE_SHARE = 0.5
 
-#: For each standard error less, a suspicion is true this many times as rarely: of so many looks,
-#: some are high by chance.
+#: With each standard error less, a suspicion is this many times less likely to be true: among many
+#: checks, some are high by chance.
 DOUBT = 5.0
 
 #: A test that costs at most this share of what is left needs no certainty.
 CHEAP_SHARE = 0.005
 
-#: A parked worker's last chunk ends this share of a chunk's time before the others begin.
+#: A parked worker's last chunk ends earlier than those of the others by this share of a chunk.
 LAST_CHUNK = 0.5
 
-#: Where items cost this many times what they cost when fewer workers were found enough, it was the
-#: data that was rising.
+#: If items cost this many times as much as when fewer workers were found to be enough, the costs of
+#: the data were rising.
 RISEN = 1.5
 
 
 class Reference:
-    """What an item costs that no other is in the way of."""
+    """What an item costs while no other slows it down."""
 
     def __init__(self) -> None:
         #: Log of its CPU seconds. None: not known.
@@ -128,7 +129,7 @@ class RecentChunks:
         del self.logs[:n], self.walls_s[:n], self.n_began[:n]
 
     def idle_s(self, n_full: int, n_part: int) -> float:
-        """What parked workers leave undone while the others fill a window, in core seconds."""
+        """The core seconds that parked workers lose while the others fill a window."""
         chunk_s = sum(self.walls_s) / len(self.walls_s)
         return (n_full - n_part) * (chunks_each(n_part) + LAST_CHUNK) * chunk_s
 
@@ -141,7 +142,7 @@ class Contention:
         self.n_enough: int | None = None
         #: Workers that get chunks now. None: all.
         self.n_limit: int | None = None
-        #: A pool whose items cost what they do for other reasons.
+        #: The largest number of workers that is known not to slow items down.
         self.n_healthy = 1
         #: Tests so far.
         self.n_tests = 0
@@ -174,17 +175,17 @@ class Contention:
             self.n_enough = self.n_limit = known.plan.n_jobs
 
     def doubt(self) -> None:
-        """Items cost more than when a pool was found healthy: it may be the pool after all."""
+        """Test again: items cost more than when the pool was found healthy."""
         self.n_healthy = 1
 
     @property
     def is_testing(self) -> bool:
-        """A test is under way, in which the workers are to stay as they are."""
+        """Whether a test is under way, during which the number of workers must not change."""
         return self._test is not None
 
     @property
     def is_parking(self) -> bool:
-        """Workers were parked, of which some may still have a chunk."""
+        """Whether workers were parked, some of which may still have a chunk."""
         return self.is_testing or self._are_leaving
 
     def see(
@@ -198,7 +199,7 @@ class Contention:
         serial_item_s: float | None,
         n_alone: int,
     ) -> tuple[str, str] | None:
-        """Take in a report; what a test has shown and why, when one ends with it.
+        """Take in a report. If a test ends with it, return what it has shown, and why.
 
         Args:
             report: Of a worker, with at least one item.
@@ -236,21 +237,21 @@ class Contention:
         return None
 
     def _count(self, report: Report, n_working: int) -> None:
-        """Keep how many workers there are, and for how many reports."""
+        """Note how many workers there are, and for how many reports there have been as many."""
         if not self._sizes or n_working != self._sizes[-1][1]:
             self._sizes.append((report.now_s, n_working))
             self._n_since = 0
         self._n_since += 1
 
     def _n_at(self, at_s: float) -> int:
-        """How many workers there were then."""
+        """How many workers there were at a time."""
         for since_s, n in reversed(self._sizes):
             if since_s <= at_s:
                 return n
         return 1
 
     def _reopen(self) -> tuple[str, str] | None:
-        """Where items cost more with the same workers, it was not the pool before either."""
+        """Count the workers anew if items cost more with fewer of them as well: it is the data."""
         from math import log
 
         if self._enough_log is None:
@@ -292,7 +293,7 @@ class Contention:
         return cost_s <= true_share * (1 - SUSPICIOUS / inflation) * left_s
 
     def _begin_test(self, n_working: int, now_s: float) -> None:
-        """The test has windows of its own: the highest of many readings is no fair one."""
+        """Begin a test. It takes new windows: what raised the suspicion may have been chance."""
         from amorsize.policy.evidence.contention_trial import ContentionTest
         from amorsize.policy.evidence.plan_window import CostWindow
 
@@ -319,7 +320,7 @@ class Contention:
         return f"{test.n_full} workers again", f"{test.n_part} delivered less"
 
     def _keep_part(self, test: ContentionTest) -> None:
-        """Half of the workers are enough: perhaps half of these, if items still cost too much."""
+        """Keep half of the workers. If items still cost too much, test half of these."""
         from math import log
 
         part, n_part = test.part, test.n_part

@@ -35,10 +35,10 @@ BUSY_SHARE = 0.02
 #: Two turns of others at a core, which a busy host costs any wait.
 TURNS_S = 10e-3
 
-#: A chunk with this share of the mean items is judged by itself, not put together with the next.
+#: A chunk with at least this share of the usual number of items is judged by itself.
 TOGETHER = 0.75
 
-#: Standard deviations of its chunks by which those of a call differ anyway.
+#: Calls differ from one another by this many standard deviations of their chunks anyway.
 USUAL = 2.0
 
 #: Below this many chunks, the spread of a profile tells nothing.
@@ -106,7 +106,7 @@ _WORDS = {
 
 
 def altogether(drifts: Iterable[Drift]) -> float:
-    """What items cost now by what was remembered, after several changes in a call."""
+    """What items cost now, divided by what was remembered, after several changes in a call."""
     factor = 1.0
     for one in drifts:
         factor *= one.factor if one.what in ("cost", "cores") else 1.0
@@ -183,7 +183,7 @@ class Watch:
         return self._found(report, what, shift.factor, shift.n_chunks)
 
     def costs_more(self, drifts: Iterable[Drift]) -> bool:
-        """Whether items cost more by now than those of the remembered call did at most, mostly."""
+        """Whether items cost more by now than nearly all items of the remembered call did."""
         from math import exp
 
         return altogether(drifts) > EFFECT * exp(USUAL * self._spread_log)
@@ -202,7 +202,7 @@ class Watch:
         return self._run_delay_s > BUSY_SHARE * self._all_s
 
     def _shift(self, item_s: float, now_s: float, n_working: int | None) -> Shift | None:
-        """Against the profile, or what items cost since others work on them."""
+        """The change against the profile, or against the costs since the workers have changed."""
         if self._detector is None:
             return None
         if self._since_s and len(self._logs) < LEAST_KNOWN:
@@ -223,7 +223,7 @@ class Watch:
         )
 
     def _now_waits(self, share: float) -> bool:
-        """Chunk after chunk with little CPU time, where the profile has items that compute."""
+        """Whether chunk after chunk takes little CPU time although remembered items compute."""
         if self._has_asked or self._share < COMPUTING_SHARE:
             return False
         self._n_waiting = self._n_waiting + 1 if share < WAITING_SHARE else 0

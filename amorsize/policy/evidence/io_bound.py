@@ -50,7 +50,7 @@ PART_ROOM = 1.5
 
 
 def is_idle(event: Inlined | Report) -> bool:
-    """Most of the time in which they had a core, these items did nothing with it."""
+    """Whether these items left their core idle for most of the time in which they had one."""
     return event.cpu_s < WAITING_SHARE * event.undelayed_s
 
 
@@ -77,7 +77,7 @@ class IdleStreak:
 
     @property
     def is_too_short(self) -> bool:
-        """Whether all of the latest were idle, though too few to tell."""
+        """Whether all of the latest ones were idle, but too few to be sure."""
         return self._n_idle > 0 and not self.is_enough
 
 
@@ -106,12 +106,12 @@ class OwnItems:
 
     @property
     def are_idle(self) -> bool:
-        """They waited: they had a core, did not use it, and gave it up by themselves."""
+        """Whether they waited: they had a core, did not use it, and gave it up by themselves."""
         return self.cpu_s < WAITING_SHARE * self.wall_s and self.n_pauses > LEAST_PAUSES
 
     @property
     def seem_idle(self) -> bool:
-        """They waited, though on a busy host too few of them in a row to be sure."""
+        """Whether they seem to have waited, with too few in a row to be sure on a busy host."""
         return self.are_idle and self.idle_streak.is_too_short
 
     @property
@@ -137,7 +137,7 @@ class FirstReports:
 
     @property
     def are_enough(self) -> bool:
-        """Nothing further is to be expected of them."""
+        """Whether further reports would tell nothing more."""
         return self.is_settled or self._idle_streak.is_enough
 
     def see(self, event: Report, *, is_fresh_fork: bool) -> bool:
@@ -201,5 +201,5 @@ class WaitEvidence:
         self.has_rerouted = False
 
     def suspect(self, found: Drift) -> None:
-        """Items seem to wait: the caller's next ones are to confirm it."""
+        """Suspect that items wait; the caller's next ones are to confirm it."""
         self.pending, self.streak = found, IdleStreak()

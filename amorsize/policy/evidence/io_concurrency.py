@@ -1,4 +1,4 @@
-"""Find how many waiting items to have in flight: half as many again while none feels it.
+"""Find how many waiting items to have in flight: half as many again while none is slowed down.
 
 What they wait for is often somebody else's, and takes so many at a time: a pool of connections, a
 service that refuses the next. So a call begins with few, and goes on to more only after a full
@@ -26,19 +26,19 @@ LEAST = 4
 #: Waiting items in flight over those that keep one core computing. More of them wait for the GIL.
 ROOM = 1.5
 
-#: Items that take at most this many times what they took with fewer do not feel the others.
+#: Items are not slowed down by others if they take at most this many times as long as with fewer.
 UNFELT = 1.15
 
 #: Windows that pass before one is looked at.
 SKIPPED = 1.0
 
-#: From this many standard errors on, it is no chance that items take longer.
+#: From this many standard errors on, items that take longer do not do so by chance.
 SURE = 3.0
 
 #: Windows that may stay below `SURE`. After these, items do not take longer.
 MOST_WINDOWS = 4
 
-#: Waiting items at the end, by those that the throughput reached keeps busy.
+#: How many waiting items to keep in the end, as a multiple of those that keep up the throughput.
 SPARE = 1.25
 
 
@@ -163,7 +163,7 @@ class Waiters:
         self.n_wanted = self._n_served(rise)
 
     def _n_served(self, rise: float) -> int:
-        """The others stand in a queue: as many as were served at once, and a few to spare."""
+        """How many items were served at once, with a few to spare: the others stood in a queue."""
         from math import exp
 
         n_before = round(self.n_wanted / self._growth)

@@ -138,7 +138,7 @@ class ItemCosts:
     """Moving averages over what was run, inline and in workers; seconds per item."""
 
     def __init__(self) -> None:
-        #: How long the caller has run items itself.
+        #: Wall seconds of the items that the caller has run itself.
         self.elapsed_inline_s = 0.0
         #: The same without the time for which others had its core.
         self.undelayed_inline_s = 0.0
@@ -204,7 +204,7 @@ class ItemCosts:
         return min(item_s, sums.undelayed_s / sums.n_items) if sums.n_items else item_s
 
     def fits(self, *, waits: bool) -> bool:
-        """Whether items may be such as wait, or compute, as far as can be told by now."""
+        """Whether items may be waiting ones, or computing ones, as far as can be told by now."""
         return self.waits is waits or (waits and self.own.idle_streak.is_too_short)
 
     @property

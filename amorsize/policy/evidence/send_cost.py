@@ -1,4 +1,4 @@
-"""What sending an item costs: weighed once, then learned from reports."""
+"""What sending an item costs: measured once, then learned from reports."""
 
 from __future__ import annotations
 

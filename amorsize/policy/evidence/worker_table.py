@@ -25,7 +25,7 @@ class WorkerState:
 
     def __init__(self, number: int, backend: str, *, is_cold: bool) -> None:
         self.number, self.backend = number, backend
-        #: It has to load itself what a first item loads.
+        #: Whether it still has to load what a first item loads.
         self.is_cold = is_cold
         self.is_ready, self.is_alive = False, True
         #: Chunks that are with it.
@@ -103,7 +103,7 @@ class Pool:
 
 
 def lowest_bit(bits: int) -> int:
-    """Number of the lowest bit that is set."""
+    """The number of the lowest bit that is set."""
     return (bits & -bits).bit_length() - 1
 
 

@@ -42,7 +42,7 @@ MOST_SPREAD = 1.0
 
 
 def check(state: State, status: Status, remembered: Profile) -> Action | None:
-    """A little of this call's own work decides whether what is remembered fits it."""
+    """Check what is remembered on the first items of this call; None: that is done."""
     costs = state.costs
     left_s = CHECK_S - costs.elapsed_inline_s
     is_hasty = status.n_left > 0 and _is_hasty(state, remembered)
@@ -70,7 +70,7 @@ def _are_measured(state: State) -> bool:
 
 
 def _end_thread(state: State) -> Action | None:
-    """The one that showed that items compute: no fork is safe beside it."""
+    """End the thread that showed that items compute: no fork is safe beside it."""
     worker = state.workers.of("thread").last_idle
     if worker is None or state.workers.n_alive > 1:
         return None
@@ -101,7 +101,7 @@ def remember(state: State, profile: Profile) -> None:
 
 
 def _ratio(state: State, remembered: Profile) -> float:
-    """What items cost by what was remembered."""
+    """What items cost now, divided by what was remembered."""
     costs, traits = state.costs, remembered.traits
     # Short slices are mostly clockwork: the latest is the longest. Of reports, all count, and of
     # few items.
@@ -118,7 +118,7 @@ def _ratio(state: State, remembered: Profile) -> float:
 
 
 def _least_changed(ratios: list[float]) -> float:
-    """Of what several ways of looking say, what says least of a change."""
+    """Of several measures of the change, the one that shows the least."""
     if min(ratios) <= 1 <= max(ratios):
         return 1.0
     return min(ratios) if ratios[0] > 1 else max(ratios)

@@ -39,7 +39,7 @@ DEEP_CALLER_SHARE = 0.3
 
 
 def feed(state: State, status: Status, pool: Pool) -> Action | None:
-    """A chunk for the ready worker with the least to do, if it has too little."""
+    """Send a chunk to the ready worker with the least to do, if it has too little."""
     n_active = state.limits.n_most
     if state.costs.waits:
         n_most = state.limits.failures.n_limit or state.waiters.n_wanted

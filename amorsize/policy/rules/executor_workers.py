@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from amorsize.policy.events import Report, Status
     from amorsize.policy.state import State
 
-#: A bulk chunk lasts this many times its way there and back, divided by the chunks of a worker that
-#: are under way. With 20, simulated calls took 1.5 % longer where a chunk takes 2.5 ms of its
-#: worker, as on Dask. With 40, a worker ten times as slow as others kept them waiting.
+#: A bulk chunk lasts this many times as long as the round trip, divided by the number of chunks
+#: that a worker has under way. With 20, simulated calls took 1.5 % longer where a chunk takes
+#: 2.5 ms of its worker, as on Dask. With 40, a worker ten times as slow as others kept them
+#: waiting.
 LAGS = 35.0
 #: Nor is it longer than this for the sake of its way: workers that come later find nothing else to
 #: do. With one chunk sent ahead, a chunk only has to outlast the way.
@@ -49,7 +50,7 @@ ALL_BYTES = 64e6
 
 
 def feed(state: State, status: Status) -> Action:
-    """A chunk for a worker that has too little to do, or one more worker."""
+    """Send a chunk to a worker that has too little to do, or take one more worker."""
     if state.choice is None or state.choice.backend is None:
         why = "the workers that were asked for run all items"
         state.choice = best_backend.BackendChoice(backend="process", why=why)
@@ -145,7 +146,7 @@ def _check_profile(state: State) -> None:
 
 
 def _n_by_size(state: State, n_workers: int) -> float:
-    """Items of a chunk whose results are not too much to be on their way at once."""
+    """How many items a chunk may have so that the results under way stay within their limit."""
     each_bytes = state.sending.result_bytes
     if not each_bytes:
         return inf

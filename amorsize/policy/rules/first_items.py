@@ -94,7 +94,7 @@ def _are_few(state: State, status: Status, n_cores: int) -> bool:
 
 
 def _n_before_first(state: State, status: Status) -> int:
-    """How many workers to start before anything is known: as many as the bet allows."""
+    """How many workers to start before anything is known."""
     if (
         not _are_few(state, status, state.host.n_cores)
         or state.request.process_reason is not None
@@ -109,7 +109,7 @@ def _n_before_first(state: State, status: Status) -> int:
 
 
 def _n_bet(state: State, status: Status) -> int:
-    """How many workers a bet pays for, by what is known of the items."""
+    """How many workers to start on a guess, by what is known of the items."""
     n_at_once = int(worker_costs.BET_S / (state.host.process_start_s + state.host.process_ready_s))
     if state.costs.item_s is not None:  # one was run, and was long
         item_s, left_s = state.costs.item_s, state.left_s(status)

@@ -71,7 +71,7 @@ def is_asked_of_workers(state: State) -> bool:
 
 
 def _caller_will_do(state: State, status: Status, n_there: int) -> bool:
-    """Whether a worker on the last core would only do what the caller can do itself."""
+    """Whether another worker would only do, on the last core, what the caller can do itself."""
     is_last = n_there + 1 >= state.host.n_cores
     return is_last and inline.helps(state) and state.left_s(status) < LAST_S
 
@@ -115,7 +115,7 @@ def doubtful_warmup_s(state: State) -> float:
 
 
 def _n_trusted(state: State, status: Status) -> int:
-    """How many cores to bet on: few until a worker or the caller has shown that they are free."""
+    """How many cores to count on: few until a worker or the caller has shown that they are free."""
     n = state.n_most_jobs
     if doubtful_warmup_s(state) > state.worker_cost().first_s:
         n = min(n, COLD_WORKERS)
