@@ -29,11 +29,12 @@ def calls_of(act, *, within=""):
 def test_a_decision_takes_as_many_steps_with_many_workers(given, cpu_share):
     """Counted by call, over a whole simulated call."""
     per_chunk = []
+    n_items = 500 if given else 2000  # which workers to start is decided in as many steps
     for n_workers in (FEW, MANY):
         asked = {**given, "n_jobs": n_workers, "chunksize": 1} if given else {"chunksize": 1}
         n_calls, outcome = calls_of(
             lambda asked=asked, n_workers=n_workers: play(
-                costs_s=[20e-3] * 2000, n_cores=n_workers, cpu_share=cpu_share, request=asked
+                costs_s=[20e-3] * n_items, n_cores=n_workers, cpu_share=cpu_share, request=asked
             ),
             within="amorsize/policy/",
         )
