@@ -241,10 +241,10 @@ def test_what_makes_the_data_may_call_tuned_functions(kind):
     from amorsize._workers import nesting
 
     inside = []
+    in_turn = [(False, [1, 2]), (True, [1, 2])]
 
     def read(number):
-        inside.append(nesting.is_inside())
-        assert tuned_map(abs, [-1, -2]) == [1, 2]
+        inside.append((nesting.is_inside(), tuned_map(abs, [-1, -2])))
         return number
 
     def data():
@@ -254,14 +254,13 @@ def test_what_makes_the_data_may_call_tuned_functions(kind):
         return (read(number) for number in numbers)
 
     def item(number):
-        inside.append(nesting.is_inside())
-        assert tuned_map(abs, [-1, -2]) == [1, 2]
+        inside.append((nesting.is_inside(), tuned_map(abs, [-1, -2])))
         return number
 
     assert tuned_map(item, data()) == list(range(5))
-    assert inside == [False, True] * 5
+    assert inside == in_turn * 5
     assert list(autotune(item).stream(data())) == list(range(5))
-    assert inside == [False, True] * 10
+    assert inside == in_turn * 10
     assert not nesting.is_inside()
 
 
