@@ -1,9 +1,13 @@
 """Objects that a function knows by their identity are not sent to workers as copies."""
 
 import importlib
+import warnings
 
 import pytest
+import state_items
 
+import amorsize
+from amorsize import tuned_map
 from amorsize._function.needs.kept_identities import KeptIdentities
 
 KINDS = """
@@ -248,3 +252,38 @@ def test_installed_classes_count_as_the_projects_where_their_package_is_mapped(
 
     assert kept.first_in([{"owner": module.ANN}]) is module.ANN
     assert kept.first_in([module.BOB]) is None
+
+
+class Node:
+    """Equal to itself alone."""
+
+
+NODES = [Node() for _ in range(3)]
+KNOWN = frozenset(NODES)
+
+
+def is_known(node):
+    return node in KNOWN
+
+
+@pytest.mark.parametrize(("start", "given"), [("clean", list), ("fork", iter)])
+def test_who_asks_for_processes_is_told_once_that_items_would_be_copies(start, given, monkeypatch):
+    """All run there, as was asked. Nothing is told of items of which the function knows none."""
+    monkeypatch.setenv("AMORSIZE_START", start)
+    with pytest.warns(amorsize.AmorsizeWarning, match=r"Node that the function refers to") as told:
+        found = tuned_map(is_known, given(NODES), backend="process", n_jobs=1, chunksize=1)
+    assert found == [False] * 3
+    assert sum("refers to" in str(one.message) for one in told) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", amorsize.AmorsizeWarning)
+        assert tuned_map(is_known, range(3), backend="process", n_jobs=1) == [False] * 3
+
+
+@pytest.mark.filterwarnings("error::amorsize.AmorsizeWarning")
+def test_who_asks_for_processes_is_told_of_what_cannot_be_sent(monkeypatch):
+    """A worker has such an object as its own import makes it, where the program has filled it."""
+    monkeypatch.setenv("AMORSIZE_START", "clean")
+    assert tuned_map(state_items.by_weak_table, [0], backend="process", n_jobs=1) == [0]
+    monkeypatch.setitem(state_items.NAMED, "scale", state_items.SCALE)
+    with pytest.warns(amorsize.AmorsizeWarning, match=r"state_items.NAMED .* cannot be sent"):
+        tuned_map(state_items.by_weak_table, [0], backend="process", n_jobs=1)

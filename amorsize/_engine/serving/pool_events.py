@@ -34,6 +34,12 @@ if TYPE_CHECKING:
     from amorsize._workers.tasks.shared_data import WrittenInto
 
 
+def what_is_shared(shared: object) -> str:
+    """Says of an object of items that the function knows it by its identity."""
+    what = f"items hold the same {callables.type_name(shared)} that the function refers to"
+    return f"{what}: a worker process would have a copy, which is another one"
+
+
 class PoolEvents:
     """Handles the events of the pools of one call."""
 
@@ -222,8 +228,7 @@ class PoolEvents:
     def keep_items(self, worker: int, chunk: Chunk, shared: object, now_s: float) -> None:
         """Run items here that hold an object which the function knows by its identity."""
         self._not_sent(worker, chunk, now_s)
-        what = f"items hold the same {callables.type_name(shared)} that the function refers to"
-        reason = f"{what}: a worker process would have a copy, which is another one"
+        reason = what_is_shared(shared)
         self._recorder.tell(PicklingMeasured(pickle_s=None, reason=reason))
         self._work.give_back(chunk.start, chunk.stop)
 

@@ -60,6 +60,7 @@ class Workers:
         self._pool_events: PoolEvents | None = None
         self._numbers: WorkerNumbers | None = None
         self._identities: KeptIdentities | None = None
+        self._has_told_of_copies = False
         #: Limits the threads of numerical libraries, from the first fork on.
         self.library_limits: Limits | None = None
         #: Counts the files that threads have open, from the first thread on.
@@ -145,8 +146,11 @@ class Workers:
             self._pool_events.refuse_items(action.worker, chunk, failure, pool.packed, now_s)
 
     def _keeps(self, worker: int, chunk: Chunk) -> bool:
-        """Whether its items run here, because the function would not recognise copies of them."""
-        if not self._call.caller_may_run_items:
+        """Whether its items run here, because the function would not recognise copies of them.
+
+        Where the caller runs none, that is told.
+        """
+        if self._has_told_of_copies:
             return False
         if self._identities is None:
             from amorsize._function.needs.kept_identities import KeptIdentities
@@ -156,6 +160,15 @@ class Workers:
         items = [self._call.work.item(index) for index in range(chunk.start, chunk.stop)]
         shared = self._identities.first_in(items)
         if shared is None:
+            return False
+        if not self._call.caller_may_run_items:
+            from amorsize._engine.serving.pool_events import what_is_shared
+
+            self._has_told_of_copies = True
+            self._recorder.warn(
+                f"{self._call.name} may not give in worker processes what it gives here: "
+                f"{what_is_shared(shared)}. backend='auto' or 'thread' stays in this process."
+            )
             return False
         assert self._pool_events is not None
         self._pool_events.keep_items(worker, chunk, shared, self._call.now_s)

@@ -214,7 +214,7 @@ class Starter:
         why = (
             judge.why_not_new_interpreters
             or mocks.why_not_new_interpreters()
-            or self._inspection.payload().doubt
+            or self._inspection.payload().why_doubted()
         )
         if why is not None:
             self._recorder.warn(

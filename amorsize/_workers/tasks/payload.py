@@ -155,6 +155,20 @@ class Payload:
             self.apart()
         except SerializationError as error:
             return str(error)
+        return self._why_not_alike()
+
+    def why_doubted(self) -> str | None:
+        """Why workers to which it is sent may give other results; None: nothing is seen."""
+        if self.doubt is not None:
+            return self.doubt
+        try:
+            self.apart()
+        except SerializationError:
+            return None  # raised again where it is sent
+        return self._why_not_alike()
+
+    def _why_not_alike(self) -> str | None:
+        """What workers would repeat or have otherwise, once it is known what is sent."""
         if self._again is not None:
             return self._again
         for place, value in self._needs.stays.items():
