@@ -30,6 +30,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amorsize._api.decorator import autotune
+from amorsize._function import kept_by_code
 from amorsize._function.flow import flow_reader
 from amorsize._function.sharing.findings import Reach
 from amorsize._function.sharing.thread_safety import reach
@@ -821,7 +822,11 @@ def helps_to_count(number):
 
 
 def test_code_is_followed_once_however_often_it_is_examined(monkeypatch):
-    """What a name stands for is asked each time; where values go in the code never changes."""
+    """What a name stands for is asked each time; where values go in the code never changes.
+
+    After other tests what is kept may be full, and is forgotten in the midst of this one.
+    """
+    monkeypatch.setattr(kept_by_code, "MOST", sys.maxsize)
     followed = []
     read = flow_reader.all_arguments  # of each code that is followed, as the first step
     monkeypatch.setattr(

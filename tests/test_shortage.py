@@ -3,6 +3,7 @@
 import _thread
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from conftest import ROOT, another_thread
 from amorsize import autotune, tuned_map
 from amorsize._engine.costs import spawn_costs
 from amorsize._host import cost_probe, shortage
+from amorsize._workers.processes import spawn_pool
 from amorsize.errors import WorkersUnavailable
 
 #: What starts a thread, by its name there: from Python 3.13 on `threading` has another one.
@@ -420,3 +422,27 @@ def test_what_is_no_interpreter_is_started_three_times_at_most(tmp_path, monkeyp
         monkeypatch.setattr(spawn_costs, "interpreter_s", lambda: 1e-3)
         assert tuned_map(computes_long, range(12)) == list(range(12))
     assert len(started.read_text().splitlines()) > 3
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (FileNotFoundError(2, "No such file or directory"), "Set sys.executable"),
+        (PermissionError(13, "Permission denied"), "Let this user run"),
+        (RecursionError("maximum recursion depth exceeded"), "sys.setrecursionlimit"),
+        (BlockingIOError(11, "Resource temporarily unavailable"), "Make room for one"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_error_says_what_helps_where_no_worker_starts(error, what, monkeypatch):
+    """Not every refusal is a lack of room."""
+
+    def refused(*_):
+        raise error
+
+    monkeypatch.setattr(spawn_pool.SpawnPool, "start", refused)
+    with another_thread(), pytest.raises(WorkersUnavailable, match=re.escape(str(error))) as caught:
+        tuned_map(abs, [-1] * 9, backend="process", n_jobs=2)
+
+    assert what in str(caught.value)
+    assert tuned_map(abs, [-1] * 9) == [1] * 9

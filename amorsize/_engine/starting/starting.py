@@ -28,6 +28,14 @@ if TYPE_CHECKING:
     from amorsize._workers.processes.forking import Forks
     from amorsize._workers.protocol import WorkerPool
 
+#: What helps where a worker cannot be started, by the kind of its error: the first that fits.
+_MENDED_BY = (
+    (PermissionError, "Let this user run that program"),
+    (FileNotFoundError, "Set sys.executable to the Python of this program"),
+    (RecursionError, "Raise the limit (sys.setrecursionlimit), make the call less deep"),
+    (Exception, "Make room for one ({})"),
+)
+
 
 class Starter:
     """Starts the workers of one call."""
@@ -288,10 +296,9 @@ class Starter:
 
         if isinstance(error, AmorsizeError):
             raise error
-        is_refused = isinstance(error, PermissionError)
-        room = "Let this user run that program" if is_refused else f"Make room for one ({backend})"
         what = f"{type(error).__name__}: {error}"
-        self._do_without(backend, what, f"{room}, or use", cause=error)
+        mended_by = next(told for kind, told in _MENDED_BY if isinstance(error, kind))
+        self._do_without(backend, what, f"{mended_by.format(backend)}, or use", cause=error)
 
     def _do_without(
         self, backend: str, what: str, instead: str = "Use", *, cause: Exception | None = None
