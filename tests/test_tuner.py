@@ -86,6 +86,21 @@ def test_trivial_items_are_told_from_items_that_workers_may_get():
     assert after_alone(1e-6, own_share=0.1).are_trivial
 
 
+def test_first_slices_of_few_items_do_not_make_trivial_ones_look_long():
+    """They measure the clock. On a busy host there is only CPU time to go by."""
+    tuner, now_s = Tuner(None, Request(n_items=None)), 0.0
+    for n_items in (1, 8, 64, 512, 4096):
+        cpu_s = 8e-6 + n_items * 0.1e-6
+        now_s += 3 * cpu_s
+        tuner.tell(
+            inlined(n_items, 3 * cpu_s, now_s).replace(
+                cpu_s=cpu_s, process_cpu_s=cpu_s, run_delay_s=2 * cpu_s
+            )
+        )
+
+    assert tuner.are_trivial
+
+
 def test_items_that_get_longer_are_not_trivial_any_more():
     """The latest ones tell, however many there were before."""
     tuner = after_alone(0.1e-6)

@@ -18,7 +18,8 @@ WARMUP_RATIO = 3.0
 #: The least time of an item. A clock with large steps may not have moved.
 LEAST_ITEM_S = 1e-9
 
-#: Weight of the latest inline slice in what items cost in CPU time.
+#: Least weight of the latest inline slice in what items cost in CPU time. It has the weight of its
+#: items: of the first slices, those of one item or eight measure mostly the clock.
 LATEST_CPU = 0.1
 
 #: Least weight of the past, and the items after which it is reached: costs may have changed.
@@ -258,7 +259,8 @@ class ItemCosts:
             self._add(event.wall_s, n, event.undelayed_s, keep)
             self._means.add(event.wall_s, n, alone=alone)
         self.latest_s, self.latest_own_s = item_s, event.undelayed_s / n
-        self._note_cpu(event.cpu_s / n, LATEST_CPU)
+        n_remembered = self._sums.n_items
+        self._note_cpu(event.cpu_s / n, max(LATEST_CPU, n / n_remembered if n_remembered else 1.0))
         is_told = event.run_delay_s > 0 and not beside_threads  # those take the GIL as well
         # Otherwise an item that gets no core looks like one that waits; and what an import computes
         # says nothing of the items to come.
