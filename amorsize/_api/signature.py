@@ -21,7 +21,7 @@ _ANYTHING = Signature(
 )
 
 
-def mapped_signature(func: Any, *, n_receivers: int = 0) -> Signature:
+def mapped_signature(func: Any, *, n_receivers: int) -> Signature:
     """`(path: str, encoding: str = "utf-8") -> Doc` as `(path: Iterable[str], /, *, ...) -> list`.
 
     Parameters without a default become iterables of what they were, the first one in any case; the

@@ -18,7 +18,7 @@ MOST_PLAIN = 10_000
 
 
 def leaves_pipes_alone(
-    functions: Sequence[Callable[..., Any]], sequences: Sequence[Sequence[Any]] = ()
+    functions: Sequence[Callable[..., Any]], sequences: Sequence[Sequence[Any]]
 ) -> bool:
     """Whether reading shows that no item uses an open pipe or socket of the program.
 

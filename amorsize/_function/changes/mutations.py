@@ -83,12 +83,12 @@ class Reader:
         for target, step in self._targets(func, bound, MOST_HELPERS):
             yield self._change(func, bound, target, step)
 
-    def changed_arguments(self, func: FunctionType, bound: Bound = NOTHING) -> set[str]:
+    def changed_arguments(self, func: FunctionType, bound: Bound) -> set[str]:
         """The names of the arguments that a function changes."""
         changed = self._changed(func, bound, MOST_HELPERS)
         return {name for name, way, _ in changed if value_flow.GIVEN not in way}
 
-    def changed_elements(self, func: FunctionType, bound: Bound = NOTHING) -> set[str]:
+    def changed_elements(self, func: FunctionType, bound: Bound) -> set[str]:
         """The names of the arguments whose elements it changes, if they are plain containers."""
         changed = self._changed(func, bound, MOST_HELPERS)
         return {name for name, way, _ in changed if value_flow.GIVEN in way}

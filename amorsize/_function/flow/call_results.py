@@ -68,7 +68,7 @@ def note_call(
     callee: Symbol,
     passed: tuple[Symbol, ...],
     named: tuple[str, ...],
-    literals: tuple[object, ...] = (),
+    literals: tuple[object, ...],
 ) -> Symbol:
     """Something is called that the code does not define; what that gives."""
     symbol: Symbol = None

@@ -99,7 +99,7 @@ _picklers: dict[str, Any] = {}
 
 
 def dumped_by_name(
-    load: Callable[..., Any], content: tuple[Any, ...], parts: list[memoryview] | None = None
+    load: Callable[..., Any], content: tuple[Any, ...], parts: list[memoryview] | None
 ) -> bytes | None:
     """Pickle without cloudpickle, which takes 17 to 40 ms to import; None: it is needed."""
     import io
@@ -153,7 +153,7 @@ def _refuse_weak(obj: Any) -> None:
 def dumped_with_code(
     load: Callable[..., Any],
     content: tuple[Any, ...],
-    by_value: frozenset[str] = frozenset(),
+    by_value: frozenset[str],
     left: dict[int, str] | None = None,
     kept: dict[int, list[stdlib_wrappers.Kept]] | None = None,
     parts: list[memoryview] | None = None,
