@@ -111,10 +111,6 @@ def leave_a_mock():
     leave_a_mock.stop = patcher.stop
 
 
-def close_standard_input():
-    sys.stdin = io.StringIO()
-
-
 PROCESS_WIDE = {
     "the current folder": lambda: os.chdir(tempfile.gettempdir()),
     "the umask": lambda: os.umask(0o077),

@@ -224,10 +224,6 @@ def of_another(home):
     home.chmod(0o777)
 
 
-def locked_by_another(home):
-    home.mkdir(mode=0o700)
-
-
 @pytest.mark.parametrize("trouble", [unwritable, damaged, of_another])
 def test_a_cache_in_trouble_costs_one_warning(trouble, run_script, home):
     """Unwritable, damaged, open to others: the calls work, and it is said once."""

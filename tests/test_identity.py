@@ -21,8 +21,6 @@ from amorsize._function import code_body
 from amorsize._function.fingerprints import Fingerprint, fingerprint
 from amorsize._function.references import name_of, reference, resolve
 
-Define = Callable[..., object]
-
 
 def define(source: str, name: str = "f", filename: str = "project.py", **names: object):
     """The function of this name that a module of the project with this text would have."""

@@ -408,17 +408,6 @@ def with_an_option_of_pandas():
         pass
 
 
-def with_a_context_of_logging():
-    import logging
-
-    logging.getLogger("an item").addHandler(logging.NullHandler())
-
-
-def with_a_temporary_folder():
-    with tempfile.TemporaryDirectory():
-        pass
-
-
 @pytest.mark.parametrize(
     ("item", "place"),
     [

@@ -225,9 +225,6 @@ def parse_two(text, parser):
     return parser.parse(text)
 
 
-parse_two_default = Parser()
-
-
 def finds_it_on_the_function(text):
     return finds_it_on_the_function.parser.parse(text)
 

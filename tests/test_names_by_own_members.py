@@ -125,10 +125,6 @@ def by_method(job):
     save(job.named(".txt"))
 
 
-def by_method_in_a_folder(job):
-    save(job.named(".txt", folder=job.key))
-
-
 def by_text(job):
     save(str(job))
 

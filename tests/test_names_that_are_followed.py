@@ -119,10 +119,6 @@ def by_sum(pair):
     save(f"{pair[0] + pair[1]}.txt")
 
 
-def by_square(x):
-    save(f"{(x - 3) ** 2}.txt") if x < 0 else save(f"{(x - 3) * (x - 3)}.txt")
-
-
 def by_method_of_the_type(word):
     save(str.strip(word))
 

@@ -16,10 +16,6 @@ def whole_part(x):
     save("v%03d.txt" % x)
 
 
-def whole_part_by_method(x):
-    save("{:d}.txt".format(x))
-
-
 def padded(text):
     save(f"{text:0>4}.txt")
 

@@ -348,7 +348,6 @@ def test_what_changes_and_is_shared_is_named(func, shared, stores):
 
 LOCK = threading.Lock()
 EVENT = threading.Event()
-LOCAL = threading.local()
 QUEUE: "queue.Queue[object]" = queue.Queue()
 SIMPLE: "queue.SimpleQueue[object]" = queue.SimpleQueue()
 LOG = logging.getLogger("amorsize.tests")
