@@ -8,12 +8,18 @@ import state_items
 
 import amorsize
 from amorsize import tuned_map
+from amorsize._function.needs import held_objects, kept_identities
 from amorsize._function.needs.kept_identities import KeptIdentities
 
 KINDS = """
 import dataclasses
 import enum
+import operator
+import types
 import weakref
+
+import numpy
+
 from collections import deque
 
 MISSING = object()
@@ -121,6 +127,65 @@ def is_red(colour):
     burn()
     return colour is Colour.RED
 
+SPELLED = {f"node-{id(node)}": node.number for node in NODES}
+IN_HEX = {hex(id(node)): node.number for node in NODES}
+SHOWN = {repr(node): node.number for node in NODES}
+TOGETHER = {hash(pair) for pair in zip(NODES, NODES[1:])}
+LIVING = weakref.WeakSet(NODES)
+VIEW = types.MappingProxyType({node: node.number for node in NODES})
+OBJECTS = numpy.array([*NODES, None], dtype=object)
+BY_METHOD = {node.__hash__() for node in NODES}
+TREE = [[at, [[at]]] for at in range(5000)]
+RECORDS = [{"name": f"n{at}", "of": at} for at in range(30_000)]
+
+def is_spelled(node):
+    burn()
+    return f"node-{id(node)}" in SPELLED
+
+def is_in_hex(node):
+    burn()
+    return hex(id(node)) in IN_HEX
+
+def is_shown(node):
+    burn()
+    return SHOWN.get(f"{node}")
+
+def is_together(pair):
+    burn()
+    return hash((pair[0], pair[1])) in TOGETHER
+
+def is_living(node):
+    burn()
+    return node in LIVING
+
+def is_in_view(node):
+    burn()
+    return VIEW.get(node)
+
+def is_by_operator(node):
+    burn()
+    return operator.is_(node, NODES[3])
+
+def is_found_by_operator(node):
+    burn()
+    return operator.contains(GOOD, node)
+
+def is_in_new_table(node):
+    burn()
+    return dict(zip(NODES, range(120))).get(node)
+
+def is_hashed(node):
+    burn()
+    return node.__hash__() in BY_METHOD
+
+def is_of_array(node):
+    burn()
+    return int((OBJECTS == node).sum())
+
+def is_beside_records(node):
+    burn()
+    return len(RECORDS) + WEIGHTS.get(node, -1)
+
 def count_inside(rows):
     burn()
     seen = set()
@@ -138,6 +203,9 @@ ITEMS = {
     label_of: [NAN if i % 3 else 1.0 for i in range(120)],
     is_fast: [(i, FAST if i % 3 else "slow") for i in range(120)],
     is_absent: [ABSENT if i % 3 else 1.0 for i in range(120)],
+    is_in_hex: NODES,
+    is_together: list(zip(NODES, NODES[1:])),
+    is_by_operator: NODES,
     is_unset: [[dataclasses.MISSING if i % 3 else 1.0] for i in range(120)],
     is_blank: [{"more": BLANK} if i % 3 else {} for i in range(120)],
     is_red: [Colour.RED, None] * 60,
@@ -203,6 +271,26 @@ def shared_by(func: str, item: str):
         ("is_absent", "ABSENT"),
         ("is_unset", "[dataclasses.MISSING]"),
         ("is_blank", "{'more': BLANK}"),
+        ("is_spelled", "NODES[7]"),
+        ("is_in_hex", "[NODES[7]]"),
+        ("is_shown", "NODES[7]"),
+        ("is_together", "(NODES[7], NODES[8])"),
+        ("is_living", "NODES[7]"),
+        ("is_in_view", "NODES[7]"),
+        ("is_by_operator", "NODES[3]"),
+        ("is_found_by_operator", "NODES[3]"),
+        ("is_in_new_table", "NODES[3]"),
+        ("is_hashed", "NODES[3]"),
+        ("is_of_array", "NODES[3]"),
+        ("is_beside_records", "NODES[3]"),
+        ("weigh", "[[[[[[[[NODES[3]]]]]]]]]"),
+        ("weigh", "[*([n] for n in range(3000)), NODES[3]]"),
+        ("weigh", "types.MappingProxyType({'node': NODES[3]})"),
+        ("weigh", "numpy.array([NODES[3], None], dtype=object)"),
+        ("weigh", "ValueError('of', NODES[3])"),
+        ("weigh", "lambda node=NODES[3]: node"),
+        ("weigh", "(lambda node: lambda: node)(NODES[3])"),
+        ("weigh", "NODES[3].__init__"),
     ],
 )
 def test_shared_objects_are_found_inside_items(func, item):
@@ -224,6 +312,12 @@ def test_shared_objects_are_found_inside_items(func, item):
         ("is_fast", "(1, 'fas' + 't' * len('t'))"),
         ("is_red", "Colour.RED"),
         ("is_blank", "{'more': {}}"),
+        ("is_spelled", "[Node(1), '1234567890']"),
+        ("is_shown", "Node(1)"),
+        ("is_together", "(Node(1), NODES[8])"),
+        ("is_beside_records", "{'name': 'n1'}"),
+        ("weigh", "[{'a': n, 'of': [n, Node(n)]} for n in range(300)]"),
+        ("weigh", "numpy.array([1.0, 2.0])"),
         ("count_inside", "[NODES[1], NODES[1]]"),
         ("lambda row: row.id is None", "NODES[1]"),
         ("lambda node: burn() + node.number + ROOT.number", "NODES[1]"),
@@ -287,3 +381,14 @@ def test_who_asks_for_processes_is_told_of_what_cannot_be_sent(monkeypatch):
     monkeypatch.setitem(state_items.NAMED, "scale", state_items.SCALE)
     with pytest.warns(amorsize.AmorsizeWarning, match=r"state_items.NAMED .* cannot be sent"):
         tuned_map(state_items.by_weak_table, [0], backend="process", n_jobs=1)
+
+
+def test_where_too_much_is_reached_to_be_looked_at_copies_count_as_unknown(monkeypatch):
+    """Be it the function's or the item's: rows of plain values are told at once."""
+    monkeypatch.setattr(held_objects.Search.__init__, "__defaults__", (held_objects.ALONE, 3000))
+    monkeypatch.setattr(kept_identities, "MOST_PARTS", 500)
+
+    assert shared_by("is_beside_records", "{1: 2}") is None
+    assert shared_by("lambda node: node in NODES or TREE", "Node(1)") is not None
+    assert shared_by("weigh", "[[n, []] for n in range(1000)]") is not None
+    assert shared_by("weigh", "[[n, 'a'] for n in range(1000)]") is None

@@ -6,17 +6,16 @@ that is the key of a table: its copy is not found there.
 
 from __future__ import annotations
 
-from itertools import islice
-
-from amorsize._function.needs.known_objects import ALONE, Known, inside
+from amorsize._function.needs.held_objects import ALONE, ROWS, Search
+from amorsize._function.needs.known_objects import Known
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from typing import Any
 
-#: The most objects of an item that are looked at, and how far inside it.
-MOST_PARTS, DEEPEST = 1000, 6
+#: The most objects of an item that are looked at: in less time than they are pickled.
+MOST_PARTS = 20_000
 #: Types of values that code compares by their identity only where it is wrong anyway.
 _NEVER = frozenset({int, bool, type(None), range, slice, type(...)})
 
@@ -42,27 +41,16 @@ class KeptIdentities:
         if self._known is None:
             self._known = Known(self._functions)
         known = self._known
-        if not (known.objects or known.numbers) or (kinds <= ALONE and not kinds & known.kinds):
+        is_any = known.objects or known.numbers or known.is_cut
+        if not is_any or (kinds <= ALONE and not kinds & known.kinds):
             return None
         skipped = ALONE - known.kinds
+        rows_matter = bool(known.numbers or known.kinds & ROWS)
         for item in items:
-            for part in _parts_of(item, skipped, known.owns.class_):
+            parts = Search(known.owns.class_, skipped, MOST_PARTS, rows_matter=rows_matter)
+            for part in parts.through([item], into_code=True):
                 if known.is_known(part):
                     return part
+            if parts.is_cut:  # nobody knows
+                return item
         return None
-
-
-def _parts_of(item: Any, skipped: frozenset[type], is_own: Callable[[type], bool]) -> Iterator[Any]:
-    """The item and what it holds, without values of some types."""
-    level, n_left = [item], MOST_PARTS
-    for _ in range(DEEPEST):
-        below: list[Any] = []
-        for one in level[:n_left]:
-            if type(one) not in skipped:
-                yield one
-                found = tuple(islice(inside(one, is_own), n_left))
-                below += () if skipped.issuperset(map(type, found)) else found
-        n_left -= len(level)
-        if n_left <= 0:
-            return
-        level = below

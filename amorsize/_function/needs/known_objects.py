@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import builtins
 from _weakref import ReferenceType
-from gc import get_referents
-from itertools import islice
 
 from amorsize._function import callables
-from amorsize._function.bytecode import compares_values, nested
-from amorsize._function.callable_walk import CONTAINERS, end_of, reads
-from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, is_enum_member
+from amorsize._function.bytecode import compares_values, names, nested
+from amorsize._function.callable_walk import end_of, reads
+from amorsize._function.callables import FUNCTION, MISSING, is_enum_member
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.needs.dependencies import needs_of
+from amorsize._function.needs.held_objects import ALONE, CODE, Search
+from amorsize._function.needs.spelled_numbers import makes_texts, spelled_in
 from amorsize._function.ownership import Owns
-from amorsize._function.plain_values import PLAIN
 from amorsize._function.purity.pure_reach import compares_identity
 
 TYPE_CHECKING = False
@@ -27,21 +26,20 @@ if TYPE_CHECKING:
     from types import CodeType, FunctionType
     from typing import Any
 
-#: The most objects of a function that are looked at.
-MOST_REACHED = 20_000
-#: Types of values without anything inside that could be shared.
-ALONE = PLAIN | {bytearray}
-_CODE = (FUNCTION, METHOD, MODULE, type(len), type)
 #: Each process has exactly one of these, which a copy turns out to be.
 _SINGLE = frozenset({type(None), bool, type(...), type(NotImplemented)})
 #: Numbers that the interpreter has made once.
 _SMALL = range(-5, 257)
-#: Methods and functions that compare what they are handed with what is there.
-_COMPARING = frozenset({"index", "count", "remove", "id"})
-#: Functions that number objects by their place in memory.
-_NUMBERING = (id, hash)
-#: Where classes of the standard library come from that hold other objects.
-_HOLDERS = frozenset({"collections", "functools", "types", "weakref"})
+#: Methods and functions that compare what they are handed with what is there, or make a table.
+_COMPARING = frozenset(
+    {"index", "count", "remove", "id", "contains", "indexOf", "countOf", "eq", "ne", "__eq__"}
+    | {"__ne__", "__contains__", "dict", "set", "frozenset", "fromkeys", "Counter", "defaultdict"}
+    | {"OrderedDict", "groupby", "setdefault"}
+)
+#: Functions that tell whether two values are the same object.
+_IDENTIFYING = frozenset({"is_", "is_not"})
+#: Functions and methods that number objects by their place in memory.
+_NUMBERING, _NUMBERING_METHOD = (id, hash), "__hash__"
 
 
 class Known:
@@ -53,8 +51,9 @@ class Known:
     Attributes:
         objects: By their ids.
         owns: What is the project's own, wherever its packages are installed.
-        numbers: Those that may be ids or hashes of other objects; None: the code does not ask.
+        numbers: Those that may be ids or hashes of other objects, where the code asks for such.
         kinds: The types of the objects.
+        is_cut: Whether there are more objects than were looked at.
     """
 
     def __init__(self, functions: tuple[Any, ...]) -> None:
@@ -63,10 +62,12 @@ class Known:
         met = needs_of(functions).walk.met
         code = [one for one in met if type(one) is FUNCTION]
         own = own_functions(met, self.owns)
-        self.numbers: set[int] | None = set() if any(map(asks_for_numbers, own)) else None
+        self.numbers: set[int] = set()
+        self._asks_for_numbers = any(map(asks_for_numbers, own))
+        self._makes_texts = makes_texts(own)
         self._has_compared = any(_compares(one.__code__) for one in code)
         self._has_identity = asks_which_one(own)
-        ahead = [one for one in met if not isinstance(one, _CODE)]
+        ahead = [one for one in met if not isinstance(one, CODE)]
         for one in code:
             values = named(one, self.owns)
             ahead += values
@@ -78,41 +79,43 @@ class Known:
     def is_known(self, one: Any) -> bool:
         """Whether the functions would know this object again."""
         if id(one) in self.objects:
-            return True
-        if self.numbers is None or type(one) in ALONE:
+            return not _is_single(one)
+        if type(one) in ALONE:
             return False
-        return id(one) in self.numbers or object.__hash__(one) in self.numbers
+        if self.is_cut or id(one) in self.numbers or object.__hash__(one) in self.numbers:
+            return True
+        return type(one) is tuple and self._is_numbered_together(one)
+
+    def _is_numbered_together(self, one: tuple[Any, ...]) -> bool:
+        """Whether a table has the hash of such a tuple: no code of the program runs to tell."""
+        if not self.numbers or not all(type(o) in ALONE or self._is_itself_alone(o) for o in one):
+            return False
+        return hash(one) in self.numbers
 
     def _search(self, ahead: list[Any]) -> None:
         """Look at some objects and at what they hold."""
-        seen: dict[int, Any] = {}
-        while ahead and len(seen) < MOST_REACHED:
-            one = ahead.pop()
-            if type(one) in ALONE:
-                self._see_plain(one)
-                continue
-            if id(one) in seen or isinstance(one, _CODE):
-                continue
-            seen[id(one)] = one
-            if self._has_identity or (self._has_compared and self._is_itself_alone(one)):
+        search = Search(
+            self.owns.class_,
+            ALONE - {float, complex} if self._has_compared else ALONE,
+            rows=self.objects if self._has_identity else None,
+            numbers=self.numbers if self._asks_for_numbers else None,
+        )
+        for one in search.through(ahead):
+            is_one = self._has_identity and type(one) not in ALONE
+            if is_one or (self._has_compared and self._is_itself_alone(one)):
                 self._note((one,))
             if isinstance(one, dict | set | frozenset):
                 self._note(filter(self._is_itself_alone, _keys(one)))
-            ahead += islice(inside(one, self.owns.class_), MOST_REACHED)
-
-    def _see_plain(self, one: Any) -> None:
-        if type(one) is int:
-            if self.numbers is not None:
-                self.numbers.add(one)
-        elif self._has_compared and self._is_itself_alone(one):
-            self._note((one,))
+                if self._makes_texts:
+                    self.numbers |= spelled_in(one)
+        self.is_cut = search.is_cut
 
     def _is_itself_alone(self, one: Any) -> bool:
         return is_itself_alone(one, self.owns.class_)
 
     def _note(self, found: Iterable[Any]) -> None:
         for one in found:
-            if not (_is_single(one) or isinstance(one, _CODE)):
+            if not (_is_single(one) or isinstance(one, CODE)):
                 self.objects[id(one)] = one
 
 
@@ -129,7 +132,7 @@ def is_itself_alone(one: Any, is_own: Callable[[type], bool]) -> bool:
     if kind is float or kind is complex:
         return bool(one != one)
     has_own_equality = callables.member(kind, "__eq__") is not callables.member(object, "__eq__")
-    is_alone = not has_own_equality and not isinstance(one, _CODE) and is_own(kind)
+    is_alone = not has_own_equality and not isinstance(one, CODE) and is_own(kind)
     return is_alone and not is_enum_member(one)
 
 
@@ -141,25 +144,6 @@ def own_functions(met: Iterable[Any], owns: Owns) -> list[FunctionType]:
 def asks_which_one(functions: Iterable[FunctionType]) -> bool:
     """Whether the code of functions compares objects by their identity."""
     return any(_compares_identity(one.__code__) for one in functions)
-
-
-def inside(one: Any, is_own: Callable[[type], bool]) -> Iterable[Any]:
-    """What a container, an object of the project or a weak reference holds."""
-    if isinstance(one, ReferenceType):
-        return (one(),)
-    if isinstance(one, dict):
-        return _both(one)
-    if isinstance(one, CONTAINERS):
-        return tuple(one)
-    kind = type(one)
-    is_followed = kind.__module__ in _HOLDERS or (is_own(kind) and not is_enum_member(one))
-    return get_referents(one) if is_followed else ()
-
-
-def _both(table: dict[Any, Any]) -> Iterator[Any]:
-    for key, value in tuple(table.items()):
-        yield key
-        yield value
 
 
 def _keys(table: Any) -> Iterator[Any]:
@@ -188,6 +172,8 @@ def named(func: FunctionType, owns: Owns) -> list[Any]:
 
 def asks_for_numbers(func: FunctionType) -> bool:
     """Whether a function's code asks for the id or the hash of objects."""
+    if _NUMBERING_METHOD in names(func.__code__):
+        return True
     found = vars(builtins)
     return any(
         value is one and found.get(name) is one
@@ -198,7 +184,9 @@ def asks_for_numbers(func: FunctionType) -> bool:
 
 @kept_by_code
 def _compares_identity(code: CodeType) -> bool:
-    return compares_identity(code) or any(map(_compares_identity, nested(code)))
+    if compares_identity(code) or not _IDENTIFYING.isdisjoint(code.co_names):
+        return True
+    return any(map(_compares_identity, nested(code)))
 
 
 @kept_by_code

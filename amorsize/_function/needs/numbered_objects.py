@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import islice
+import builtins
 
 from amorsize._function.bytecode import nested
 from amorsize._function.kept_by_code import kept_by_code
-from amorsize._function.needs.known_objects import (
-    ALONE,
-    MOST_REACHED,
-    asks_for_numbers,
-    inside,
-    named,
-    own_functions,
-)
+from amorsize._function.needs.held_objects import Search
+from amorsize._function.needs.known_objects import asks_for_numbers, named, own_functions
+from amorsize._function.needs.spelled_numbers import makes_texts, spelled_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +17,7 @@ if TYPE_CHECKING:
 
     from amorsize._function.needs.worker_needs import Needs
 
-_ASKING = frozenset({"id", "hash"})
+_ASKING = frozenset({"id", "hash", "__hash__"})
 #: Objects lie above the first page of memory, so that a smaller number is none of theirs.
 _LOWEST = 4096
 
@@ -30,28 +25,27 @@ _LOWEST = 4096
 def doubt(needs: Needs) -> str | None:
     """Why code that asks for the numbers of objects would not find them; None: it would."""
     own = own_functions(needs.walk.met, needs.owns)
-    if not any(_may_ask(one.__code__) and asks_for_numbers(one) for one in own):
+    asks = any(_may_ask(one.__code__) and asks_for_numbers(one) for one in own)
+    if not asks and not makes_texts(own):
         return None
     reached = [*needs.walk.met, *(value for one in own for value in named(one, needs.owns))]
-    numbers = _numbers_in(reached, needs)
-    if not numbers:
+    if not _has_numbers_of_own(reached, needs, asks=asks):
         return None
     return "its code asks for the id or hash of objects, and a table has those of the caller's"
 
 
-def _numbers_in(reached: list[Any], needs: Needs) -> set[int]:
-    """The numbers of objects that lie in some things, and are such things themselves."""
+def _has_numbers_of_own(reached: list[Any], needs: Needs, *, asks: bool) -> bool:
+    """Whether numbers that lie in some things are those of such things, or of builtin ones."""
     numbers: set[int] = set()
-    seen: dict[int, Any] = {}
-    while reached and len(seen) < MOST_REACHED:
-        one = reached.pop()
-        if type(one) is int and one >= _LOWEST:
-            numbers.add(one)
-        if type(one) not in ALONE and id(one) not in seen:
-            seen[id(one)] = one
-            reached += islice(inside(one, needs.owns.class_), MOST_REACHED)
-    hashes = {object.__hash__(one) for one in seen.values()}
-    return numbers & (seen.keys() | hashes)
+    ids = set(map(id, vars(builtins).values()))
+    counted = numbers if asks else None
+    search = Search(needs.owns.class_, numbers=counted, ids=ids)
+    for one in search.through(reached, into_code=True):
+        ids.add(id(type(one)))
+        if isinstance(one, dict | set | frozenset):
+            numbers |= spelled_in(one)
+    numbers = {one for one in numbers if one >= _LOWEST}
+    return bool(numbers) and (search.is_cut or not numbers.isdisjoint(ids))
 
 
 @kept_by_code

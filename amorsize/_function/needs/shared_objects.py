@@ -8,8 +8,8 @@ not found under its own name: the module has one, and what is sent brings anothe
 from __future__ import annotations
 
 from amorsize._function.callable_walk import CONTAINERS
-from amorsize._function.callables import FUNCTION, METHOD, MODULE
-from amorsize._function.needs.known_objects import ALONE, inside, is_itself_alone
+from amorsize._function.needs.held_objects import ALONE, CODE, Search
+from amorsize._function.needs.known_objects import is_itself_alone
 from amorsize._function.references import is_under_its_name
 
 TYPE_CHECKING = False
@@ -17,10 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
-#: The most objects that are looked at.
-MOST = 20_000
 _TABLES = (list, dict, set)
-_CODE = (FUNCTION, METHOD, MODULE, type(len), type)
 
 
 def is_any_shared(
@@ -38,17 +35,16 @@ def is_any_shared(
         by_identity: Whether lists and tables count, too, as the code asks which one it has.
     """
     classes: dict[type, bool] = {}
-    met: set[int] = set()
-    kept: list[Any] = []  # so that ids stay theirs
+    search = Search(is_own, rows_matter=by_identity)
     ahead = list(roots)
-    while ahead and len(kept) < MOST:
+    while ahead:
         one = ahead.pop()
         kind = type(one)
-        if kind in ALONE or isinstance(one, _CODE):
+        if kind in ALONE or isinstance(one, CODE):
             continue
         if kind is object:
             return True
-        if id(one) in met:
+        if id(one) in search.seen:
             is_table = by_identity and kind in _TABLES
             if is_table or (kind not in CONTAINERS and is_itself_alone(one, is_own)):
                 return True
@@ -57,7 +53,7 @@ def is_any_shared(
             classes[kind] = is_own(kind) and not is_under_its_name(kind)
         if classes[kind]:
             return True
-        met.add(id(one))
-        kept.append(one)
-        ahead += inside(one, is_own)
+        ahead += search.parts_of(one)
+        if search.is_cut:
+            return True  # nobody knows
     return False
