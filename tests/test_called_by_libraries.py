@@ -4,12 +4,15 @@ import argparse
 import ast
 import collections
 import contextlib
+import csv
 import email.message
 import io
 import json
 import logging
 import logging.handlers
 import pickle
+import pprint
+import shutil
 import string
 import textwrap
 import weakref
@@ -151,6 +154,75 @@ def logs_to_its_own(x):
         QUIET.removeHandler(HANDLER)
 
 
+class Total:
+    n = 0
+
+
+class CountingFile:
+    """Counts elsewhere what is written to it, and what is asked of it."""
+
+    def write(self, text):
+        Total.n += len(text)
+
+    def flush(self):
+        pass
+
+    def read(self, _n=-1):
+        Total.n += 1
+        return ""
+
+    def summary(self):
+        return Total.n
+
+
+class CountingTable:
+    def keys(self):
+        Total.n += 1
+        return []
+
+    def __getitem__(self, key):
+        return key
+
+
+class CountingPoint:
+    @property
+    def x(self):
+        Total.n += 1
+        return 1
+
+
+class Importer:
+    """Its subclasses are found by it alone."""
+
+    @classmethod
+    def all(cls):
+        for one in cls.__subclasses__():
+            yield one
+            yield from one.all()
+
+
+class TableImporter(Importer):
+    pass
+
+
+class CountingImporter(TableImporter):
+    def take(self, x):
+        Total.n += 1
+        return x
+
+
+def prints_to_both(x):
+    with contextlib.redirect_stdout(FILE):
+        print(x)
+
+
+def matches(x):
+    match POINT:
+        case CountingPoint(x=1):
+            return x
+
+
+FILE, COUNTED, POINT = CountingFile(), CountingTable(), CountingPoint()
 COUNTER, VISITOR, KEEPING, NAMES, MODEL = Counter(), Visitor(), KeepingEncoder(), Names(), Model()
 PARSER = argparse.ArgumentParser()
 PARSER.add_argument("number", type=note)
@@ -210,6 +282,18 @@ WAYS = {
     "level of all loggers": lambda _: logging.root.setLevel(10),
     "late in a long table": lambda x: string.Formatter().format("{}", TAGS["late"](x)),
     "table of a class": lambda x: Loader().load(x),
+    "printed to": lambda x: print(x, file=FILE),
+    "standard output": prints_to_both,
+    "rows": lambda x: csv.writer(FILE).writerow([x]),
+    "document": lambda x: json.dump(x, FILE),
+    "page": lambda x: pprint.pprint(x, stream=FILE),
+    "copy of a file": lambda _: shutil.copyfileobj(io.StringIO("a"), FILE),
+    "handler of a file": lambda x: logging.StreamHandler(FILE).handle(logging.makeLogRecord({})),
+    "document that is read": lambda _: shutil.copyfileobj(FILE, io.StringIO()),
+    "table that is unpacked": lambda x: {**COUNTED, "x": x},
+    "table that is copied": lambda x: dict(COUNTED, x=x),
+    "pattern": matches,
+    "subclass": lambda x: [one().take(x) for one in Importer.all() if hasattr(one, "take")],
     "descriptor": lambda x: setattr(MODEL, "field", x),
     "descriptor of a new object": sets_a_field,
 }
@@ -253,6 +337,7 @@ PURE = {
     "handler for a while": logs_to_its_own,
     "new encoder": lambda x: KeepingEncoder().encode(x),
     "table": lambda x: TABLE["a", 1](x),
+    "other methods of a file": lambda x: (FILE.summary(), print(x)),
 }
 
 

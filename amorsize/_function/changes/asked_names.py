@@ -13,13 +13,13 @@ from amorsize._function.flow.made_instances import Made
 from amorsize._function.flow.name_lookup import callees_of, ends_of, root_of
 from amorsize._function.flow.operator_objects import names_asked_by
 from amorsize._function.flow.value_flow import ANY, CALLED, RESULT, UNKNOWN, all_inside
-from amorsize._function.library.changes import is_changing
+from amorsize._function.library.changes import SAVING, is_changing
 from amorsize._function.object_contents import MAX_DEPTH, brought, is_container, parts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from types import FunctionType
+    from collections.abc import Iterable, Iterator, Sequence
+    from types import CodeType, FunctionType
     from typing import Any
 
     from amorsize._function.bound_arguments import Bound
@@ -36,8 +36,23 @@ _ASKING = {"string", "inspect", "pydoc"}
 _TEMPLATES = {"jinja2", "mako", "django", "chameleon", "genshi", "tornado", "bottle", "liquid"}
 #: The names of their rendering methods, where nothing else is known of them.
 _RENDERING = (".render", ".generate", ".stream")
+#: Methods that run of what is unpacked, and of what tells the time zone.
+_ASKED_OF_ANY = {"keys", "utcoffset", "dst", "tzname", "fromutc"}
+#: Methods of what is written to, and of what is read, as files are.
+_WRITES, _READS = {"write", "writelines", "flush"}, {"read", "readline", "readinto", "seek"}
+#: Names of functions that call such methods of what they are handed, and names of arguments.
+_ASKED_BY = {
+    **dict.fromkeys(
+        ("writer", "DictWriter", "dump", "redirect_stdout", "redirect_stderr"), _WRITES
+    ),
+    **dict.fromkeys(("StreamHandler", "pprint", "pp", "write"), _WRITES),
+    **dict.fromkeys((one.lstrip(".") for one in SAVING), _WRITES),
+    **{"copyfileobj": _WRITES | _READS, "load": _READS, "closing": {"close"}},
+}
+_NAMES_OF_FILES = {"file", "stream", "fp", "fileobj", "buf", "stdout", "stderr"}
 #: Builtins that return all variables of a function.
 _ALL_NAMES = {"locals", "vars"}
+_MATCH_CLASS = bytecode.op_number("MATCH_CLASS")
 #: How deep objects inside one another are examined.
 _MOST_HANDED = 200
 
@@ -63,10 +78,10 @@ def asked_names(
     ours = {one for one in (*classes, *held) if owns.class_(one)}
     if not ours:
         return set()
-    found: set[str] = set()
+    found = set(_ASKED_OF_ANY)
     handed = _Handed(ours, held, owns)
     for func, bound in read:
-        found |= _in_texts(func)
+        found |= _in_texts(func) | _asked_as_a_file(func)
         handed.look(func, bound)
         if _asks_for_any(func):
             handed.classes |= ours
@@ -91,7 +106,26 @@ def _in_texts(func: FunctionType) -> set[str]:
         found.update(one[2][-1].lstrip(".") for one in flow_of(func).looked_up)
     for _, _, value, _ in reads(func):
         found |= names_asked_by(value)
+    found.update(_in_patterns(func.__code__))
     return {one.partition("!")[0].partition(":")[0] for one in found}
+
+
+def _in_patterns(code: CodeType) -> Iterator[str]:
+    """The attributes that patterns ask for, as `case Point(x=1)` does."""
+    if _MATCH_CLASS in code.co_code[::2]:
+        groups = [one for one in code.co_consts if type(one) is tuple]
+        yield from (name for group in groups for name in group if type(name) is str)
+    for inner in bytecode.nested(code):
+        yield from _in_patterns(inner)
+
+
+def _asked_as_a_file(func: FunctionType) -> set[str]:
+    """The methods of files that functions call which the code names, or hands a `file=`."""
+    found: set[str] = set()
+    found.update(*(_ASKED_BY[one] for one in _ASKED_BY.keys() & bytecode.names(func.__code__)))
+    if any(not _NAMES_OF_FILES.isdisjoint(named) for _, _, named in flow_of(func).calls):
+        found |= _WRITES | _READS
+    return found
 
 
 def _asks_for_any(func: FunctionType) -> bool:

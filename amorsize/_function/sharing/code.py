@@ -56,6 +56,8 @@ _PATHS_BY_NUMBER = ("/proc/self/fd", "/dev/fd")
 _FILLED_ALIKE = {"functools.dispatch_cache"}
 #: Builtins by which code finds any function of its module.
 _FINDS_ANY = {"globals", "exec", "eval"}
+#: The method of classes that gives those which extend it.
+_SUBCLASSES = "__subclasses__"
 #: Attributes by which a frame leads to everything that its code names.
 _OF_FRAMES = {"f_globals", "f_locals"}
 #: Builtins that can change what any name stands for.
@@ -183,6 +185,8 @@ class Code:
 
     def _judge_found(self, func: FunctionType) -> None:
         """Follow what code finds through the name of a module, or through a frame."""
+        if _SUBCLASSES in func.__code__.co_names:
+            self._judge_subclasses()
         if _OF_FRAMES.intersection(func.__code__.co_names):
             self._findings.doubt("what is found by a frame")
             self._findings.keep("mutables", func.__globals__, "the module's globals")
@@ -193,6 +197,17 @@ class Code:
             for one in [imported(func, name)] if name else own_modules(MOST_FOUND):
                 if is_module(one):
                     self._values.judge_all_of(one)
+
+    def _judge_subclasses(self) -> None:
+        """Follow the classes that code finds by one that they extend."""
+        met = [one for one in self._values.walk.met if isinstance(one, type)]
+        ahead = [one for one in met if self._owns.class_(one)]
+        while ahead:
+            below: list[type] = type.__subclasses__(ahead.pop())
+            ours = [one for one in below if self._owns.class_(one)]
+            for one in ours:
+                self._values.judge_class(one)
+            ahead += ours
 
     def _judge_all_of(self, scope: dict[str, Any]) -> None:
         """Follow the project's functions and classes in a module: code finds one by a string."""
