@@ -20,7 +20,7 @@ class Explanation:
     Example:
         >>> area = autotune(lambda side: side * side)
         >>> area.explain()
-        <lambda>: not called in this process yet.
+        <lambda>: no call with items has ended in this process yet.
         >>> area(range(1000))[-1]
         998001
         >>> print(area.explain())
@@ -94,7 +94,7 @@ class Explanation:
 
     def __str__(self) -> str:
         if self.trace is None:
-            return f"{self.name}: not called in this process yet."
+            return f"{self.name}: no call with items has ended in this process yet."
         return "\n".join([report.headline(self.trace), *report.aligned(self.rows())])
 
     __repr__ = __str__

@@ -1,5 +1,6 @@
 """`explain()` says what a call measured, chose and achieved; each number is the trace's own."""
 
+import contextlib
 import os
 import re
 import signal
@@ -29,12 +30,19 @@ def row(tuned, heading):
 
 
 def test_before_the_first_call_there_is_nothing_to_tell():
-    """A sentence, and no plan."""
+    """A sentence, and no plan. It holds after a call without items and while a stream lasts."""
     tuned = autotune(lambda item: item)
+    told = "<lambda>: no call with items has ended in this process yet."
 
-    assert "not called" in str(tuned.explain())
+    assert str(tuned.explain()) == told
     assert rows(tuned) == []
     assert tuned.plan is None
+    assert tuned([]) == []
+    assert str(tuned.explain()) == told
+    with contextlib.closing(tuned.stream(range(9))) as results:
+        assert next(results) == 0
+        assert str(tuned.explain()) == told
+    assert str(tuned.explain()) != told
 
 
 @pytest.mark.parametrize("backend", ["auto", "serial", "thread", "process"])

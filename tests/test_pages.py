@@ -137,7 +137,7 @@ def test_nothing_in_a_name_is_markup():
 
 
 def test_a_function_that_was_not_called_has_a_page_as_well():
-    assert "not called in this process yet" in words_of(html_of(None))
+    assert "no call with items has ended in this process yet" in words_of(html_of(None))
 
 
 def test_few_chunks_are_listed_all_and_of_many_the_costliest():

@@ -135,7 +135,7 @@ def test_a_real_loop_is_drawn(n_items):
     ax = tuned.explain().plot()
 
     if n_items == 0:
-        assert any("no item was run" in text or "not called" in text for text in texts(ax))
+        assert any("no item was run" in text or "no call with items" in text for text in texts(ax))
     else:
         assert [text.get_text() for text in ax.get_yticklabels()] == ["caller"]
 
@@ -143,7 +143,7 @@ def test_a_real_loop_is_drawn(n_items):
 def test_a_function_that_was_never_called_says_so():
     ax = autotune(lambda item: item).explain().plot()
 
-    assert texts(ax) == ["<lambda>: not called in this process yet"]
+    assert texts(ax) == ["<lambda>: no call with items has ended in this process yet"]
 
 
 @pytest.mark.parametrize("backend", ["thread", "process"])

@@ -286,7 +286,8 @@ def test_a_budget_ends_the_search():
     assert result.configurations_tested < 1 + len(among)
     assert result.best_speedup > 1
     n_left = 1 + len(among) - result.configurations_tested
-    assert f"{n_left} of {len(among)} plans were not measured" in result.verdict
+    were = "was" if n_left == 1 else "were"
+    assert f"{n_left} of {len(among)} plans {were} not measured" in result.verdict
 
 
 def test_plans_that_had_no_turn_are_not_called_slower():

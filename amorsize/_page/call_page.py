@@ -30,7 +30,7 @@ def page_of(trace: Trace | None, name: str) -> Page:
     """All that the trace of a call tells."""
     if trace is None:
         return Page(
-            title=f"{name}: not called in this process yet",
+            title=f"{name}: no call with items has ended in this process yet",
             lead="A page tells of the last call of a function. There is none so far.",
             sections=(_machine(),),
             foot=machine.foot(),

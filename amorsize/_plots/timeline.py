@@ -39,7 +39,11 @@ def plot(trace: Trace | None, name: str, place: Axes | canvas.Sheet | None = Non
     """Draw a call; the axes of the workers, below which are those of the cores."""
     if trace is None or not trace.chunks:
         ax = canvas.axes(place, 1.6, left=0.2)
-        what = "not called in this process yet" if trace is None else "no item was run"
+        what = (
+            "no call with items has ended in this process yet"
+            if trace is None
+            else "no item was run"
+        )
         canvas.say(ax, f"{canvas.shortened(name)}: {what}")
         return ax
     timeline = timeline_of(trace)

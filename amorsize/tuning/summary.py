@@ -45,7 +45,8 @@ def concluded(
     others = [one for plan, one in zip(plans, configurations, strict=True) if plan not in loops]
     best, is_decided, verdict = _winner(search, fit, hint, others)
     n_left = sum(one.status == told.NOT_MEASURED for one in configurations)
-    left = f"{n_left} of {len(configurations)} plans were not measured" if n_left else ""
+    were = "was" if n_left == 1 else "were"
+    left = f"{n_left} of {len(configurations)} plans {were} not measured" if n_left else ""
     verdict = "; ".join(filter(None, [ended_by, verdict, left]))
     winner = serial if best is None else _configuration(search, best, fit)
     best_s = winner.time_s
