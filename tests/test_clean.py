@@ -716,3 +716,27 @@ def test_a_later_call_starts_no_more_than_its_work_pays_for(monkeypatch):
 
     most = 1 + max(2, spawn_costs.resources.usable_cpus().n_cores)
     assert max(map(len, found)) <= most
+
+
+FEW_WAITS = """
+import threading, time
+from amorsize import autotune
+from amorsize._engine.costs import spawn_costs
+spawn_costs.interpreter_s = lambda: 3.0
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+
+@autotune(thread_safe=False)
+def wait(x):
+    time.sleep(8e-3)
+    return x
+
+if __name__ == "__main__":
+    assert wait(range(30)) == list(range(30))
+    told = str(wait.explain())
+    assert "need about" in told and "in processes" not in told, told
+"""
+
+
+def test_few_waits_begin_no_interpreter_in_the_first_call(run_script):
+    """Where few items need no watching, the host is looked at before one has told its cost."""
+    run_script(FEW_WAITS)

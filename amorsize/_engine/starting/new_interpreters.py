@@ -43,6 +43,7 @@ class NewInterpreters:
 
         if (why := start_method.why_no_processes()) is not None:
             return why
+        self._learn_cost()
         if (why := self._why_not_worth_starting()) is not None:
             return why
         from amorsize._function.library import mocks
@@ -62,13 +63,15 @@ class NewInterpreters:
 
     def _why_not_worth_starting(self) -> str | None:
         """Why too little work is left to start new interpreters; None: enough is left."""
-        item_s = self._call.tuner.costs.item_s
-        if item_s is None or not self._can_finish_here:
+        left_s, costs, known = self._left_s(), self._call.tuner.costs, self._call.known
+        if left_s is None or not self._can_finish_here:
             return None
-        core_share = self._call.tuner.costs.undisturbed_s / item_s
-        left_s = core_share * self._call.left_s()
+        core_share, waits = 1.0, known is not None and known.traits.waits
+        if costs.item_s is not None:
+            core_share, waits = costs.undisturbed_s / costs.item_s, costs.waits
+        left_s *= core_share
         n_workers = self._n_computing()
-        if self._call.tuner.costs.waits:
+        if waits:
             n_workers = spawn_costs.interpreters_worth(
                 left_s, self._call.tuner.request.n_jobs or sys.maxsize
             )
@@ -83,16 +86,23 @@ class NewInterpreters:
 
     def n_worth(self, request: Request) -> int | None:
         """How many new interpreters are worth starting, at most as many as were asked for."""
-        call = self._call
-        if call.tuner.costs.item_s is not None:
-            left_s = call.left_s()
-        elif call.known is not None:
-            left_s = call.known.traits.item_s * call.work.n_left
-        else:
-            return request.n_jobs
-        if not self._can_finish_here:
+        left_s = self._left_s()
+        if left_s is None or not self._can_finish_here:
             return request.n_jobs
         return spawn_costs.interpreters_worth(left_s, request.n_jobs or sys.maxsize)
+
+    def _left_s(self) -> float | None:
+        """Seconds that the loop would take for the items that are left; None: nobody knows."""
+        call = self._call
+        if call.tuner.costs.item_s is not None:
+            return call.left_s()
+        return None if call.known is None else call.known.traits.item_s * call.work.n_left
+
+    def _learn_cost(self) -> None:
+        """Run an item here if nothing is known of the items: no interpreter starts before one."""
+        is_first = not self._call.tuner.costs.n_inline and self._call.work.n_left
+        if is_first and self._left_s() is None and self._can_finish_here:
+            self._run_inline(1, float("inf"))
 
     def _why_not_worth_sending(self, payload: Payload) -> str | None:
         """Why there is too much to send for the work left; None: there is not."""
