@@ -1,10 +1,15 @@
 """What is passed on through many helpers may be changed by the last of them."""
 
+import collections
+from typing import Any
+
 import pytest
 
 from amorsize._function.bound_arguments import NOTHING
 from amorsize._function.bytecode import GLOBAL
+from amorsize._function.changes import mutations
 from amorsize._function.changes.change import MOST_TARGETS, KnownTargets
+from amorsize._function.changes.changed_by_itself import changed_by_itself
 from amorsize._function.sharing.findings import OF_ITEMS
 from amorsize._function.sharing.thread_safety import examine
 
@@ -99,3 +104,24 @@ def test_circles_of_functions_that_lead_to_ever_more_are_not_read_for_ever():
         known.of(eval("lambda: None"), NOTHING, 4, find)
 
     assert depths == 21 * [4] + 19 * [1]
+
+
+def test_what_a_circle_of_functions_changes_is_found_once_for_each_depth(monkeypatch):
+    """What a function changes by itself is the same at each depth, and is looked for once."""
+    looked_for: list[str] = []
+
+    def counted(func, bound):
+        looked_for.append(func.__name__)
+        return changed_by_itself(func, bound)
+
+    monkeypatch.setattr(mutations, "changed_by_itself", counted)
+    calls = [(at, (at + 1) % 30, (at + 7) % 30) for at in range(30)]
+    code = [f"def f{at}(x, to):\n    f{one}(x, to), f{two}(x, to)" for at, one, two in calls]
+    code.append("def f3(x, to):\n    f4(x, to), to.append(x)")
+    space: dict[str, Any] = {"__name__": "project", "FOUND": []}
+    exec("\n".join(code), space)
+
+    reach, _ = examine(eval("lambda x: f0(x, FOUND)", space), [1])
+
+    assert "FOUND" in "".join((*reach.stores, *reach.changed))
+    assert max(collections.Counter(looked_for).values()) <= 2  # once with nothing bound

@@ -178,6 +178,8 @@ class KnownTargets:
         self._most = most
         # With functions and what is bound to them, so that no id comes twice.
         self._known: dict[tuple[int, object, int], tuple[Any, Bound, list[Target]]] = {}
+        # By the id of what `of` gave, which stays here.
+        self._arguments: dict[int, list[tuple[str, tuple[str, ...], bool]]] = {}
         self._n_cut = self._n_found = 0
 
     def leave_out(self) -> None:
@@ -212,9 +214,26 @@ class KnownTargets:
         """What functions change, the farthest first: a row of helpers is followed to its end."""
         return [self.of(*one, self._most, find) for one in reversed(read)]
 
+    def arguments_in(self, targets: list[Target]) -> list[tuple[str, tuple[str, ...], bool]]:
+        """The arguments among what is changed, the way to each change, and whether it sets it.
+
+        Args:
+            targets: What a function changes, as `of` gives it.
+        """
+        if (known := self._arguments.get(id(targets))) is None:
+            known = self._arguments[id(targets)] = sorted(
+                {
+                    (name, way, sets_attribute(step))
+                    for (space, name, way), step in targets
+                    if space == value_flow.ARGUMENT
+                }
+            )
+        return known
+
     def clear(self) -> None:
         """Forget all of them, as more is known of what code reaches."""
         self._known.clear()
+        self._arguments.clear()
 
 
 def _lasting(func: FunctionType, found: Iterable[Target]) -> Iterator[Target]:

@@ -27,7 +27,8 @@ from amorsize._function.changes.change import (
     is_kept_by_thread,
     sets_attribute,
 )
-from amorsize._function.changes.library_targets import changed_by_library, changed_by_use
+from amorsize._function.changes.changed_by_itself import changed_by_itself
+from amorsize._function.changes.library_targets import changed_by_library
 from amorsize._function.changes.possible_callees import (
     changed_by_unknown,
     fields_given,
@@ -77,6 +78,8 @@ class Reader:
         self._owns = owns
         self.callees: Callees | None = None
         self._known = KnownTargets(MOST_HELPERS)
+        # With functions and what is bound to them, so that no id comes twice.
+        self._by_itself: dict[tuple[int, object], tuple[Any, Bound, list[Target]]] = {}
 
     def changes(self, func: FunctionType, bound: Bound = NOTHING) -> Iterator[Change]:
         """The changes that a function makes, with these arguments bound to it."""
@@ -95,13 +98,9 @@ class Reader:
 
     def _changed(
         self, func: FunctionType, bound: Bound, depth: int
-    ) -> set[tuple[str, tuple[str, ...], bool]]:
+    ) -> list[tuple[str, tuple[str, ...], bool]]:
         """The arguments that a function changes, the way to each change, and whether it sets it."""
-        return {
-            (name, way, sets_attribute(step))
-            for (space, name, way), step in self._targets(func, bound, depth)
-            if space == value_flow.ARGUMENT
-        }
+        return self._known.arguments_in(self._targets(func, bound, depth))
 
     def _targets(self, func: FunctionType, bound: Bound, depth: int) -> list[Target]:
         """Where the ways to changed things begin, and the last step of each."""
@@ -110,9 +109,10 @@ class Reader:
     def _found(self, func: FunctionType, bound: Bound, depth: int) -> Iterator[Target]:
         for target, step in self._seen(func, bound, depth):
             yield target, step
-            for origin in self._handed_back(func, bound, target):
-                yield origin, step
-            if self.callees is not None:
+            if value_flow.CALLED in target[2]:
+                for origin in self._handed_back(func, bound, target):
+                    yield origin, step
+            if self.callees is not None and self.callees.has_getters:
                 for origin in self.callees.behind_getters(target):
                     yield origin, step
 
@@ -143,20 +143,15 @@ class Reader:
 
     def _seen(self, func: FunctionType, bound: Bound, depth: int) -> Iterator[Target]:
         flow = flow_of(func)
-        for space, name, steps in flow.stores:
-            yield (space, name, steps[:-1]), (steps[-1] if steps else "")
+        key = id(func), bound.key
+        if (known := self._by_itself.get(key)) is None:
+            found = list(dict.fromkeys(changed_by_itself(func, bound)))
+            known = self._by_itself[key] = func, bound, found
+        yield from known[2]
         for call in flow.calls:
-            (space, name, steps), passed, _ = call
-            if is_changing(steps):
-                yield (space, name, steps[:-1]), f"{steps[-1]}()"
-            for (space, name, steps), _ in flow.known((one, ()) for one in passed):
-                if is_changing(steps):  # handed on, to be called there
-                    yield (space, name, steps[:-1]), f"{steps[-1]}()"
-            yield from changed_by_library(func, bound, call)
-            if call[0][2] or any(one is not None for one in passed):
+            if call[0][2] or any(one is not None for one in call[1]):
                 yield from self._by_helper(func, bound, call, depth)
         yield from through_attributes(self.callees, flow, flow.kept)
-        yield from changed_by_use(func, bound)
         for target, method in flow.operations:
             yield from self._by_operation(func, bound, target, method, depth)
 
@@ -255,7 +250,7 @@ class Reader:
             return
         given, flow = Passed(function.__code__, passed, named, known.n_first), flow_of(func)
         known = known.and_these(self._callables(func, bound, given))
-        for name, way, is_set in sorted(self._changed(function, known, depth - 1)):
+        for name, way, is_set in self._changed(function, known, depth - 1):
             step = By.call_of(function.__name__, is_set=is_set)
             if known.owner is not MISSING and name == first_argument(function):
                 if type(helper) is METHOD and callee[2]:

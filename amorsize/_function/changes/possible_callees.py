@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from amorsize._function.ownership import Owns
 
     # The arguments that a function changes, the ways to what is changed, and whether it is set.
-    Changed = Callable[[FunctionType], set[tuple[str, tuple[str, ...], bool]]]
+    Changed = Callable[[FunctionType], list[tuple[str, tuple[str, ...], bool]]]
 
 #: The most functions that a call is taken for.
 MOST_TRIED = 50
@@ -75,14 +75,25 @@ class Callees:
         self._getters: dict[str, list[FunctionType]] = {}
         self._found: dict[str, Any] = {}
         self._is_sorted = False
+        # By the last step to what is called, and the number and names of what is passed.
+        self._fitting: dict[
+            tuple[str, tuple[str, ...], int | None], list[tuple[FunctionType, int, bool]]
+        ] = {}
 
-    def fitting(self, call: Call) -> Iterator[tuple[FunctionType, int, bool]]:
+    def fitting(self, call: Call) -> list[tuple[FunctionType, int, bool]]:
         """The functions that a call may run, with how many of their arguments are bound already.
 
         The last says whether it is a method of the object from which the call takes it.
         """
         self._sort()
         last = call[0][2][-1] if call[0][2] else ""
+        n_by_place = len(call[1]) - len(call[2])
+        key = last, call[2], None if _passes_any(call) else n_by_place
+        if (known := self._fitting.get(key)) is None:
+            known = self._fitting[key] = list(self._that_fit(call, last))
+        return known
+
+    def _that_fit(self, call: Call, last: str) -> Iterator[tuple[FunctionType, int, bool]]:
         name = last[1:] if last[:1] == "." and last != ANY else None
         found = [(one, 1, True) for one in self._by_name.get(name or "", {})]
         if name is None or name in self._attributes:  # whatever was put there
@@ -98,6 +109,12 @@ class Callees:
         for label, value in self.shared:
             if self._owns.class_(type(value)) and opened(member(type(value), name)) is method:
                 yield label, value
+
+    @property
+    def has_getters(self) -> bool:
+        """Whether reading some attribute runs code of the project."""
+        self._sort()
+        return bool(self._getters)
 
     def behind_getters(self, target: Store) -> Iterator[Store]:
         """The shared objects that properties and the like return."""
@@ -202,11 +219,12 @@ def changed_by_unknown(
         return
     is_new = CALLED in steps and makes_new(func, bound, call[0])
     for function, n_bound, is_own in callees.fitting(call):
-        given = Passed(function.__code__, passed, named, n_bound)
-        for argument, way, is_set in sorted(changed(function)):
+        arguments = changed(function)
+        given = Passed(function.__code__, passed, named, n_bound) if arguments else None
+        for argument, way, is_set in arguments:
             step = By.call_of(function.__name__, is_set=is_set)
             if not (n_bound and argument == first_argument(function)):
-                for origin, rest in flow_of(func).known(given.at(argument, way)):
+                for origin, rest in flow_of(func).known(given.at(argument, way) if given else ()):
                     yield (*origin[:2], (*origin[2], *rest)), step
                 continue
             if is_own:
@@ -232,11 +250,15 @@ def _standing_for(code: CodeType, func: FunctionType) -> FunctionType:
     return made
 
 
+def _passes_any(call: Call) -> bool:
+    """Whether nobody knows how many arguments it passes."""
+    return any(one[2][-1] in (STAR, DOUBLE_STAR) for one in call[1] if one is not None and one[2])
+
+
 def _fits(func: FunctionType, call: Call, n_bound: int) -> bool:
     """Whether a function takes as many arguments as a call passes, and those that it names."""
     _, passed, named = call
-    lasts = {one[2][-1] for one in passed if one is not None and one[2]}
-    if not lasts.isdisjoint((STAR, DOUBLE_STAR)):
+    if _passes_any(call):
         return True
     code = func.__code__
     n_by_place = len(passed) - len(named)
