@@ -59,6 +59,14 @@ def test_the_plan_is_carried_out_as_it_stands():
     }
 
 
+def test_no_more_workers_start_than_there_are_items():
+    """However long these take until they can work: new interpreters are slow."""
+    known = measured(n_items=4, n_jobs=16, chunksize=1, item_s=0.5, item_cpu_s=0.5, typical_s=0.5)
+    few = world(n_items=4, costs_s=(0.5,) * 4, is_forked=False, ready_s=0.1)
+
+    assert play(few, tuner_for(few, known)).n_started["process"] <= 4
+
+
 def test_what_was_only_learned_leaves_that_open():
     """The same figures without the mark: the host's cores are used, chunks follow what is left."""
     outcome = play(world(), tuner_for(world(), measured(source="learned")))

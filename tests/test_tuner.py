@@ -144,6 +144,17 @@ worlds = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.parametrize("n_items", [1, 3])
+@pytest.mark.parametrize("n_jobs", [None, 64])
+def test_items_that_only_workers_run_start_no_more_workers_than_there_are_items(n_items, n_jobs):
+    """Also where these take long until they can work, as new interpreters do."""
+    asked = {"backend": "process", "n_jobs": n_jobs}
+    how = {"n_cores": 64, "is_forked": False, "ready_s": 0.1}
+    outcome = play(costs_s=[1.0] * n_items, request=asked, **how)
+
+    assert outcome.n_started == {"process": n_items}
+
+
 @settings(max_examples=150, deadline=None)
 @given(world=worlds)
 def test_every_item_is_handed_out_once(world):

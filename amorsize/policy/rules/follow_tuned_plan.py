@@ -70,7 +70,7 @@ def _feed(state: State, status: Status, pool: Pool, plan: Plan) -> Action | None
 def _grow(state: State, status: Status, pool: Pool, plan: Plan) -> Action | None:
     # Forking from the dispatcher thread beside the caller's item would not be safe.
     is_unsafe = plan.backend == "process" and state.host.fork_reason is None
-    n_wanted = min(plan.n_jobs, status.n_left + pool.n_alive, state.limits.n_system or plan.n_jobs)
+    n_wanted = min(plan.n_jobs, status.n_left + pool.n_busy, state.limits.n_system or plan.n_jobs)
     if pool.n_alive >= n_wanted or pool.has_idle or (status.caller_busy and is_unsafe):
         return None
     return StartWorker(backend=plan.backend)

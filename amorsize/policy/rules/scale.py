@@ -162,7 +162,7 @@ def workers_only(state: State, status: Status) -> Action:
 def _n_of_workers_only(state: State, status: Status, pool: Pool) -> int:
     """How many workers to start if the caller runs no items: at least one, at any cost."""
     assert state.choice is not None
-    n = state.limits.within(min(state.n_most_jobs, status.n_left + pool.n_alive))
+    n = state.limits.within(min(state.n_most_jobs, status.n_left + pool.n_busy))
     if state.request.n_jobs is not None:
         return n
     if state.costs.item_s is not None and not state.costs.waits:
