@@ -89,8 +89,7 @@ class WorkQueue:
         if self.names is None:
             return
         items = self.source.cut(start, self.source.n_read)
-        rows = items[0] if len(items) == 1 else list(zip(*items, strict=False))
-        index, shared = self.names.look(rows, start)
+        index, shared = self.names.look(rows_of(items), start)
         self.names.drop(self.results.n_in_order)
         if shared:
             why = f"items change files whose names several of them share ({shared})"
@@ -189,3 +188,8 @@ class WorkQueue:
 def first_of(items: tuple[Any, ...]) -> Any:
     """The first item of one sequence per iterable; a tuple if iterables are zipped."""
     return items[0][0] if len(items) == 1 else tuple(one[0] for one in items)
+
+
+def rows_of(items: tuple[Any, ...]) -> Any:
+    """The items themselves of one sequence per iterable; tuples if iterables are zipped."""
+    return items[0] if len(items) == 1 else list(zip(*items, strict=False))

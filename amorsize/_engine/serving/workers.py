@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._engine.data.work_queue import first_of
+from amorsize._engine.data.work_queue import first_of, rows_of
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
 from amorsize._workers.protocol import Chunk, WorkerLost, WorkerRetired
@@ -157,8 +157,7 @@ class Workers:
 
             task = self._call.task
             self._identities = KeptIdentities((task.function, task.setup, task.teardown))
-        items = [self._call.work.item(index) for index in range(chunk.start, chunk.stop)]
-        shared = self._identities.first_in(items)
+        shared = self._identities.first_in(rows_of(chunk.items))
         if shared is None:
             return False
         if not self._call.caller_may_run_items:

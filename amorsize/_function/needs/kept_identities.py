@@ -11,7 +11,7 @@ from amorsize._function.needs.known_objects import Known
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
 #: The most objects of an item that are looked at: in less time than they are pickled.
@@ -33,7 +33,7 @@ class KeptIdentities:
         self._functions = tuple(functions)
         self._known: Known | None = None
 
-    def first_in(self, items: list[Any]) -> Any:
+    def first_in(self, items: Sequence[Any]) -> Any:
         """The first such object in some items; None: they hold none."""
         kinds = frozenset(map(type, items))
         if kinds <= _NEVER:
