@@ -9,7 +9,7 @@ from amorsize._function.bound_arguments import NOTHING
 from amorsize._function.bytecode import GLOBAL
 from amorsize._function.changes import mutations
 from amorsize._function.changes.change import MOST_TARGETS, KnownTargets
-from amorsize._function.changes.changed_by_itself import changed_by_itself
+from amorsize._function.changes.library_targets import changed_by_itself
 from amorsize._function.sharing.findings import OF_ITEMS
 from amorsize._function.sharing.thread_safety import examine
 

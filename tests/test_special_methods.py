@@ -3,6 +3,7 @@
 Few items use them, so that no watched item shows it: reading has to tell.
 """
 
+import asyncio
 import collections
 import contextlib
 import functools
@@ -125,6 +126,38 @@ def enters(counting):
         return 1
 
 
+class Matched:
+    __match_args__ = ("asked",)
+
+    def __init__(self):
+        self.n = 0
+
+    @property
+    def asked(self):
+        self.n += 1
+        return self.n
+
+    def __await__(self):
+        self.n += 1
+        return iter(())
+
+
+MATCHED = Matched()
+
+
+def matches(x):
+    match MATCHED:
+        case Matched(40) if x == 40:
+            return 1
+
+
+def waits(x):
+    async def wait():
+        return await MATCHED
+
+    return asyncio.run(wait()) if x == 40 else x
+
+
 def sets_by_name(x):
     if x == 40:
         setattr(Described(), "field", x)  # noqa: B010 - that is the point
@@ -134,7 +167,7 @@ def sets_by_name(x):
     "item",
     [
         *(calls_what_is_entered, decorates, sums, multiplies, folds, accumulates, puts_a_sign),
-        *(adds_in_place, passed_on_and_entered, sets_by_name),
+        *(adds_in_place, passed_on_and_entered, sets_by_name, matches, waits),
     ],
 )
 def test_what_special_methods_of_shared_objects_change_is_told(item):

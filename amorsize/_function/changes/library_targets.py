@@ -1,4 +1,4 @@
-"""Finds the arguments that a library's function changes."""
+"""Finds what a function's code changes without the project's other functions."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from amorsize._function.library.changes import (
     changed_by_options,
     changes_first,
     changes_holder,
+    is_changing,
     is_verb,
     own_name,
 )
@@ -48,6 +49,22 @@ if TYPE_CHECKING:
 #: Methods that ask their object for a key, and functions that ask their first argument.
 _ASKING = (".__getitem__", ".__missing__")
 _ASKING_FIRST = (".format_map", ".getitem", "getitem", ".substitute", ".safe_substitute")
+
+
+def changed_by_itself(func: FunctionType, bound: Bound) -> Iterator[Target]:
+    """What it changes itself, or by the libraries that it calls."""
+    flow = flow_of(func)
+    for space, name, steps in flow.stores:
+        yield (space, name, steps[:-1]), (steps[-1] if steps else "")
+    for call in flow.calls:
+        (space, name, steps), passed, _ = call
+        if is_changing(steps):
+            yield (space, name, steps[:-1]), f"{steps[-1]}()"
+        for (space, name, steps), _ in flow.known((one, ()) for one in passed):
+            if is_changing(steps):  # handed on, to be called there
+                yield (space, name, steps[:-1]), f"{steps[-1]}()"
+        yield from changed_by_library(func, bound, call)
+    yield from changed_by_use(func, bound)
 
 
 def changed_by_library(func: FunctionType, bound: Bound, call: Call) -> Iterator[Target]:

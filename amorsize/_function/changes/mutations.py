@@ -27,8 +27,7 @@ from amorsize._function.changes.change import (
     is_kept_by_thread,
     sets_attribute,
 )
-from amorsize._function.changes.changed_by_itself import changed_by_itself
-from amorsize._function.changes.library_targets import changed_by_library
+from amorsize._function.changes.library_targets import changed_by_itself, changed_by_library
 from amorsize._function.changes.possible_callees import (
     changed_by_unknown,
     fields_given,

@@ -52,6 +52,8 @@ _SPECIAL: dict[int, tuple[int, tuple[str, ...]]] = {
     **dict.fromkeys(op_numbers("GET_ITER"), (1, ("__iter__", "__next__"))),
     **dict.fromkeys(op_numbers("BEFORE_WITH"), (1, ("__enter__", "__exit__"))),
     **dict.fromkeys(op_numbers("BEFORE_ASYNC_WITH"), (1, ("__aenter__", "__aexit__"))),
+    **dict.fromkeys(op_numbers("GET_AWAITABLE"), (1, ("__await__",))),
+    **dict.fromkeys(op_numbers("MATCH_CLASS"), (3, ("__match_args__",))),
     **dict.fromkeys(op_numbers("GET_AITER"), (1, ("__aiter__",))),
     **dict.fromkeys(op_numbers("UNPACK_SEQUENCE", "UNPACK_EX"), (1, ("__iter__",))),
     **dict.fromkeys(op_numbers("LIST_EXTEND", "SET_UPDATE"), (1, ("__iter__",))),

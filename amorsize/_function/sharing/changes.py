@@ -19,7 +19,7 @@ from amorsize._function.object_contents import (
 from amorsize._function.plain_values import PLAIN
 from amorsize._function.shareable_values import is_shareable
 from amorsize._function.sharing.findings import OF_ITEMS
-from amorsize._function.sharing.unnamed_methods import OF_CALLS, methods_run_by, unnamed_of
+from amorsize._function.sharing.unnamed_methods import MATCHED, OF_CALLS, methods_run_by, unnamed_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,6 +129,8 @@ class Changes:
         if kind in PLAIN or not self.owns.class_(kind):
             return
         used = named | unnamed_of(kind)
+        if MATCHED in named and type(matched := member(kind, MATCHED)) is tuple:
+            used |= set(matched)
         for base in kind.__mro__:
             if self.owns.class_(base):
                 for name, found in tuple(vars(base).items()):

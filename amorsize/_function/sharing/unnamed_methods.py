@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FunctionType
 
-    from amorsize._function.flow.value_flow import Store
+    from amorsize._function.flow.value_flow import Symbol
     from amorsize._function.ownership import Owns
 
 #: Methods that run whenever any attribute is read.
@@ -35,6 +35,8 @@ _ENTERING = ("__enter__", "__exit__")
 _ENTERED_AT_CALLS = "_recreate_cm"
 #: The method that runs when an item or a part of it is called, by whatever name.
 OF_CALLS = {"__call__"}
+#: The attribute of classes that names what a pattern of `match` reads without spelling it.
+MATCHED = "__match_args__"
 _BINARY = "add and floordiv lshift matmul mul mod or pow rshift sub truediv xor"
 #: What functions run of their arguments, by the names of these functions: those of `operator`, ...
 _RUN_BY: dict[str, tuple[str, ...]] = {
@@ -58,13 +60,15 @@ def methods_run_by(func: FunctionType, owns: Owns) -> set[str]:
     found = set(bytecode.names(func.__code__))
     found.update(*(_RUN_BY[name] for name in _RUN_BY.keys() & found))
     for origin, method in flow_of(func).run:
-        if method not in found and (origin is None or _may_be_shared(func, origin, owns)):
+        if method not in found and (method == MATCHED or _may_be_shared(func, origin, owns)):
             found.add(method)
     return found
 
 
-def _may_be_shared(func: FunctionType, origin: Store, owns: Owns) -> bool:
+def _may_be_shared(func: FunctionType, origin: Symbol, owns: Owns) -> bool:
     """Whether it may be an item or a shared object that no name leads to: those are followed."""
+    if origin is None:
+        return True
     space, name, steps = origin
     if space not in (GLOBAL, IMPORT, CLOSURE) or any(map(leads_inside, steps)):
         return True
