@@ -635,3 +635,25 @@ def test_results_are_not_asked_for_their_class(backend):
     wanted = amorsize.SerializationError if backend == "process" else HasNoClass
     assert type(found.pop(3)) is wanted
     assert found == [0, 1, 2, 4, 5]
+
+
+class TooLarge:
+    """A result of which no copy can be made, there or here."""
+
+    def __init__(self, is_rebuilt):
+        self.is_rebuilt = is_rebuilt
+
+    def __reduce__(self):
+        if self.is_rebuilt:
+            return raises, (MemoryError,)
+        raise MemoryError
+
+
+@pytest.mark.parametrize("is_rebuilt", [False, True])
+def test_where_memory_is_short_no_result_is_told_to_be_at_fault(is_rebuilt):
+    """It can be pickled. Fewer workers at once, or threads, which copy nothing, may help."""
+    with pytest.raises(amorsize.SerializationError, match="item [01] ") as caught:
+        tuned_map(TooLarge, [is_rebuilt] * 2, backend="process", n_jobs=2)
+
+    assert "MemoryError. There was too little memory for a copy" in str(caught.value)
+    assert "pickle." not in str(caught.value)

@@ -19,6 +19,7 @@ from amorsize import (
     OptimizationResult,
     TuningResult,
     WrongTypeError,
+    optimize,
     quick_tune,
     tune_parameters,
     tune_pipeline,
@@ -413,6 +414,25 @@ def test_ctrl_c_leaves_what_was_found(monkeypatch):
     assert "interrupted" in found.verdict
     assert not found.is_decided
     assert so_far(KeyboardInterrupt()) is None
+
+
+def interrupted_at_7(item):
+    if item == 7:
+        raise KeyboardInterrupt
+    return item
+
+
+@pytest.mark.parametrize("tune", [small_grid, quick_tune, optimize])
+def test_ctrl_c_tells_of_no_results_where_items_are_only_timed(tune):
+    """They are of a part of the data, and nobody's: the tuning so far is what there is."""
+    with pytest.raises(KeyboardInterrupt) as caught:
+        tune(interrupted_at_7, [0, *[7] * 39])
+    notes = "".join(getattr(caught.value, "__notes__", ()))
+
+    assert "items were done" not in notes
+    assert amorsize.partial_results(caught.value) == {}
+    if tune is small_grid:
+        assert "interrupted before the search was over. amorsize.tuning.so_far(error) has" in notes
 
 
 def test_ctrl_c_before_anything_was_measured(monkeypatch):

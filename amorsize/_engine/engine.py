@@ -74,6 +74,7 @@ class Engine:
         self.trace: Trace | None = None
         recorder = self.recorder = self.recorder_type(call)
         failures = self.failures = Failures(call, recorder)
+        failures.keeps_results = self.remembers
         confinement = self.confinement = Confinement(call, recorder)
         draws = self.draws = ItemSeeding(call, confinement)
         opening = self.opening = Opening(call, recorder, confinement)

@@ -1,9 +1,10 @@
-"""Prints how a tuning goes, for `verbose=True`."""
+"""Tells how a tuning goes, for `verbose=True` or on what ends it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from amorsize._engine.state.failures import name_of_caught
 from amorsize.report import seconds
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from amorsize.optimizer import OptimizationResult
     from amorsize.policy.actions import Plan
     from amorsize.tuning.bench import Run
+    from amorsize.tuning.result import TuningResult
     from amorsize.tuning.search import Search
 
 
@@ -43,3 +45,10 @@ def run_of(search: Search, run: Run) -> None:
     of = "" if run.part.stride == 1 else f", from {run.n_items} items"
     speedup = f" ({loop_s / run.whole_s:.2f}x{of})" if loop_s and run.whole_s > 0 else ""
     print(f"  {what}: {seconds(run.whole_s)}{speedup}")
+
+
+def keep_in(stopped: KeyboardInterrupt, found: TuningResult, why: str) -> None:
+    """Keep the result so far in what ended a tuning, and note on it how to get at it."""
+    stopped.__dict__["_amorsize_tuning"] = found
+    so_far = f"amorsize.tuning.so_far({name_of_caught()})"
+    stopped.add_note(f"{found.function}: {why}. {so_far} has what was measured by then.")

@@ -101,7 +101,7 @@ class Session:
         try:
             result = self._searched()
         except KeyboardInterrupt as stopped:
-            stopped.__dict__["_amorsize_tuning"] = self._named(self._concluded(INTERRUPTED))
+            announce.keep_in(stopped, self._named(self._concluded(INTERRUPTED)), INTERRUPTED)
             raise
         self._named(result)
         if asked.verbose:

@@ -22,6 +22,8 @@ class Failures:
         self._call, self._recorder = call, recorder
         #: The indices of the items in the user's data, if they are a part of it.
         self.indices: Sequence[int] | None = None
+        #: Whether the results so far are of use to who made the call: not where it is only timed.
+        self.keeps_results = True
 
     def fail(self, index: int, error: BaseException) -> None:
         if self._call.task.keep_errors and isinstance(error, Exception):
@@ -105,6 +107,8 @@ class Failures:
 
     def keep_in(self, error: BaseException) -> None:
         """Keep the results so far in the exception that ends the call, and note that on it."""
+        if not self.keeps_results:
+            return
         self._attach_partial(error)
         if isinstance(error, Exception) or self._call.is_stream:  # its consumer has the results
             return
@@ -112,14 +116,19 @@ class Failures:
 
         n_done, source = len(error.__dict__["_amorsize_partial"]), self._call.source
         of_all = f" of {source.n_read}" if source.all_read else ""
-        at_prompt = hasattr(sys, "ps1")  # where nobody catches it
-        by_name = "sys.last_value" if at_prompt else "error"
         add_note(
             error,
             f"{self._call.name}: {n_done}{of_all} items were done. "
-            f"amorsize.partial_results({by_name}) has their results, by index.",
+            f"amorsize.partial_results({name_of_caught()}) has their results, by index.",
         )
 
     def _attach_partial(self, error: BaseException) -> None:
+        if not self.keeps_results:
+            return
         # Not as an attribute: some exceptions refuse attributes.
         error.__dict__["_amorsize_partial"] = self._call.work.results.by_index()
+
+
+def name_of_caught() -> str:
+    """The name by which an exception is found: at a prompt, Python keeps what nobody has caught."""
+    return "sys.last_value" if hasattr(sys, "ps1") else "error"

@@ -250,11 +250,19 @@ def replace_unpicklable(
     ]
 
 
+def _mended_by(reason: str, otherwise: str) -> str:
+    """What helps where a value cannot be sent: none is at fault where memory is short."""
+    if reason.startswith(MemoryError.__name__):
+        return "There was too little memory for a copy: use fewer workers (n_jobs=)"
+    return otherwise
+
+
 def cannot_send(what: str, index: int, value: Any, reason: str) -> SerializationError:
     """The error for an item or a result that cannot be pickled."""
+    mended_by = _mended_by(reason, "Return or pass something that can be pickled")
     return SerializationError(
         f"the {what} of item {index} ({short_repr(value)}) cannot be sent between processes: "
-        f"{reason}. Return or pass something that can be pickled, or use backend='thread'."
+        f"{reason}. {mended_by}, or use backend='thread'."
     )
 
 
@@ -263,10 +271,11 @@ def cannot_read_back(start: int, n_items: int, failure: Exception) -> list[Unpic
     which = f"the result of item {start} was"
     if n_items > 1:
         which = f"the results of items {start} to {start + n_items - 1} were"
+    reason = in_words(failure)
+    mended_by = _mended_by(reason, "Make every result survive pickle.loads(pickle.dumps(result))")
     error = SerializationError(
-        f"{which} pickled in a worker process but cannot be rebuilt here: "
-        f"{in_words(failure)}. Make every result survive "
-        "pickle.loads(pickle.dumps(result)), or use backend='thread'."
+        f"{which} pickled in a worker process but cannot be rebuilt here: {reason}. {mended_by}, "
+        "or use backend='thread'."
     )
     return [Unpicklable(error, n_items)] * n_items
 
