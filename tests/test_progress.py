@@ -131,6 +131,23 @@ def test_a_function_that_fails_costs_a_warning():
     assert (len(told), len(seen_)) == (1, 1)
 
 
+class Mute(Exception):
+    """Has no text: asking for it raises."""
+
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+def test_a_function_whose_error_has_no_text_costs_no_result_either():
+    """The warning has its type."""
+
+    def show(_):
+        raise Mute
+
+    with pytest.warns(AmorsizeWarning, match=r"progress= of abs raised .*Mute"):
+        assert tuned_map(abs, range(300), progress=show) == list(range(300))
+
+
 def test_what_is_interrupted_in_it_is_interrupted():
     """Ctrl-C while a progress is shown ends the call as it would between two items."""
 

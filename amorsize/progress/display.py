@@ -96,11 +96,11 @@ class Callback:
             self._function(progress)
         except Exception as error:
             reraise_from_handler(error)
+            import traceback
+
             self._function = None
-            self._warn(
-                f"progress= of {self._name} raised {type(error).__name__}: {error}. "
-                "It is not called again."
-            )
+            what = traceback.format_exception_only(error)[0].strip()  # whatever its `str()` does
+            self._warn(f"progress= of {self._name} raised {what}. It is not called again.")
 
     def end(self, progress: Progress) -> None:
         """Call it once more."""

@@ -36,5 +36,8 @@ def notify(
             on_retune(one)
         except Exception as error:
             reraise_from_handler(error)
-            warn(f"on_retune= of {name} raised {type(error).__name__}: {error}")
+            import traceback
+
+            what = traceback.format_exception_only(error)[0].strip()  # whatever its `str()` does
+            warn(f"on_retune= of {name} raised {what}")
     return dated
