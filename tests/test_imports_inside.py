@@ -131,6 +131,18 @@ def stall(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
+def test_what_is_installed_is_loaded_ahead_as_well(tmp_path, monkeypatch):
+    """A function's own package is the project's wherever it lies."""
+    for name, text in FILES.items():
+        file = tmp_path / "site-packages" / name.replace("stall", "stand")
+        file.parent.mkdir(exist_ok=True, parents=True)
+        file.write_text(textwrap.dedent(text))
+    monkeypatch.syspath_prepend(tmp_path / "site-packages")
+    work = importlib.import_module("stand.inner.work")
+    assert examine(work.in_a_branch, [1, 2])[0].stores
+    assert examine(work.shows_seldom, [1, 2])[0].bound
+
+
 @pytest.mark.parametrize("name", CHANGING)
 def test_what_modules_that_are_imported_inside_lose_is_seen(stall, name):
     assert examine(getattr(stall, name), [1, 2])[0].stores

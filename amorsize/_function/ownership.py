@@ -129,7 +129,7 @@ class Owns:
     def function(self, func: FunctionType) -> bool:
         if is_own_function(func):
             return True
-        return not _is_guarded(func) and self._is_of_package(func.__globals__.get("__name__"))
+        return not _is_guarded(func) and self.is_of_package(func.__globals__.get("__name__"))
 
     def class_(self, cls: type) -> bool:
         return Owns.module(self, cls.__module__)
@@ -139,12 +139,13 @@ class Owns:
             return True
         is_own = self._known.get(name)
         if is_own is None:
-            is_own = is_own_module(name) or self._is_of_package(name)
+            is_own = is_own_module(name) or self.is_of_package(name)
             if name in sys.modules:
                 self._known[name] = is_own
         return is_own
 
-    def _is_of_package(self, module: object) -> bool:
+    def is_of_package(self, module: object) -> bool:
+        """Whether a module, loaded or not, is of a package that the mapped functions come from."""
         return isinstance(module, str) and module.partition(".")[0] in self._packages
 
 

@@ -193,7 +193,7 @@ class Code:
         for name in flow_of(func).imports:
             from amorsize._function.sharing.imports_inside import see_import_by_call
 
-            see_import_by_call(self._findings, func, name)
+            see_import_by_call(self._findings, self._owns, func, name)
             for one in [imported(func, name)] if name else own_modules(MOST_FOUND):
                 if is_module(one):
                     self._values.judge_all_of(one)
@@ -228,7 +228,7 @@ class Code:
     def _import(self, func: FunctionType, name: str, taken: tuple[str, ...]) -> None:
         from amorsize._function.sharing.imports_inside import see_import
 
-        see_import(self._findings, func, name, taken)
+        see_import(self._findings, self._owns, func, name, taken)
         if (module := imported(func, name)) is not MISSING:
             self._values.judge_module(module, bytecode.names(func.__code__))
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
+    from amorsize._function.ownership import Owns
+
 #: The most modules that are read for one import.
 MOST_READ = 50
 #: Builtins that do more than compute with what they are handed.
@@ -42,9 +44,9 @@ _NO_MODULES = frozenset({"__init__", "__pycache__"})
 _HARMLESS_CALLS = frozenset({"logging.getLogger", "os.path.join", "os.path.dirname", "os.getenv"})
 
 
-def effect_of_import(name: str) -> str | None:
+def effect_of_import(name: str, owns: Owns | None = None) -> str | None:
     """What the first import of a module would do, in words; None: nothing that lasts."""
-    return _first_effect(_Reader(), name)
+    return _first_effect(_Reader(owns), name)
 
 
 def _first_effect(reader: _Reader, name: str) -> str | None:
@@ -55,7 +57,7 @@ def _first_effect(reader: _Reader, name: str) -> str | None:
         return f"{name}, which cannot be read"
 
 
-def load_ahead(name: str) -> str | None:
+def load_ahead(name: str, owns: Owns | None = None) -> str | None:
     """Load a module that items would be the first to import, so that what it does can be read.
 
     Only one of the standard library, or one of the project that is shown to do nothing else and
@@ -64,7 +66,7 @@ def load_ahead(name: str) -> str | None:
     Returns:
         What keeps one of the project from it, in words.
     """
-    reader = _Reader()
+    reader = _Reader(owns)
     if (effect := _first_effect(reader, name)) is not None:
         return effect
     if reader.others:
@@ -105,7 +107,8 @@ class _Reader:
         others: The modules of other libraries among these, which are not read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, owns: Owns | None) -> None:
+        self._owns = owns
         self.others: list[str] = []
         self._read: set[str] = set()
 
@@ -125,7 +128,7 @@ class _Reader:
                 path = vars(module).get("__path__", ()) if is_module(module) else ()
                 continue
             spec = _spec_of(above, path)
-            if spec is None or not isinstance(spec.origin, str) or not is_own_file(spec.origin):
+            if spec is None or not self._is_own(above, spec.origin):
                 if not _loads_at_once(above):
                     self.others.append(above)
                 return None
@@ -133,6 +136,11 @@ class _Reader:
             if (what := self._effect_of(above, spec)) is not None:
                 return what
         return None
+
+    def _is_own(self, name: str, file: object) -> bool:
+        if not isinstance(file, str):
+            return False
+        return is_own_file(file) or (self._owns is not None and self._owns.is_of_package(name))
 
     def _effect_of(self, name: str, spec: Any) -> str | None:
         if name in self._read:

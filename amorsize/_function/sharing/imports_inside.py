@@ -10,10 +10,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FunctionType
 
+    from amorsize._function.ownership import Owns
     from amorsize._function.sharing.findings import Findings
 
 
-def see_import(findings: Findings, func: FunctionType, name: str, taken: tuple[str, ...]) -> None:
+def see_import(
+    findings: Findings, owns: Owns, func: FunctionType, name: str, taken: tuple[str, ...]
+) -> None:
     """An import in a function's code, of a module or of names in it.
 
     What the first items have not loaded stands in a branch that they did not take. It is loaded
@@ -21,7 +24,7 @@ def see_import(findings: Findings, func: FunctionType, name: str, taken: tuple[s
     """
     missing = _first_missing(func, name, taken)
     while missing:
-        _load(findings, missing)
+        _load(findings, owns, missing)
         before, missing = missing, _first_missing(func, name, taken)
         if missing == before:
             what = f"{missing}, which an item is the first to import"
@@ -29,16 +32,16 @@ def see_import(findings: Findings, func: FunctionType, name: str, taken: tuple[s
             return
 
 
-def see_import_by_call(findings: Findings, func: FunctionType, name: str) -> None:
+def see_import_by_call(findings: Findings, owns: Owns, func: FunctionType, name: str) -> None:
     """An import by a call, of a module whose name the code spells out; "": it puts it together."""
     if name:
         if imported(func, name) is MISSING:
-            _load(findings, full_name(func, name))
+            _load(findings, owns, full_name(func, name))
         return
     from amorsize._function.sharing.first_imports import effect_of_import, unloaded_in
 
     for one in unloaded_in(bytecode.texts(func.__code__)):
-        _note(findings, effect_of_import(one))
+        _note(findings, effect_of_import(one, owns))
 
 
 def _first_missing(func: FunctionType, name: str, taken: tuple[str, ...]) -> str:
@@ -50,10 +53,10 @@ def _first_missing(func: FunctionType, name: str, taken: tuple[str, ...]) -> str
     return f"{module.__name__}.{missing[0]}" if missing else ""
 
 
-def _load(findings: Findings, name: str) -> None:
+def _load(findings: Findings, owns: Owns, name: str) -> None:
     from amorsize._function.sharing.first_imports import load_ahead
 
-    _note(findings, load_ahead(name))
+    _note(findings, load_ahead(name, owns))
 
 
 def _note(findings: Findings, effect: str | None) -> None:

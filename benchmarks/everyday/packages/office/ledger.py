@@ -1,3 +1,4 @@
 """A total that lives in a module of its own."""
 
 total = 0
+entries: list = []
