@@ -2,13 +2,20 @@
 
 import contextlib
 import fcntl
+import fileinput
 import glob
 import http.server
+import io
+import mailbox
 import os
 import shutil
 import socket
+import subprocess
+import tempfile
 import time
+import uuid
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -179,7 +186,44 @@ def counts_what_is_here(row):
     Path(row["name"]).write_text(str(n))
 
 
+def document(x):
+    tree = ElementTree.parse("all.xml")
+    ElementTree.SubElement(tree.getroot(), "entry", n=str(x))
+    tree.write("all.xml")
+
+
+def edited(x):
+    with fileinput.input("all.txt", inplace=True) as lines:
+        for line in lines:
+            print(line, x)
+
+
+def posted(x):
+    box = mailbox.mbox("all.mbox")
+    box.add(str(x))
+    box.flush()
+
+
+def in_the_users_folder(x):
+    Path(os.path.expanduser("~/last.txt")).write_text(str(x))
+
+
+def in_the_folder_for_scratch(x):
+    with open(os.path.join(tempfile.gettempdir(), "last.txt"), "w") as file:
+        file.write(str(x))
+
+
+def committed(x):
+    subprocess.run(["git", "commit", "-m", f"{x}"], check=True)
+
+
+def committed_by_a_shell(x):
+    subprocess.run(f"cd all && git add {x}.txt", shell=True, check=True)
+
+
 SHARING = [
+    *(document, edited, posted, in_the_users_folder, in_the_folder_for_scratch),
+    *(committed, committed_by_a_shell),
     *(dated, permitted, owned, packed, touched_unless_it_is_there, opened_by_number, made_alone),
     *(line_by_line, unbuffered, flushed, flushed_by_a_method, by_number_in_pieces, locked_at_once),
     *(at_a_port, at_one_of_two_ports, a_server),
@@ -203,6 +247,14 @@ def test_who_lists_what_others_write_runs_in_turn(item):
     assert not reasons(item, [{"kind": "abcd"[n], "n": n} for n in range(4)])
 
 
+def digests_of_a_kind(row):
+    Path(str(uuid.uuid5(uuid.NAMESPACE_DNS, row["kind"]))).write_text("x")
+
+
+def test_equal_digests_are_of_one_file():
+    assert reasons(digests_of_a_kind, [{"kind": "a"}, {"kind": "a"}])
+
+
 def test_who_lists_the_folder_of_unknown_names_runs_in_turn():
     assert reasons(counts_what_is_here, [{"name": "a"}, {"name": "b"}])
 
@@ -223,6 +275,34 @@ def of_its_own(x):
     os.chmod(f"{x}.txt", 0o600)
     Path(f"{x}.flag").touch()
     os.mkdir(f"{x}")
+
+
+def documents_of_their_own(x):
+    tree = ElementTree.parse("template.xml")
+    tree.write(f"{x}.xml")
+    tree.write(io.BytesIO())
+
+
+def read_line_by_line(x):
+    with fileinput.input("all.txt") as lines:
+        return sum(map(len, lines)) + x
+
+
+def in_a_repository_of_its_own(x):
+    subprocess.run(["git", "-C", f"{x}", "add", "."], check=True)
+    subprocess.run(["git", "commit"], cwd=f"{x}", check=True)
+    subprocess.run(["git", "log"], check=True, capture_output=True)
+
+
+def in_folders_of_the_user(x):
+    Path(os.path.expanduser(f"~/{x}.txt")).write_text("x")
+    (Path.home() / f"{x}.log").write_text("x")
+    with open(os.path.join(tempfile.gettempdir(), f"{x}.txt"), "w") as file:
+        file.write("x")
+
+
+def named_by_a_digest(x):
+    Path(str(uuid.uuid5(uuid.NAMESPACE_DNS, str(x)))).write_text("x")
 
 
 def a_folder_that_may_be_there(x):
@@ -303,6 +383,8 @@ FREE = [
     *(of_its_own, a_folder_that_may_be_there, passed_over, passed_over_at_the_end, suppressed),
     *(one_flushed_line, told_beside_it, lines_at_once, locked_in_turn, locked_by_its_own),
     *(at_any_port, at_a_port_of_its_own, only_read_by_number),
+    *(documents_of_their_own, read_line_by_line, in_a_repository_of_its_own),
+    *(in_folders_of_the_user, named_by_a_digest),
 ]
 
 

@@ -30,6 +30,11 @@ _ALL = {
 #: Those that change all but the first, and those that change the first one alone.
 _ALL_BUT_FIRST = {"chmod", "chown", "chgrp", "setfacl"}
 _FIRST = {"zip", "mkfifo", "sqlite3"}
+#: What git does with a lock on its index.
+_OF_GIT = {
+    *("add", "commit", "checkout", "switch", "restore", "reset", "rm", "mv", "merge", "rebase"),
+    *("pull", "stash", "tag", "branch", "cherry-pick", "revert", "apply", "am", "init", "config"),
+}
 #: Those that print what is in their files.
 _READING = {"cat", "head", "tail", "wc", "grep", "sort", "uniq", "cut", "awk", "stat"}
 #: Options that are followed by the name of a file which most programs write.
@@ -184,11 +189,23 @@ def _files_of(words: list[Part]) -> Iterator[Use]:
         yield from ((CHANGES, one) for one in files[1:] if is_in_place)
     elif program in _LAST and len(files) > 1:
         yield CHANGES, _destination(files)
+    elif program == "git":
+        yield from _of_git(words[1:])
     elif program == "mkdir" and "-p" not in options:
         yield from ((CHANGES, one) for one in files)
     else:
         first, last = _CHANGED.get(program, (0, 0))
         yield from ((CHANGES, one) for one in files[first:last])
+
+
+def _of_git(words: list[Part]) -> Iterator[Use]:
+    """What git does to the files in which it keeps all of a folder, and which it locks."""
+    folder = Part()
+    while words and _is_option(words[0]):
+        folder = words[1] if words[0].known == "-C" and len(words) > 1 else folder
+        words = words[2 if words[0].known in ("-C", "-c") else 1 :]
+    if words and words[0].known in _OF_GIT:
+        yield CHANGES, _in_folder(folder, constant(".git"))
 
 
 #: The places of the files that other programs change.

@@ -29,6 +29,7 @@ from amorsize._function.files.name_parts import (
     NUMBERED,
     PATH,
     TEXT,
+    TREE,
     UNIQUE,
     UNKNOWN,
     Part,
@@ -61,6 +62,8 @@ _UNIQUE = (
     *("threading.", "_thread.", "itertools.count", "time.time_ns", "time.monotonic_ns"),
     *("time.perf_counter", "io.BytesIO", "io.StringIO"),
 )
+#: Of these, those of functions that give the same for all items, or for the same values.
+_NOT_UNIQUE = ("tempfile.gettemp", "uuid.uuid3", "uuid.uuid5", "uuid.getnode")
 #: Beginnings of the names of functions that tell the time, often the same one for many items.
 _TELLING_TIME = ("time.", "datetime.", "date.")
 #: Methods that give a text.
@@ -93,7 +96,9 @@ _SAME_TEXTS = {"str", "os.fspath", "posixpath.join", "posixpath.abspath", "posix
 _SAME_PATHS = {".joinpath", ".as_posix", ".resolve", ".absolute", ".expanduser"}
 _NUMBER = Part(frozenset((COUNTED_UP,)))
 #: Beginnings of the names of functions that make digests.
-_DIGESTING = ("hashlib.", "_hashlib.", "_blake2.", "_md5.", "_sha", "_sha3.")
+_DIGESTING = ("hashlib.", "_hashlib.", "_blake2.", "_md5.", "_sha", "_sha3.", "uuid.uuid")
+#: Functions whose results are documents that can be written to a file.
+_TREES = {"xml.etree.ElementTree.parse", "xml.etree.ElementTree.ElementTree"}
 #: Functions whose results are open files.
 _OPENING = {"os.fdopen", "io.BytesIO", "io.StringIO"} | OPENING_BY_MODE
 #: Modules whose functions give the same for the same values.
@@ -110,7 +115,7 @@ def result_of(called: Part, name: str, passed: list[Part], named: dict[str, Part
     if (text := _text_of_pieces(called, owner, name, passed)) is not None and not named:
         return text
     everything = together(owner, called, *passed, *named.values())
-    if name.startswith(_UNIQUE):
+    if name.startswith(_UNIQUE) and not name.startswith(_NOT_UNIQUE):
         kind = PATH if _is_path_class(called.known) else FILE if name in _OPENING else ""
         return Part(frozenset((UNIQUE,)), kind=kind)
     is_listing = name in LISTING or (owner.kind == PATH and called.label in LISTING_PATHS)
@@ -181,6 +186,8 @@ def _kind_of(called: Part, name: str) -> str:
         return FILE
     if _is_path_class(called.known) or called.kind == PATH:
         return PATH
+    if name in _TREES:
+        return TREE
     if name in _MAKING_TEXTS or called.label in _TEXTS:
         return TEXT
     return FLOAT if name == "float" else ""
@@ -237,7 +244,7 @@ def _made(called: Part, owner: Part, name: str, everything: Part, first: Part) -
     kind, label = _kind_of(called, name), _label(called, name, first)
     everything = everything.replace(kind=kind, label=label)
     is_kept = name in _KEEPING or name.startswith(_DIGESTING) or called.label in _KEEPING_METHODS
-    if is_kept or kind in (PATH, FILE):
+    if is_kept or kind in (PATH, FILE, TREE):
         return everything
     if everything.tags:
         return merged(everything, "", "", label).replace(kind=kind)

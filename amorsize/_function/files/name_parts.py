@@ -46,7 +46,7 @@ TRIED, CHOSEN = ("", "", "what is tried one after another"), ("", "", "one of a 
 NUMBER = "#"
 COUNTED_UP = (NUMBER, "", TRIED[2])
 #: Kinds of values that matter.
-TEXT, PATH, FLOAT, FILE = "text", "path", "float", "file"
+TEXT, PATH, FLOAT, FILE, TREE = "text", "path", "float", "file", "tree"
 #: A list, set or table that is still empty.
 EMPTY = "empty"
 #: What `enumerate` gives: its parts are those of one round of the loop.

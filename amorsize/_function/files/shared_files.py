@@ -18,6 +18,7 @@ from amorsize._function.flow.value_flow import ARGUMENT, CALLED, RESULT
 from amorsize._function.library.changes import (
     CHANGING_FILES,
     CHANGING_PATHS,
+    EDITING,
     LOOKING_AT_FILES,
     LOOKING_AT_PATHS,
     MAKES_FOLDER,
@@ -99,6 +100,8 @@ def uses_of(
     if name in OPENING_FOR_CHANGES:
         place, keyword = OPENING_FOR_CHANGES[name]
         yield from ((use, at(0, "filename")) for use in opened(at(place, keyword), name))
+    if name in EDITING:
+        yield from ((use, at(0, "files")) for use in opened(at(1, "inplace"), name))
     for place in CHANGING_FILES.get(name, ()):
         yield CHANGES, at(place, "dst" if place else "src")
     if name in MAKING_FOLDERS:
@@ -237,6 +240,8 @@ def by_mode(mode: Argument, opener: str = "") -> str:
     """What opening a file does to it, by the mode; adding to an archive changes it."""
     if opener in MAKING_FOLDERS:
         return LOOKS if mode[1] is True else MAKES
+    if opener in EDITING:
+        return CHANGES if mode[1] is True else LOOKS
     if opener in OPENING_FOR_CHANGES:
         return LOOKS if mode[1] == "r" else CHANGES
     text = mode[1] if type(mode[1]) is str else "r"

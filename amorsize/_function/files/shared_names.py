@@ -5,7 +5,7 @@ One item reads or overwrites what another has written there, so items have to ru
 
 from __future__ import annotations
 
-from os import fsdecode, fsencode
+from os import fsdecode
 
 from amorsize._function.bound_arguments import (
     NOTHING,
@@ -46,7 +46,9 @@ from amorsize._function.files.name_sharing import shared_by
 from amorsize._function.files.name_uses import (
     LISTENS,
     NOT_PASSED,
+    fixed_path,
     listens,
+    place_of_saved,
     uses_by_mode,
     uses_of_path,
 )
@@ -59,12 +61,11 @@ from amorsize._function.files.names_of_others import (
 from amorsize._function.files.shared_files import (
     METHODS_OF_PATHS,
     MOST_HELPERS,
-    NO_FILES,
     uses_of,
 )
 from amorsize._function.files.unseen_changes import FIELDS, unseen_changes
 from amorsize._function.flow.made_instances import Made, class_of
-from amorsize._function.library.changes import BINDS, LISTENING, SAVING
+from amorsize._function.library.changes import BINDS, LISTENING
 from amorsize._function.library.sql_uses import ADDS, CHANGES, LOOKS
 from amorsize._function.ownership import is_own_class
 from amorsize.policy.value import Value
@@ -143,7 +144,7 @@ def shared_names(
             if type(what) is tuple and any(is_changed(way, reader.changed, unseen) for way in what):
                 what = f"{', '.join(map(spelled, what))}, which the code changes"
             if func is root:
-                what = what or (part.known if use == LISTENS else _fixed_path(part))
+                what = what or (part.known if use == LISTENS else fixed_path(part))
             elif type(what) is tuple:
                 what = _not_followed(func, what) if owns(func) else _guessed(what)
             if what:
@@ -183,13 +184,6 @@ def _guessed(ways: tuple[Path, ...]) -> tuple[Path, ...]:
     if not any(step[0] in FIELDS for way in ways for step in way):
         return ()
     return tuple(((PERHAPS, *way[0][1:]), *way[1:]) for way in ways)
-
-
-def _fixed_path(part: Part) -> bytes:
-    """The path that is the same for all items; empty if it is not, or names no lasting file."""
-    is_path = not part.tags and type(part.known) in (str, bytes)
-    path = fsencode(part.known) if is_path else b""
-    return b"" if path.startswith(tuple(map(fsencode, NO_FILES))) else path
 
 
 class Uses:
@@ -324,8 +318,9 @@ class Uses:
             self.found += [(use, owner) for use in uses_of_path(method, at)]
             if method in (".rename", ".replace"):
                 self.found.append((CHANGES, at(0, "target")))
-        if owner is not None and method in SAVING and self._helper(called) is None:
-            saved = at(SAVING[method], "path_or_buf")
+        place = None if owner is None else place_of_saved(owner, method)
+        if place is not None and self._helper(called) is None:
+            saved = at(place, "path_or_buf")
             is_adding = uses_by_mode(at(-1, "mode")) == [ADDS]
             if saved.kind != FILE:
                 self.found.append((ADDS if is_adding else CHANGES, saved))

@@ -91,6 +91,8 @@ OPENING_FOR_CHANGES = {
     **dict.fromkeys(("shelve.open", "dbm.open"), (1, "flag")),
     "numpy.memmap": (2, "mode"),
 }
+#: Functions that write files anew while they read them, if an argument says so.
+EDITING = {"fileinput.input", "fileinput.FileInput"}
 #: The function that opens a database in a file, to which SQL says what happens.
 OPENING_DATABASE = "sqlite3.connect"
 #: Functions that change files, and the places of these files' paths among their arguments.
@@ -105,6 +107,7 @@ CHANGING_FILES = {
     **dict.fromkeys(("os.mkfifo", "os.mknod", "shutil.chown", "shutil.make_archive"), (0,)),
     **dict.fromkeys(("shutil.copymode", "shutil.copystat"), (1,)),
     **{"os.renames": (0, 1), "soundfile.write": (0,), "scipy.io.wavfile.write": (0,)},
+    **dict.fromkeys(("mailbox.mbox", "mailbox.Maildir", "mailbox.MH", "mailbox.MMDF"), (0,)),
 }
 #: Methods of paths that change the file they name.
 CHANGING_PATHS = {
@@ -153,7 +156,7 @@ NAMES_FOR_FILES = {
     one.rpartition(".")[2]
     for one in (
         *(*OPENING_BY_MODE, OPENING_DATABASE, *CHANGING_FILES, *CHANGING_PATHS, *SAVING),
-        *OPENING_FOR_CHANGES,
+        *(*OPENING_FOR_CHANGES, *EDITING),
         *(*MAKING_FOLDERS, MAKES_FOLDER, TOUCHES, *LISTENING, BINDS),
     )
 }
