@@ -11,11 +11,13 @@ import itertools
 import math
 import operator
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from amorsize import tuned_map
 from amorsize._function.sharing.thread_safety import examine
+from amorsize._function.unlike_items import one_of_each
 
 SEEN: list[int] = []
 
@@ -306,3 +308,45 @@ def test_special_methods_that_change_nothing_are_no_reason():
     reach, _ = examine(uses, [(0, Reading()), (1, Reading())])
 
     assert (reach.stores, reach.changed) == ((), ())
+
+
+class Shape:
+    def area(self):
+        return 1
+
+
+class Noting(Shape):
+    def area(self):
+        SEEN.append(1)
+        return 2
+
+
+def notes(x):
+    SEEN.append(x)
+    return x
+
+
+@pytest.mark.parametrize(
+    ("func", "items"),
+    [
+        (lambda row: row[1].area(), [(0, Shape()), (1, Shape()), (2, Noting())]),
+        (lambda row: row["of"].area(), [{"of": Shape()}, {"of": Shape()}, {"of": Noting()}]),
+        (lambda row: sum(o.area() for o in row), [[Shape()], [Shape()], [Shape(), Noting()]]),
+        (lambda row: row.of.area(), [SimpleNamespace(of=o()) for o in (Shape, Shape, Noting)]),
+        (lambda row: row[0](row[1]), [(abs, 1), (abs, 2), (notes, 3)]),
+        (lambda row: row[0]().area(), [(Shape,), (Shape,), (Noting,)]),
+        (lambda row: row["do"](1), [{"do": abs}, {"do": notes}]),
+    ],
+)
+def test_what_only_parts_of_later_items_change_is_told(func, items):
+    """Each kind of what items hold is read: objects, functions and classes."""
+    reach, _ = examine(func, [*items[:2], *one_of_each(items)])
+
+    assert reach.stores == ("global SEEN.append()",)
+
+
+def test_items_with_the_same_parts_are_of_one_kind():
+    """However many there are, and whatever else they hold."""
+    assert one_of_each([{"of": Shape(), "n": n} for n in range(100)]) == []
+    assert one_of_each([(n, str(n)) for n in range(100)]) == []
+    assert len(one_of_each([(n, [Shape(), Noting()][n % 2]) for n in range(100)])) == 1

@@ -26,7 +26,7 @@ from amorsize._function.sharing.changes import Changes, named_from
 from amorsize._function.sharing.code import Code
 from amorsize._function.sharing.findings import Findings, Objects, Reach
 from amorsize._function.sharing.values import MAX_EXAMINED, Values
-from amorsize._function.unlike_items import MOST_KINDS
+from amorsize._function.unlike_items import MOST_KINDS, parts_of
 from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
@@ -162,6 +162,9 @@ class _Examination:
             self.values.lead_to(raw(own(item, "__func__", item)))
         elif is_partial(item):
             self.values.judge(item.func, "item")
+        for part in parts_of(item):
+            if self._owns(part):  # a function or class, which may be called
+                self.values.judge(part, "item")
         for part in (item, *brought(item).values()):
             if self._owns.class_(type(part)):
                 self.values.judge_class(type(part))
