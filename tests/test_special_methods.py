@@ -335,7 +335,9 @@ def notes(x):
         (lambda row: row.of.area(), [SimpleNamespace(of=o()) for o in (Shape, Shape, Noting)]),
         (lambda row: row[0](row[1]), [(abs, 1), (abs, 2), (notes, 3)]),
         (lambda row: row[0]().area(), [(Shape,), (Shape,), (Noting,)]),
-        (lambda row: row["do"](1), [{"do": abs}, {"do": notes}]),
+        (lambda row: row["do"](1), [{"do": abs}, {"do": abs}, {"do": notes}]),
+        (lambda row: row[1] and row[1].area(), [(0, None), (1, None), (2, Noting())]),
+        (lambda row: row and row[0].area(), [(), (), (Noting(),)]),
     ],
 )
 def test_what_only_parts_of_later_items_change_is_told(func, items):
@@ -347,6 +349,7 @@ def test_what_only_parts_of_later_items_change_is_told(func, items):
 
 def test_items_with_the_same_parts_are_of_one_kind():
     """However many there are, and whatever else they hold."""
-    assert one_of_each([{"of": Shape(), "n": n} for n in range(100)]) == []
+    dicts = [{"of": Shape(), "n": n} for n in range(100)]
+    assert one_of_each(dicts) == dicts[:1]
     assert one_of_each([(n, str(n)) for n in range(100)]) == []
-    assert len(one_of_each([(n, [Shape(), Noting()][n % 2]) for n in range(100)])) == 1
+    assert len(one_of_each([(n, [Shape(), Noting()][n % 2]) for n in range(100)])) == 2

@@ -49,7 +49,7 @@ def _of_each_content(sequence: Sequence[Any]) -> list[Any]:
             if not kinds <= met:
                 found.append(item)
                 met |= kinds
-    return found[1:]  # the first item is examined anyway
+    return found
 
 
 def _content_kind(part: Any) -> int:
