@@ -230,7 +230,7 @@ def test_where_nobody_tells_of_descriptors(monkeypatch):
     def refuse(_):
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(os, "pidfd_open", refuse)
+    monkeypatch.setattr("posix.pidfd_open", refuse)
     one = started("raise SystemExit(4)")
 
     assert one.pidfd is None
@@ -243,7 +243,7 @@ def test_without_a_descriptor_left_the_process_is_ended(monkeypatch):
     def no_room(_):
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(os, "pidfd_open", no_room)
+    monkeypatch.setattr("posix.pidfd_open", no_room)
     pid = subprocess_pid("import time; time.sleep(60)")
 
     with pytest.raises(OSError, match="Too many open files"):

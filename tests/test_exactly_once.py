@@ -1,6 +1,5 @@
 """Each item is executed exactly once, from the first call on, and where it was asked to be."""
 
-import os
 from _thread import get_ident
 
 import pytest
@@ -161,7 +160,7 @@ def test_a_stream_runs_each_item_once(backend, ordered, ledger):
 def test_nothing_is_started_for_no_data(monkeypatch):
     """Empty data: no process, no thread, no call of the function."""
     started = []
-    monkeypatch.setattr(os, "fork", lambda: started.append("process"))
+    monkeypatch.setattr("posix.fork", lambda: started.append("process"))
     monkeypatch.setattr("_thread.start_new_thread", lambda *_: started.append("thread"))
 
     for backend in BACKENDS:

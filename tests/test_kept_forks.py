@@ -441,7 +441,7 @@ class TestChanged:
                 there["flag"] = False
             return fork()
 
-        monkeypatch.setattr(os, "fork", forking)
+        monkeypatch.setattr("posix.fork", forking)
         mapped(there["f"])
         there["flag"] = True
 

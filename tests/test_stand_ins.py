@@ -45,6 +45,34 @@ def computes(answer):
     return item
 
 
+#: What the code that is mapped may have mocks of, each with an answer that would mislead workers.
+OF_KERNEL = {
+    **dict.fromkeys(("_exit", "close", "kill", "set_blocking", "write"), None),
+    **{"fork": 0, "getpid": -1, "getppid": -1, "pipe": (0, 1), "read": b"", "waitpid": (0, 0)},
+}
+
+
+@pytest.mark.forks
+@pytest.mark.parametrize("replaced", OF_KERNEL)
+def test_workers_live_where_a_function_of_the_kernel_is_replaced(monkeypatch, replaced):
+    """By a mock meant for the code that is mapped: with one of `os._exit`, a worker ran on."""
+    monkeypatch.setenv("AMORSIZE_START", "fork")
+
+    with mock.patch.object(os, replaced, return_value=OF_KERNEL[replaced]):
+        assert tuned_map(abs, range(-9, 0), backend="process") == list(range(9, 0, -1))
+
+
+def test_workers_ask_the_kernel_for_what_programs_replace():
+    """Wherever a call runs: not by a name that a mock may stand for."""
+    root = Path(amorsize.__file__).parent
+    for part in ("_workers", "_engine", "_host"):
+        for path in (root / part).rglob("*.py"):
+            for one in ast.walk(ast.parse(path.read_text())):
+                if isinstance(one, ast.Attribute) and getattr(one.value, "id", "") == "os":
+                    is_of_gevent = path.name == "forking.py" and one.attr == "fork"
+                    assert one.attr not in OF_KERNEL or is_of_gevent, path
+
+
 def test_nothing_that_runs_in_a_call_opens_files_by_the_builtin():
     """A mock in its place would count files that the loop does not open, and answer for /proc."""
     root = Path(amorsize.__file__).parent

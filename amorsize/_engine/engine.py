@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from amorsize._engine.action_runner import ActionRunner
@@ -16,7 +15,7 @@ from amorsize._engine.state.call import Call, Invocation, Recorder
 from amorsize._engine.state.confinement import Confinement
 from amorsize._engine.state.failures import Failures
 from amorsize._host import shortage
-from amorsize._host.clocks import perf_counter
+from amorsize._host.clocks import kernel, perf_counter
 from amorsize.policy import actions as do
 from amorsize.policy.tuner import Tuner
 
@@ -170,7 +169,7 @@ class Engine:
         if self.plain_loop is not None:
             yield from enumerate(self.plain_loop) if indexed else self.plain_loop
             return
-        at_once, call, owner_pid = True, self.call, os.getpid()
+        at_once, call, owner_pid = True, self.call, kernel.getpid()
         # Later nothing can be imported, so the call could not be ended properly.
         atexit.register(self.ending.end_at_exit)
         try:

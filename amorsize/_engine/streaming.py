@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
+from amorsize._host.clocks import kernel
 from amorsize.errors import WorkersUnavailable
 
 TYPE_CHECKING = False
@@ -47,7 +46,7 @@ def refuse_in_fork(call: Call, owner_pid: int) -> None:
     Raises:
         WorkersUnavailable: This is such a fork, and the stream has workers.
     """
-    if call.pools and os.getpid() != owner_pid:
+    if call.pools and kernel.getpid() != owner_pid:
         raise WorkersUnavailable(
             f"process {owner_pid} has begun this stream and has its workers: a fork of it cannot "
             "go on with it. Begin another stream in the fork, or use backend='serial'."

@@ -1,8 +1,12 @@
-"""Clocks that run on in tests that freeze time.
+"""What is asked of the system, where no test replaces it.
 
-Such a test (freezegun, a mock) replaces the functions of `time` wherever it finds them: in that
-module and in all that have imported them. Waits would then never end, and items would cost nothing.
-So each name here holds a wrapper, which no tool recognises as a function of `time`.
+A mock of `os.getpid`, `os.fork` or `os._exit` is meant for the code that is mapped. Workers would
+take their caller for another one, or run on into its code. `os` has these functions from `posix`,
+where nobody replaces them.
+
+A test that freezes time (freezegun, a mock) replaces the functions of `time` wherever it finds
+them: in that module and in all that have imported them. Waits would then never end, and items would
+cost nothing. So each clock here is a wrapper, which no tool recognises as a function of `time`.
 """
 
 from __future__ import annotations
@@ -12,7 +16,15 @@ from _functools import partial  # type: ignore[import-not-found]  # `functools` 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os as kernel
     from collections.abc import Callable
+else:
+    try:
+        import posix as kernel
+    except ImportError:  # Windows
+        import os as kernel
+
+__all__ = ["kernel", "monotonic", "perf_counter"]
 
 _BUILTIN: type = type(len)
 

@@ -5,7 +5,6 @@ Each takes a few milliseconds, and those with new interpreters more. None leaves
 
 from __future__ import annotations
 
-import os
 import pickle
 import queue
 import select
@@ -16,7 +15,7 @@ import threading
 import time
 from statistics import median
 
-from amorsize._host.clocks import perf_counter
+from amorsize._host.clocks import kernel, perf_counter
 from amorsize._host.fork_safety import why_not_fork
 from amorsize._host.signals import reraise_from_handler, start_thread
 
@@ -45,7 +44,7 @@ def _fork_costs_s() -> dict[str, float]:
     starts_s, readies_s = [], []
     for _ in range(_N_STARTS):
         begun_s = perf_counter()
-        child = _Child(lambda _from_parent, to_parent: os.write(to_parent, b"."))
+        child = _Child(lambda _from_parent, to_parent: kernel.write(to_parent, b"."))
         started_s = perf_counter()
         try:
             if not child.take():
@@ -77,45 +76,45 @@ def _pipe_costs_s() -> dict[str, float]:
 
 
 def _echo(from_parent: int, to_parent: int) -> None:
-    while data := os.read(from_parent, 4096):
-        os.write(to_parent, data)
+    while data := kernel.read(from_parent, 4096):
+        kernel.write(to_parent, data)
 
 
 class _Child:
     """A forked process that runs `act`, with a pipe each way."""
 
     def __init__(self, act: Callable[[int, int], object]) -> None:
-        from_parent, self._to_child = os.pipe()
-        self._from_child, to_parent = os.pipe()
-        self._pid = os.fork()
+        from_parent, self._to_child = kernel.pipe()
+        self._from_child, to_parent = kernel.pipe()
+        self._pid = kernel.fork()
         if self._pid == 0:
             try:
-                os.close(self._to_child)
+                kernel.close(self._to_child)
                 act(from_parent, to_parent)
             finally:
-                os._exit(0)
-        os.close(from_parent)
-        os.close(to_parent)
+                kernel._exit(0)
+        kernel.close(from_parent)
+        kernel.close(to_parent)
         self._answers = select.poll()
         self._answers.register(self._from_child, select.POLLIN)
 
     def ask(self, question: bytes) -> bytes:
         """Send a question; gives the answer, or b"" if none comes in time."""
-        os.write(self._to_child, question)
+        kernel.write(self._to_child, question)
         return self.take()
 
     def take(self) -> bytes:
         """Read what the child has written; b"": nothing came in time."""
         if not self._answers.poll(_CHILD_LIMIT_S * 1000):
             return b""
-        return os.read(self._from_child, 4096)
+        return kernel.read(self._from_child, 4096)
 
     def end(self) -> None:
         """Kill and reap the child."""
-        os.close(self._to_child)
-        os.close(self._from_child)
-        os.kill(self._pid, signal.SIGKILL)  # not yet waited for, so the pid is still its own
-        os.waitpid(self._pid, 0)
+        kernel.close(self._to_child)
+        kernel.close(self._from_child)
+        kernel.kill(self._pid, signal.SIGKILL)  # not yet waited for, so the pid is still its own
+        kernel.waitpid(self._pid, 0)
 
 
 def _thread_costs_s() -> dict[str, float]:

@@ -12,7 +12,7 @@ import sys
 from time import sleep
 
 from amorsize._host import procfs
-from amorsize._host.clocks import monotonic
+from amorsize._host.clocks import kernel, monotonic
 from amorsize._host.signals import reraise_from_handler
 from amorsize.errors import InvalidOptionError
 from amorsize.policy.value import Value
@@ -160,8 +160,8 @@ class OtherThreads:
         return now_s - self._refused_since_s >= _ENDING_S
 
     def _judged(self, others: set[str]) -> str | None:
-        if self._pid != os.getpid():  # a fork: those were the parent's threads
-            self._pid, self._known = os.getpid(), set()
+        if self._pid != kernel.getpid():  # a fork: those were the parent's threads
+            self._pid, self._known = kernel.getpid(), set()
         strangers = others - self._known
         if not strangers and len(others) <= self._n_pooled:
             return None
@@ -211,7 +211,7 @@ def _libraries(maps: str, parts: Iterable[str]) -> set[str]:
 
 def _named_threads(tids: Iterable[str]) -> str | None:
     """Names threads with another name than the process, which belong to some library."""
-    ours = procfs.read(f"{_TASKS}/{os.getpid()}/comm").strip()
+    ours = procfs.read(f"{_TASKS}/{kernel.getpid()}/comm").strip()
     names = {tid: procfs.read(f"{_TASKS}/{tid}/comm").strip() for tid in tids}
     other = sorted(repr(name) for name in names.values() if name not in (ours, ""))
     return f"{_counted(len(other), 'native thread')}: {_some(other)}" if other else None

@@ -8,10 +8,10 @@ later: a stream of the program's own sees the calls that it would see in the loo
 
 from __future__ import annotations
 
-import os
 import sys
 from _thread import allocate_lock, get_ident
 
+from amorsize._host.clocks import kernel
 from amorsize._host.replacement import Replacement
 from amorsize._host.signals import reraise_from_handler
 from amorsize._workers.stream_calls import SLOTS
@@ -88,12 +88,12 @@ def divert_process(pieces: Pieces) -> None:
 def forward_process(pieces: Pieces) -> None:
     """Note what takes the text of this process, whose streams divert it themselves."""
     global _of_process, _pid
-    _of_process, _pid = pieces, os.getpid()
+    _of_process, _pid = pieces, kernel.getpid()
 
 
 def hand_on() -> bool:
     """In a worker process: hand on what is held; False: this is none, or one of its children."""
-    if _of_process is None or os.getpid() != _pid:
+    if _of_process is None or kernel.getpid() != _pid:
         return False
     _flush_late()
     _of_process.hand_on()
@@ -171,13 +171,13 @@ def _methods(slot: str, stream: Any) -> dict[str, Any]:
 
 def _method(slot: str, method: str, stream: Any) -> Callable[..., Any]:
     """A method that is diverted in threads that run items, and is the stream's in others."""
-    original, pid = getattr(stream, method.rpartition(".")[2]), os.getpid()
+    original, pid = getattr(stream, method.rpartition(".")[2]), kernel.getpid()
     original = getattr(original, "beneath", original)  # a line of progress had kept ours in place
     is_text = _encodes_itself(stream)
 
     def diverted(*values: Any) -> Any:
         sink: Any = _sinks.get(get_ident(), _of_process)
-        if sink is None or os.getpid() != pid or not _fits(method, values):
+        if sink is None or kernel.getpid() != pid or not _fits(method, values):
             return original(*values)
         if is_text and (stream.closed or (values and not _encodes(stream, values[0]))):
             return original(*values)  # raises what it raises in the loop

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from stat import S_ISFIFO, S_ISSOCK
 
+from amorsize._host.clocks import kernel
 from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
@@ -36,7 +37,7 @@ def redirect_strangers(kept: Collection[Pipe], own: Collection[int]) -> None:
         kept: The ones that items may use.
         own: Descriptors of the worker's own pipes, all copies of which stay open.
     """
-    ours = {os.fstat(descriptor)[1:3] for descriptor in own}
+    ours = {kernel.fstat(descriptor)[1:3] for descriptor in own}
     strangers = [one for one in _found() if one not in kept and one[1:] not in ours]
     if strangers:
         _redirect({descriptor for descriptor, *_ in strangers}, inheritable=False)
@@ -48,7 +49,7 @@ def close_all(own: Collection[int]) -> None:
     for descriptor in map(int, os.listdir(_FOLDER)):
         if descriptor not in kept:
             try:
-                os.close(descriptor)
+                kernel.close(descriptor)
             except OSError as error:  # that of the listing, which is closed already
                 reraise_from_handler(error)
 
@@ -60,15 +61,15 @@ def redirect_standard(own: Collection[int]) -> None:
 
 def _redirect(descriptors: set[int], *, inheritable: bool) -> None:
     """Have these descriptors refer to /dev/null."""
-    null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    null = kernel.open(os.devnull, kernel.O_RDWR | kernel.O_CLOEXEC)
     for descriptor in descriptors:
         try:
-            os.dup2(null, descriptor, inheritable=inheritable)
+            kernel.dup2(null, descriptor, inheritable=inheritable)
         except OSError as error:  # it lies above a lowered limit, so that nothing gets its number
             reraise_from_handler(error)
-            os.close(descriptor)
+            kernel.close(descriptor)
     if null not in descriptors:  # one of them may have been closed, and its number be this
-        os.close(null)
+        kernel.close(null)
 
 
 def _found() -> Iterator[Pipe]:
@@ -81,7 +82,7 @@ def _found() -> Iterator[Pipe]:
         if descriptor <= 2:
             continue
         try:
-            found = os.fstat(descriptor)
+            found = kernel.fstat(descriptor)
         except OSError as error:  # that of the listing, which is closed already
             reraise_from_handler(error)
             continue

@@ -7,9 +7,9 @@ few, at page faults and locks. Linux counts the time that a thread spends in a r
 
 from __future__ import annotations
 
-import os
 from _thread import get_ident
 
+from amorsize._host.clocks import kernel
 from amorsize._host.signals import reraise_from_handler
 
 #: Nanoseconds on a core, nanoseconds in a run queue, turns; "0 0 0": not counted.
@@ -33,7 +33,7 @@ class RunQueue:
         self._is = None
         try:
             self._file = _opened()
-            self._is = os.fstat(self._file)[:3]
+            self._is = kernel.fstat(self._file)[:3]
         except (OSError, AttributeError) as error:  # not on Linux
             reraise_from_handler(error)
             self._file = -1
@@ -43,7 +43,7 @@ class RunQueue:
         if self._file < 0:
             return 0.0
         try:
-            return int(os.pread(self._file, _LONGEST, 0).split()[1]) * 1e-9
+            return int(kernel.pread(self._file, _LONGEST, 0).split()[1]) * 1e-9
         except (OSError, IndexError, ValueError) as error:  # an item has closed it
             reraise_from_handler(error)
             self._file = -1
@@ -52,8 +52,8 @@ class RunQueue:
     def close(self) -> None:
         """Close the file, unless an item has closed it."""
         try:  # `None`: Ctrl-C came between opening the file and identifying it
-            if self._file >= 0 and self._is in (None, os.fstat(self._file)[:3]):
-                os.close(self._file)
+            if self._file >= 0 and self._is in (None, kernel.fstat(self._file)[:3]):
+                kernel.close(self._file)
         except OSError as error:
             reraise_from_handler(error)  # else an item has closed it
         self._file = -1
@@ -61,14 +61,14 @@ class RunQueue:
 
 def _opened() -> int:
     """The file of the calling thread, never in place of a standard stream."""
-    file = os.open(PATH, os.O_RDONLY | os.O_CLOEXEC)
+    file = kernel.open(PATH, kernel.O_RDONLY | kernel.O_CLOEXEC)
     if file >= _FIRST_OWN:
         return file
-    os.close(file)
+    kernel.close(file)
     from amorsize._workers.messages.pipe_ends import StandardNumbersTaken  # seldom needed
 
     with StandardNumbersTaken():
-        return os.open(PATH, os.O_RDONLY | os.O_CLOEXEC)
+        return kernel.open(PATH, kernel.O_RDONLY | kernel.O_CLOEXEC)
 
 
 class RunDelayClock:

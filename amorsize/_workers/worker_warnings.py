@@ -6,10 +6,10 @@ the caller decides by its own record.
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 
+from amorsize._host.clocks import kernel
 from amorsize._workers import diverted_output
 from amorsize._workers.messages import framing, serialization
 
@@ -32,11 +32,11 @@ def forward(writing: End) -> None:
 
     Warnings that an item catches stay, as do those with a file of their own.
     """
-    here, pid = warnings._showwarnmsg_impl, os.getpid()  # type: ignore[attr-defined]
+    here, pid = warnings._showwarnmsg_impl, kernel.getpid()  # type: ignore[attr-defined]
 
     def send(warning: Any) -> None:
         fields = _fields(warning)
-        is_ours = os.getpid() == pid and warning.file is None
+        is_ours = kernel.getpid() == pid and warning.file is None
         if not is_ours or serialization.why_not(fields) is not None:
             here(warning)
             return

@@ -7,10 +7,10 @@ once workers run, so that they can be forked before.
 from __future__ import annotations
 
 import _thread
-import os
 from _collections import deque  # type: ignore[import-not-found]
 from _contextvars import copy_context
 
+from amorsize._host.clocks import kernel
 from amorsize._workers.thread_exit import ThreadExit
 from amorsize.errors import WorkersUnavailable
 
@@ -67,7 +67,7 @@ class ReadAhead:
 
     def _refuse_in_fork(self) -> None:
         """A fork of the program has no such thread, which may have been inside the data's code."""
-        if os.getpid() != self._pid:
+        if kernel.getpid() != self._pid:
             raise WorkersUnavailable(
                 f"a thread of process {self._pid} reads this stream's data: a fork of it cannot go "
                 "on with it. Begin another stream in the fork, or leave out read_ahead=."
@@ -81,7 +81,7 @@ class ReadAhead:
         """Start the thread that reads."""
         self._stopping = False  # an earlier thread that is inside the data's code goes on
         if self._ending is None and self._ended is None:
-            self._pid = os.getpid()
+            self._pid = kernel.getpid()
             self._ending = ThreadExit()
             _thread.start_new_thread(copy_context().run, (self._live, self._ending))
 

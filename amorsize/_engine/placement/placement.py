@@ -13,6 +13,7 @@ from amorsize._engine.placement.verdict import Verdict, runs_event_loop, why_sta
 from amorsize._function.sharing.calls import ON_DESCRIPTORS, WATCHED_FOR
 from amorsize._function.sharing.findings import OF_ITEMS, Objects, Reach
 from amorsize._function.sharing.thread_safety import examine
+from amorsize._host.clocks import kernel
 from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
@@ -235,7 +236,7 @@ def _named_by_process(path: str) -> Finding:
 
 def _names_process(path: str) -> bool:
     digits = "".join(one if one.isdigit() else " " for one in os.path.basename(path))
-    return str(os.getpid()) in digits.split()
+    return str(kernel.getpid()) in digits.split()
 
 
 def why_not_threads(func: Callable[..., Any], options: Options) -> str | None:

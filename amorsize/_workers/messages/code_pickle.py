@@ -7,7 +7,6 @@ functions share, an open file, a view - are refused, as by pickle.
 
 from __future__ import annotations
 
-import os
 import sys
 from _weakref import ref  # `weakref` is two modules more to load before a first fork
 from itertools import count
@@ -21,6 +20,7 @@ from amorsize._function.callables import (
     is_partial,
     raw,
 )
+from amorsize._host.clocks import kernel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def announce(func: Callable[..., Any], items: Iterable[Any] = ()) -> None:
     classes = (*_classes_in(func), *map(type, items))
     for cls in {id(one): one for one in classes}.values():  # some have no hash
         if is_made_at_run_time(cls) and not is_found(cls) and _id_of(cls) is None:
-            _note(_by_id, f"{os.getpid()}-{next(_numbers)}", cls)
+            _note(_by_id, f"{kernel.getpid()}-{next(_numbers)}", cls)
 
 
 def _note(table: dict[Key, ref[type]], key: Key, cls: type) -> None:

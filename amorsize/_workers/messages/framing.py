@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from _thread import allocate_lock
 from struct import Struct
+
+from amorsize._host.clocks import kernel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def write(descriptor: int, kind: bytes, *payload: Piece) -> None:
         for part in pieces(kind, *payload):
             left = memoryview(part)
             while left:
-                left = left[os.write(descriptor, left) :]
+                left = left[kernel.write(descriptor, left) :]
 
 
 class Reader:
@@ -91,7 +92,7 @@ class Reader:
         """Read once; False at the end of the stream. May raise BlockingIOError."""
         if self._large is not None and self._large.n_left:
             return self._large.feed(descriptor)
-        data = os.read(descriptor, READ_BYTES)
+        data = kernel.read(descriptor, READ_BYTES)
         self._buffer = self._buffer + data if self._buffer else data
         return bool(data)
 
@@ -141,9 +142,9 @@ class _Large:
     def feed(self, descriptor: int) -> bool:
         """Read once, at most to the end of the payload; False at the end of the stream."""
         if self.payload is None:
-            n_read = len(os.read(descriptor, min(self.n_left, READ_BYTES)))
+            n_read = len(kernel.read(descriptor, min(self.n_left, READ_BYTES)))
         else:
-            n_read = os.readv(descriptor, [self._place])
+            n_read = kernel.readv(descriptor, [self._place])
             self._place = self._place[n_read:]
         self.n_left -= n_read
         return n_read > 0
@@ -167,7 +168,7 @@ class Writer:
         while pending:
             piece = pending[0]
             try:
-                n_written = os.write(descriptor, piece)
+                n_written = kernel.write(descriptor, piece)
             except BlockingIOError:
                 return False
             if n_written == len(piece):

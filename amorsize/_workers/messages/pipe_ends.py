@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from amorsize._host.clocks import kernel
 from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 #: The numbers of stdin, stdout and stderr.
 _STANDARD = range(3)
 #: Reading and writing fail as where nothing is open, for other threads as well. Linux has it.
-_NEITHER = getattr(os, "O_PATH", os.O_RDWR)
+_NEITHER = getattr(kernel, "O_PATH", kernel.O_RDWR)
 
 
 class End:
@@ -35,7 +36,7 @@ class End:
 
     def __init__(self, descriptor: int, flags: int, parent_pid: int, others: int = -1) -> None:
         self._descriptor, self._flags = descriptor, flags
-        self._is: Any = os.fstat(descriptor)[:3]
+        self._is: Any = kernel.fstat(descriptor)[:3]
         self._path = f"/proc/{parent_pid}/fd/{others}" if others >= 0 else None
 
     def number(self) -> int:
@@ -55,14 +56,14 @@ class End:
         try:
             # Opening must not block if the other end is gone; reading and writing block as before.
             with StandardNumbersTaken():
-                found = os.open(self._path, self._flags | os.O_NONBLOCK | os.O_CLOEXEC)
+                found = kernel.open(self._path, self._flags | kernel.O_NONBLOCK | kernel.O_CLOEXEC)
         except OSError as error:
             reraise_from_handler(error)
             raise BrokenPipeError("the pipe to the caller is gone") from error
         if what_is(found) != self._is:
-            os.close(found)
+            kernel.close(found)
             raise BrokenPipeError("the pipe to the caller is gone")
-        os.set_blocking(found, True)
+        kernel.set_blocking(found, True)
         self._descriptor = found
         return found
 
@@ -70,7 +71,7 @@ class End:
 def pipe() -> tuple[int, int]:
     """The two ends of a new pipe."""
     with StandardNumbersTaken():
-        return os.pipe()
+        return kernel.pipe()
 
 
 class StandardNumbersTaken:
@@ -88,7 +89,8 @@ class StandardNumbersTaken:
         n_closed = sum(what_is(number) is None for number in _STANDARD)
         try:
             for _ in range(n_closed):
-                taken = os.open(os.devnull, _NEITHER | os.O_CLOEXEC)  # the lowest that is free
+                # The lowest that is free.
+                taken = kernel.open(os.devnull, _NEITHER | kernel.O_CLOEXEC)
                 self._taken.append((taken, what_is(taken)))
         except OSError:
             self.__exit__()
@@ -102,7 +104,7 @@ class StandardNumbersTaken:
 def what_is(descriptor: int) -> tuple[int, ...] | None:
     """What tells an open file from another that was given its number; None: it is closed."""
     try:
-        return os.fstat(descriptor)[:3]
+        return kernel.fstat(descriptor)[:3]
     except OSError as error:
         reraise_from_handler(error)
         return None
@@ -111,4 +113,4 @@ def what_is(descriptor: int) -> tuple[int, ...] | None:
 def close_if(descriptor: int, was: tuple[int, ...] | None) -> None:
     """Close a descriptor if it still is what it was."""
     if was is not None and what_is(descriptor) == was:
-        os.close(descriptor)
+        kernel.close(descriptor)

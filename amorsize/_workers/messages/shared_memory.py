@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from struct import Struct
 
+from amorsize._host.clocks import kernel
 from amorsize._host.signals import reraise_from_handler
 from amorsize._workers.messages.pipe_ends import StandardNumbersTaken
 
@@ -174,13 +174,13 @@ def memory_file() -> int:
     Raises:
         OSError: The system gives none.
     """
-    if hasattr(os, "memfd_create"):
+    if hasattr(kernel, "memfd_create"):
         with StandardNumbersTaken():
-            return os.memfd_create("amorsize")
+            return kernel.memfd_create("amorsize")
     import tempfile
 
     with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
+        return kernel.dup(file.fileno())
 
 
 def _room() -> tuple[mmap, memoryview] | None:
@@ -204,17 +204,17 @@ def _mapped(
     if descriptor is None:  # forks inherit the mapping, and have rooms for rings of their own
         return mmap.mmap(-1, head_bytes), False
     all_bytes = head_bytes + 2 * ROOM_BYTES * n_workers
-    if hasattr(os, "memfd_create"):  # else it is a file on disk, too slow for large parts
+    if hasattr(kernel, "memfd_create"):  # else it is a file on disk, too slow for large parts
         try:
             if not is_made:
-                os.ftruncate(descriptor, all_bytes)
+                kernel.ftruncate(descriptor, all_bytes)
             with StandardNumbersTaken():  # it keeps a descriptor of its own
                 return mmap.mmap(descriptor, all_bytes), True
         except (OSError, ValueError) as error:
             reraise_from_handler(error)
             # A limit on memory or files, here or where it was made.
     if not is_made:
-        os.ftruncate(descriptor, head_bytes)
+        kernel.ftruncate(descriptor, head_bytes)
     return mmap.mmap(descriptor, head_bytes), False
 
 

@@ -8,12 +8,11 @@ nobody waits for it.
 from __future__ import annotations
 
 import errno
-import os
 import select
 from time import sleep
 
 from amorsize._host import procfs
-from amorsize._host.clocks import perf_counter
+from amorsize._host.clocks import kernel, perf_counter
 from amorsize._host.signals import reraise_from_handler, signals
 from amorsize._workers import subprocess_time
 from amorsize._workers.messages.pipe_ends import StandardNumbersTaken
@@ -47,7 +46,7 @@ class Child:
         self._is: object = None
         try:
             self.pidfd = _descriptor_of(pid)
-            self._is = None if self.pidfd is None else os.fstat(self.pidfd)[:3]
+            self._is = None if self.pidfd is None else kernel.fstat(self.pidfd)[:3]
         except OSError:
             self.kill()
             self.collect()
@@ -67,7 +66,7 @@ class Child:
             if (pidfd := self._known_for_sure()) is not None:
                 signals().pidfd_send_signal(pidfd, number)
             elif self._is_there():
-                os.kill(self.pid, number)
+                kernel.kill(self.pid, number)
         except ProcessLookupError:
             return  # it has ended
 
@@ -80,7 +79,7 @@ class Child:
     def is_stopped(self) -> bool:
         """Whether it is stopped by SIGSTOP or a terminal, not by a debugger."""
         try:
-            return self._wait_for(os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+            return self._wait_for(kernel.WSTOPPED | kernel.WNOHANG | kernel.WNOWAIT) is not None
         except (ChildProcessError, AttributeError):
             return False
 
@@ -100,7 +99,7 @@ class Child:
         """Wait for its end; gives what the system tells of it, or None: somebody else has asked."""
         before_s = subprocess_time.cpu_s()
         try:
-            found = self._wait_for(os.WEXITED)
+            found = self._wait_for(kernel.WEXITED)
         except ChildProcessError:
             return None
         subprocess_time.leave_out(subprocess_time.cpu_s() - before_s)
@@ -111,12 +110,12 @@ class Child:
         if (found := self.reap()) is None:
             return None
         status: int = found.si_status
-        return status if found.si_code == os.CLD_EXITED else -status
+        return status if found.si_code == kernel.CLD_EXITED else -status
 
     def close(self) -> None:
         """Close the descriptor."""
         if (pidfd := self._known()) is not None:
-            os.close(pidfd)
+            kernel.close(pidfd)
         self.pidfd = None
 
     def _known(self) -> int | None:
@@ -125,7 +124,7 @@ class Child:
         Takes a microsecond.
         """
         try:
-            found = None if self.pidfd is None else os.fstat(self.pidfd)[:3]
+            found = None if self.pidfd is None else kernel.fstat(self.pidfd)[:3]
         except OSError as error:
             reraise_from_handler(error)
             found = None
@@ -144,20 +143,20 @@ class Child:
     def _is_there(self) -> bool:
         """Whether a child with this id runs. The id is not reused before the child is reaped."""
         try:
-            options = os.WEXITED | os.WNOWAIT | os.WNOHANG
-            return os.waitid(os.P_PID, self.pid, options) is None
+            options = kernel.WEXITED | kernel.WNOWAIT | kernel.WNOHANG
+            return kernel.waitid(kernel.P_PID, self.pid, options) is None
         except ChildProcessError:
             return False
 
     def _wait_for(self, options: int) -> Any:
         if (pidfd := self._known()) is not None:
             try:
-                return os.waitid(os.P_PIDFD, pidfd, options)
+                return kernel.waitid(kernel.P_PIDFD, pidfd, options)
             except OSError as error:
                 reraise_from_handler(error)
                 if error.errno != errno.EINVAL:  # Linux 5.3 has pidfds but cannot wait for them
                     raise
-        return os.waitid(os.P_PID, self.pid, options)
+        return kernel.waitid(kernel.P_PID, self.pid, options)
 
 
 def how_it_ended(code: int | None) -> str:
@@ -175,11 +174,11 @@ def how_it_ended(code: int | None) -> str:
 
 
 def _descriptor_of(pid: int) -> int | None:
-    if not hasattr(os, "pidfd_open"):
+    if not hasattr(kernel, "pidfd_open"):
         return None
     try:
         with StandardNumbersTaken():
-            return os.pidfd_open(pid)
+            return kernel.pidfd_open(pid)
     except OSError as error:
         if error.errno in _NO_PIDFDS:
             return None

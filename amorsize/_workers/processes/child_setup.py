@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gc
 import io
-import os
 import sys
 from marshal import dumps
 
 from amorsize._host import signals
+from amorsize._host.clocks import kernel
 from amorsize._workers import (
     diverted_output,
     nesting,
@@ -98,7 +98,7 @@ class Forwarder(io.TextIOBase):
     def __init__(self, pieces: Pieces, slot: str, callers: Any) -> None:
         self._pieces, self._slot = pieces, slot
         self.follow(*encoding_of(callers))
-        self._pid = os.getpid()
+        self._pid = kernel.getpid()
         self._number = 1 if "out" in slot else 2
         self.name = "<stdout>" if "out" in slot else "<stderr>"
         self.buffer = ForwardedBytes(self)
@@ -118,7 +118,7 @@ class Forwarder(io.TextIOBase):
 
     def isatty(self) -> bool:
         """The answer of the caller's stream."""
-        return os.isatty(self._number)
+        return kernel.isatty(self._number)
 
     def detach(self) -> Any:
         """The binary stream below, for another text stream."""
@@ -138,22 +138,22 @@ class Forwarder(io.TextIOBase):
         """
         if self.encoding is not None and self.errors is not None and not text.isascii():
             text.encode(self.encoding, self.errors)
-        if os.getpid() != self._pid:
-            os.write(self._number, text.encode("utf-8", "surrogateescape"))
+        if kernel.getpid() != self._pid:
+            kernel.write(self._number, text.encode("utf-8", "surrogateescape"))
         else:
             self._pieces.call(self._slot, "write", str(text))
         return len(text)
 
     def write_bytes(self, data: bytes) -> None:
         """Send bytes."""
-        if os.getpid() != self._pid:
-            os.write(self._number, data)
+        if kernel.getpid() != self._pid:
+            kernel.write(self._number, data)
         else:
             self._pieces.call(self._slot, "buffer.write", data)
 
     def flush(self) -> None:
         """Have the caller flush its stream."""
-        if os.getpid() == self._pid:
+        if kernel.getpid() == self._pid:
             self._pieces.call(self._slot, "flush", None)
 
     def close(self) -> None:
@@ -203,12 +203,12 @@ def forward_records(writing: End) -> None:
     """Forward log records to the caller, whose handlers may exist only in its memory."""
     import logging
 
-    pid = os.getpid()
+    pid = kernel.getpid()
     note_handlers()
 
     def send(logger: logging.Logger, record: logging.LogRecord) -> None:
         was_handled = handle_here(logger, record)
-        if os.getpid() != pid:  # a process forked by an item
+        if kernel.getpid() != pid:  # a process forked by an item
             return
         fields = plain_record(record)
         diverted_output.hand_on()  # keep the order of output

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
-from amorsize._host.clocks import perf_counter
+from amorsize._host.clocks import kernel, perf_counter
 from amorsize._host.signals import no_interrupts, reraise_from_handler
 from amorsize._workers import stream_calls
 from amorsize._workers.messages import framing, serialization
@@ -167,7 +165,7 @@ class ForkPool(ProcessPoolBase):
         if self._owner >= 0:
             self._adopt_ahead()
         super().__del__()
-        if self._owner == os.getpid():
+        if self._owner == kernel.getpid():
             self.end_resting()
 
     def reopen(self, task: Task, keep: Callable[[ForkPool], None]) -> None:

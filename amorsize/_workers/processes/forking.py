@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from amorsize._host.clocks import perf_counter
+from amorsize._host.clocks import kernel, perf_counter
 from amorsize._host.signals import reraise_from_handler
 from amorsize._workers import diverted_output, inherited_descriptors
 from amorsize._workers.messages.pipe_ends import End
@@ -111,17 +111,17 @@ class Forks:
         (requests_read, requests_write), (reports_read, reports_write) = two_pipes()
         widen(reports_write)
         diverted_output.flush_files()  # buffered text would be printed twice
-        parent_pid = os.getpid()
+        parent_pid = kernel.getpid()
         try:
             pid = _fork()
         except OSError:
             for descriptor in (requests_read, requests_write, reports_read, reports_write):
-                os.close(descriptor)
+                kernel.close(descriptor)
             raise
         ends = requests_write, reports_read
         if pid:
-            os.close(requests_read)
-            os.close(reports_write)
+            kernel.close(requests_read)
+            kernel.close(reports_write)
             open_ends.update(ends)
             return pid, reports_read, requests_write
         reading = requests_read, ends[0]
@@ -156,13 +156,13 @@ class Forks:
                 own = (read_fd, write_fd, self._death_pipe.reading)
                 inherited_descriptors.redirect_strangers(task.kept_pipes, own)
             for descriptor in (theirs_of_reading, theirs_of_writing, *open_ends):
-                os.close(descriptor)
+                kernel.close(descriptor)
             if is_kept:
                 hold_nothing((read_fd, write_fd, parent_death.held()))
-            if os.getppid() != parent_pid:
-                os._exit(1)  # the caller ended before this worker could watch it
-            reading = End(read_fd, os.O_RDONLY, parent_pid, theirs_of_reading)
-            writing = End(write_fd, os.O_WRONLY, parent_pid, theirs_of_writing)
+            if kernel.getppid() != parent_pid:
+                kernel._exit(1)  # the caller ended before this worker could watch it
+            reading = End(read_fd, kernel.O_RDONLY, parent_pid, theirs_of_reading)
+            writing = End(write_fd, kernel.O_WRONLY, parent_pid, theirs_of_writing)
             child_setup.settle(writing)
             kind = KeptWorker if is_kept else Worker
             worker = kind(task, reading, writing, parent_pid, self._shared, slot)
@@ -177,7 +177,7 @@ class Forks:
             code = 70
             sys.excepthook(*sys.exc_info())
         finally:
-            os._exit(code)
+            kernel._exit(code)
 
     def close_death_pipe(self) -> None:
         """Have the kernel kill the workers that are left."""
@@ -190,11 +190,11 @@ class Forks:
 def _end(pid: int, read_fd: int, write_fd: int) -> None:
     """End a worker that cannot be watched, as no descriptor is left for that."""
     open_ends.difference_update((read_fd, write_fd))
-    os.close(read_fd)
-    os.close(write_fd)
+    kernel.close(read_fd)
+    kernel.close(write_fd)
     try:
-        os.kill(pid, 9)
-        os.waitpid(pid, 0)
+        kernel.kill(pid, 9)
+        kernel.waitpid(pid, 0)
     except (ProcessLookupError, ChildProcessError):  # SIGCHLD is ignored: the kernel reaps it
         return
 
@@ -209,13 +209,16 @@ def _fork() -> int:
 
     The engine has checked before that this process may fork.
     """
+    # Once gevent has taken its place, that makes its event loop anew in the worker.
+    monkey = sys.modules.get("gevent.monkey")
+    fork = kernel.fork if monkey is None or not monkey.is_module_patched("os") else os.fork
     if not _WARNS:
-        return os.fork()
+        return fork()
     import warnings
 
     # Not by catch_warnings: it would reset which warnings the program has already shown.
     warnings.filters.insert(0, _NO_DEPRECATION)  # type: ignore[attr-defined]
     try:
-        return os.fork()
+        return fork()
     finally:
         warnings.filters.remove(_NO_DEPRECATION)  # type: ignore[attr-defined]

@@ -7,8 +7,7 @@ caller between chunks.
 
 from __future__ import annotations
 
-import os
-
+from amorsize._host.clocks import kernel
 from amorsize._host.signals import reraise_from_handler
 from amorsize._workers.messages.pipe_ends import StandardNumbersTaken, close_if, pipe, what_is
 
@@ -50,10 +49,11 @@ def die_with_parent(reading: int) -> None:
 
         # The process to signal belongs to the open file, which forks share: open it once more.
         with StandardNumbersTaken():
-            own = os.open(f"/proc/self/fd/{reading}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        fcntl.fcntl(own, fcntl.F_SETOWN, os.getpid())
+            flags = kernel.O_RDONLY | kernel.O_NONBLOCK | kernel.O_CLOEXEC
+            own = kernel.open(f"/proc/self/fd/{reading}", flags)
+        fcntl.fcntl(own, fcntl.F_SETOWN, kernel.getpid())
         fcntl.fcntl(own, fcntl.F_SETSIG, SIGKILL)
-        fcntl.fcntl(own, fcntl.F_SETFL, fcntl.fcntl(own, fcntl.F_GETFL) | os.O_ASYNC)
+        fcntl.fcntl(own, fcntl.F_SETFL, fcntl.fcntl(own, fcntl.F_GETFL) | kernel.O_ASYNC)
         _held = own
     except (ImportError, AttributeError, OSError) as error:
         reraise_from_handler(error)
@@ -71,7 +71,7 @@ def outlive_parent() -> None:
     held, _held = _held, -1
     try:
         if held >= 0:
-            os.close(held)
+            kernel.close(held)
     except OSError as error:
         reraise_from_handler(error)
         return  # an item has closed it

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import select
 from marshal import loads
 
-from amorsize._host.clocks import perf_counter
+from amorsize._host.clocks import kernel, perf_counter
 from amorsize._workers.messages import exception_pickling, framing, serialization
 from amorsize._workers.processes.child_process import SIGCONT, SIGKILL, how_it_ended
 from amorsize._workers.processes.worker_handle import WorkerHandle, end, readable
@@ -55,7 +54,7 @@ class ProcessPoolBase:
         self._task = task
         self._packing = serialization.Packing()
         self._handles: dict[int, WorkerHandle] = {}
-        self._owner = os.getpid()
+        self._owner = kernel.getpid()
         self._by_descriptor: dict[int, WorkerHandle] = {}
         self._poll = select.poll()
         self._checked_s = perf_counter()
@@ -84,7 +83,7 @@ class ProcessPoolBase:
 
         The workers belong to the parent.
         """
-        if os.getpid() == self._owner:
+        if kernel.getpid() == self._owner:
             return False
         for handle in tuple(self._handles.values()):
             self._unregister(handle)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import _contextvars
-import os
 import sys
 from math import inf
 from struct import Struct
 
 from amorsize._host import import_hooks, signals
-from amorsize._host.clocks import perf_counter
+from amorsize._host.clocks import kernel, perf_counter
 from amorsize._workers import first_items, nesting, stream_calls, worker_numbers
 from amorsize._workers.messages import exception_pickling, framing, serialization
 from amorsize._workers.messages.pipe_ends import End
@@ -52,20 +51,20 @@ def main(
         blocked: The signals that the caller blocks.
     """
     parent_death.die_with_parent(death_fd)
-    os.close(death_fd)
-    if os.getppid() != parent_pid:
+    kernel.close(death_fd)
+    if kernel.getppid() != parent_pid:
         return  # the caller ended before this worker could watch it
     import_hooks.when_imported(
         "multiprocessing.resource_tracker", "tracker", lambda: _share_tracker(tracker_fd)
     )
     for descriptor in (*ends, shared_fd, -1 if tracker_fd is None else tracker_fd):
         if descriptor >= 0:  # programs of items must not inherit the pipes
-            os.set_inheritable(descriptor, False)
+            kernel.set_inheritable(descriptor, False)
     nesting.enter_process()
     signals.leave_to_caller(blocked)
     streams = [getattr(sys, slot) for slot in stream_calls.SLOTS]
-    reading = End(ends[0], os.O_RDONLY, parent_pid, others[0])
-    writing = End(ends[1], os.O_WRONLY, parent_pid, others[1])
+    reading = End(ends[0], kernel.O_RDONLY, parent_pid, others[0])
+    writing = End(ends[1], kernel.O_WRONLY, parent_pid, others[1])
     child_setup.forward_output(writing)
     try:
         PersistentWorker(reading, writing, parent_pid, _mapped(shared_fd)).live()
@@ -93,7 +92,7 @@ def _mapped(descriptor: int) -> SharedBlock | None:
     if descriptor < 0:
         return None
     shared = SharedBlock(1, descriptor, is_made=True)
-    os.close(descriptor)
+    kernel.close(descriptor)
     return shared
 
 
@@ -111,8 +110,8 @@ class PersistentWorker(Worker):
         self._idle_since = perf_counter()
         #: Whether a call is under way: if it lacks code, it waits for that however long it takes.
         self._is_called = False
-        self._umask = os.umask(0o077)
-        os.umask(self._umask)
+        self._umask = kernel.umask(0o077)
+        kernel.umask(self._umask)
         self._context = _contextvars.Context()  # of the current call
         self._borrowed: Borrowed | None = None
         self._has_reported = False  # whether a write into the borrowed data was reported
@@ -166,7 +165,7 @@ class PersistentWorker(Worker):
             if location is not None:
                 self._borrowed, self._has_reported = Borrowed(location), False
                 *parts, task = self._borrowed.parts
-            os.umask(self._umask)  # the same as the caller's, by `process_rights`
+            kernel.umask(self._umask)  # the same as the caller's, by `process_rights`
             enter_surroundings(surroundings)
             n_modules = len(sys.modules)
             task = serialization.loads(task, parts)

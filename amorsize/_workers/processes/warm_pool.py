@@ -6,7 +6,7 @@ import _thread
 import os
 import sys
 
-from amorsize._host.clocks import perf_counter
+from amorsize._host.clocks import kernel, perf_counter
 from amorsize._host.signals import act_if_free, blocked, no_interrupts, reraise_from_handler
 from amorsize._workers.messages import framing
 from amorsize._workers.messages.shared_memory import SharedBlock, memory_file
@@ -234,15 +234,15 @@ def _launch(environ: dict[str, str]) -> tuple[Child, int, int, SharedBlock | Non
         ends, others = (requests_read, reports_write), (requests_write, reports_read)
         process = Child(_spawn(environ, ends, others, shared_fd))
     except OSError:
-        os.close(requests_write)
-        os.close(reports_read)
+        kernel.close(requests_write)
+        kernel.close(reports_read)
         if shared is not None:
             shared.close()
         raise
     finally:
         for descriptor in (requests_read, reports_write, shared_fd):
             if descriptor >= 0:
-                os.close(descriptor)
+                kernel.close(descriptor)
     return process, reports_read, requests_write, shared
 
 
@@ -259,7 +259,7 @@ def _spawn(
     script = (
         f"import sys; path = sys.path[:]; sys.path[:] = [{FOLDER!r}]; import amorsize; "
         "sys.path[:] = path; from amorsize._workers.processes.spawned_main import main; "
-        f"main({ends}, {others}, {shared_fd}, {death_fd}, {tracker_fd}, {os.getpid()}, "
+        f"main({ends}, {others}, {shared_fd}, {death_fd}, {tracker_fd}, {kernel.getpid()}, "
         f"{blocked()})"
     )
     # The options that multiprocessing passes on as well: -O, -W, -X and others.
@@ -286,6 +286,6 @@ def _shared_memory() -> tuple[int, SharedBlock | None]:
         return descriptor, SharedBlock(1, descriptor)
     except OSError as error:
         if descriptor >= 0:
-            os.close(descriptor)
+            kernel.close(descriptor)
         reraise_from_handler(error)
         return -1, None  # without it, the death of a worker names no item

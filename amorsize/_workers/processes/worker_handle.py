@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import select
 
-from amorsize._host.clocks import perf_counter
+from amorsize._host.clocks import kernel, perf_counter
 from amorsize._host.signals import raised_by_handler, reraise_from_handler
 from amorsize._workers.messages import exception_pickling, framing, serialization, transport
 from amorsize._workers.messages.pipe_ends import close_if, pipe, what_is
@@ -94,7 +93,7 @@ class WorkerHandle:
         self.is_leaving = False  # it quits by itself and gets no more chunks
         self.n_stops = 0  # checks in a row that found it stopped
         for descriptor in (read_fd, write_fd):
-            os.set_blocking(descriptor, False)
+            kernel.set_blocking(descriptor, False)
         self._is = what_is(read_fd), what_is(write_fd)
         open_ends.update((read_fd, write_fd))
 
@@ -199,8 +198,8 @@ def two_pipes() -> tuple[tuple[int, int], tuple[int, int]]:
     try:
         return first, pipe()
     except OSError:
-        os.close(first[0])
-        os.close(first[1])
+        kernel.close(first[0])
+        kernel.close(first[1])
         raise
 
 

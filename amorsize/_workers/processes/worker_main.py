@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import select
 import sys
 from math import inf
@@ -10,7 +9,7 @@ from struct import Struct
 from time import process_time
 
 from amorsize._function import sizeof
-from amorsize._host.clocks import perf_counter
+from amorsize._host.clocks import kernel, perf_counter
 from amorsize._host.signals import reraise_from_handler
 from amorsize._workers import diverted_output, first_items, subprocess_time, worker_numbers
 from amorsize._workers.chunk import no_clock, run_chunk
@@ -82,7 +81,7 @@ class Worker:
         self.rss_limit = RssLimit(task.most_bytes)
         self.result_bytes: int | None = None  # mean size of a result in the last report
         self._n_inherited = _lengths(task.source)
-        self._pid = os.getpid()
+        self._pid = kernel.getpid()
         self.run_delay_clock = RunDelayClock()
         self.first_items = self.watching(task)
         self._reader = framing.Reader()
@@ -131,7 +130,7 @@ class Worker:
             self._poll, self._polled = select.poll(), descriptor
             self._poll.register(descriptor, select.POLLIN)
         if not self._poll.poll(PARENT_CHECK_S * 1000):
-            return os.getppid() == self.parent_pid and self.is_needed()
+            return kernel.getppid() == self.parent_pid and self.is_needed()
         if not self._reader.feed(descriptor):
             return False
         return all(self._obey(kind, payload) for kind, payload in self._reader.frames())
@@ -191,9 +190,9 @@ class Worker:
 
     def end_if_twin(self) -> None:
         """End a process that an item has forked and that returned from the item."""
-        if os.getpid() != self._pid:
+        if kernel.getpid() != self._pid:
             flush_streams()
-            os._exit(0)
+            kernel._exit(0)
 
     def report(self, told: ChunkReport) -> None:
         """Send results of a chunk."""

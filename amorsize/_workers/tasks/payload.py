@@ -8,8 +8,6 @@ project that it may call. A worker that would run other code asks for the code i
 
 from __future__ import annotations
 
-import os
-
 from amorsize._function import callables, references
 from amorsize._function.needs import import_effects, numbered_objects
 from amorsize._function.needs.dependencies import needs_of
@@ -17,6 +15,7 @@ from amorsize._function.needs.known_objects import asks_which_one, own_functions
 from amorsize._function.needs.shared_objects import is_any_shared
 from amorsize._function.ownership import MAIN
 from amorsize._function.shareable_values import is_shareable
+from amorsize._host.clocks import kernel
 from amorsize._host.signals import reraise_from_handler
 from amorsize._workers.carried_state import caller_state
 from amorsize._workers.carried_state.pickled_state import names_main
@@ -242,7 +241,7 @@ class Payload:
             "watch": None if task.watch is None else task.watch.elsewhere(),
         }
         # Unpickling calls `tidied` first: later parts already look up names.
-        content = CallOnLoad(tidied, ()), (os.getpid(), TOKEN), fields, *self._reached(by_value)
+        content = CallOnLoad(tidied, ()), (kernel.getpid(), TOKEN), fields, *self._reached(by_value)
         left = {id(value): place for place, value in self._needs.stays.items()}
         if not by_value and not _is_of_main(task.function):
             data = dumped_by_name(rebuilt, content, parts)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 
+from amorsize._host.clocks import kernel
 from amorsize._host.signals import reraise_from_handler
 from amorsize._workers.messages.shared_memory import PAGE_BYTES, in_pages, memory_file
 from amorsize.errors import SerializationError
@@ -76,14 +77,14 @@ class Lent:
             n_written = 0
             while n_written < len(flat):
                 piece = flat[n_written : n_written + WRITTEN_BYTES]
-                n_written += os.pwrite(self._descriptor, piece, at + n_written)
+                n_written += kernel.pwrite(self._descriptor, piece, at + n_written)
             at += in_pages(len(flat))
-        os.ftruncate(self._descriptor, max(at, PAGE_BYTES))
+        kernel.ftruncate(self._descriptor, max(at, PAGE_BYTES))
 
     @property
     def location(self) -> tuple[str, list[tuple[int, int]]]:
         """Where a worker finds the parts: a path, with offset and size of each part."""
-        return f"/proc/{os.getpid()}/fd/{self._descriptor}", self._spans
+        return f"/proc/{kernel.getpid()}/fd/{self._descriptor}", self._spans
 
     @property
     def n_bytes(self) -> int:
@@ -98,7 +99,7 @@ class Lent:
             for at in range(0, size, COMPARED_BYTES):
                 mine = flat[at : at + COMPARED_BYTES]
                 read = whole if len(mine) == len(whole) else bytearray(len(mine))
-                os.preadv(self._descriptor, [read], start + at)
+                kernel.preadv(self._descriptor, [read], start + at)
                 if read != mine:  # of a bytearray: compared in C, without a copy of either
                     return True
         return False
@@ -108,7 +109,7 @@ class Lent:
         descriptor, self._descriptor = self._descriptor, -1
         self._parts = ()
         if descriptor >= 0:
-            os.close(descriptor)
+            kernel.close(descriptor)
 
 
 class Borrowed:
@@ -122,11 +123,11 @@ class Borrowed:
         import mmap
 
         path, spans = location
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = kernel.open(path, kernel.O_RDONLY | kernel.O_CLOEXEC)
         try:
             self._map: Any = mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY)
         finally:
-            os.close(descriptor)
+            kernel.close(descriptor)
         whole = memoryview(self._map)
         self.parts: list[Any] = [whole[at : at + size] for at, size in spans]
         self._address: int | None = None
@@ -158,16 +159,16 @@ class Borrowed:
         from mmap import PAGESIZE
 
         first, n_pages = self._address // PAGESIZE, -(-len(self._map) // PAGESIZE)
-        pages = os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
+        pages = kernel.open("/proc/self/pagemap", kernel.O_RDONLY | kernel.O_CLOEXEC)
         try:
             for at in range(0, n_pages, PAGES_AT_ONCE):
                 n_now = min(PAGES_AT_ONCE, n_pages - at)
-                told = os.pread(pages, 8 * n_now, 8 * (first + at))
+                told = kernel.pread(pages, 8 * n_now, 8 * (first + at))
                 if told[7::8].translate(None, _NO_COPY):
                     return True
             return False
         finally:
-            os.close(pages)
+            kernel.close(pages)
 
     def give_back(self) -> bool:
         """Unmap the parts; False: an object of the call still refers to them."""
