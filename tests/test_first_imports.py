@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from amorsize._function.sharing.first_imports import effect_of_import, unloaded_in
+from amorsize._function.sharing.first_imports import effect_of_import, load_ahead, unloaded_in
 
 FILES = {
     "core.py": """
@@ -91,6 +91,27 @@ FILES = {
             print(cached(1))
     """,
 }
+#: What modules do to others, or wait for, by calls that look like ones that only compute.
+HIDDEN = (
+    "import core\nseen = core.SEEN\nseen.append(1)",
+    "from core import SEEN\nseen = SEEN\nseen += [1]",
+    "from core import SEEN\nfor seen in [SEEN]:\n    seen.append(1)",
+    "from core import SEEN\nclass Late:\n    seen = SEEN\n    seen.append(1)",
+    "import core\nnames = core.REGISTRY if core else {}\nnames['a'] = 1",
+    "import core\nlist(map(core.SEEN.append, [1]))",
+    "from core import register\nsorted([len], key=register)",
+    "import core, functools\nfunctools.reduce(list.append, [core.SEEN, 1])",
+    "from core import Base\nLate = type('Late', (Base,), {})",
+    "from collections.abc import Sequence\nclass Late: pass\nSequence.register(Late)",
+    "from decimal import Context, setcontext\nsetcontext(Context(prec=3))",
+    "import time\ntime.sleep(60)",
+    "from time import sleep as wait\nwait(60)",
+    "from pathlib import Path\nPath('made').mkdir()",
+    "from pathlib import Path\nFILE = Path('made')\nFILE.write_text('x')",
+    "import logging\nLOG = logging.getLogger('late')\nLOG.warning('loaded')",
+    "SQUARES = [n * n for n in range(10**9)]",
+    "TOTAL = 0\nfor n in range(1_000_000_000):\n    TOTAL += n",
+)
 EFFECTS = ("by_decorator", "by_class", "prints", "fills", "assigns", "counts", "leads_on", "runs")
 
 
@@ -108,6 +129,38 @@ def project(tmp_path, monkeypatch):
 def test_what_a_module_does_to_others_is_told(project, name):
     """It is read, not run."""
     assert effect_of_import(name) is not None
+
+
+@pytest.mark.parametrize("text", HIDDEN)
+def test_what_a_module_does_by_other_names_is_told(project, text):
+    """Nothing of it happens where no item imports the module, nor is it waited for."""
+    (project / "late.py").write_text(text)
+
+    assert load_ahead("late") is not None
+    assert "late" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from core import SEEN, register",
+        "from core import Base\nfrom json import dumps\nfrom os.path import join",
+        "from plugins.plain import LIMIT\nfrom plugins import plain",
+        "try:\n    import no_such\nexcept ImportError:\n    no_such = None",
+        "from pathlib import Path\nHERE = Path(__file__).resolve().parent",
+        "ORDER = sorted(['b', 'a'], key=len)\nTABLE = [0 for _ in range(256)]",
+        "COUNT = 0\nCOUNT += 1\nALL = ['a']\nALL += ['b']",
+    ],
+)
+def test_a_module_that_takes_names_from_others_is_loaded(project, monkeypatch, text):
+    """Names in modules, and libraries that are not there, are no libraries to wait for."""
+    (project / "late.py").write_text(text)
+    for name in ("core", "plugins", "plugins.plain", "late"):
+        monkeypatch.setitem(sys.modules, name, None)
+        del sys.modules[name]
+
+    assert load_ahead("late") is None
+    assert "late" in sys.modules
 
 
 def test_a_package_may_have_a_class_of_its_own(project, monkeypatch):

@@ -25,7 +25,7 @@ FILES = {
     "stall/state.py": STATE,
     "stall/queue.py": STATE,  # there is one in the standard library as well
     "stall/late.py": STATE,
-    "stall/slow.py": "import no_such_library\n\ndef show(k):\n    return k\n",
+    "stall/slow.py": "import some_library\n\ndef show(k):\n    return k\n",
     "stall/inner/__init__.py": "",
     "stall/inner/types.py": STATE,
     "stall/inner/work.py": """
@@ -154,10 +154,14 @@ def test_reading_them_keeps_no_item_in_the_caller(stall):
     assert not reach.bound
 
 
-def test_what_cannot_be_read_ahead_keeps_items_in_the_caller(stall):
+def test_what_cannot_be_read_ahead_keeps_items_in_the_caller(stall, tmp_path, monkeypatch):
     """A module of the project that loads a library, which may take long."""
+    library = tmp_path / "site-packages" / "some_library.py"
+    library.parent.mkdir()
+    library.touch()
+    monkeypatch.syspath_prepend(library.parent)
     bound = examine(stall.shows_seldom, [1, 2])[0].bound
-    assert bound == ("the first import of stall.slow, which imports no_such_library",)
+    assert bound == ("the first import of stall.slow, which imports some_library",)
     assert "stall.slow" not in sys.modules
 
 
