@@ -17,7 +17,7 @@ import pytest
 
 from amorsize import tuned_map
 from amorsize._function.sharing.thread_safety import examine
-from amorsize._function.unlike_items import one_of_each
+from amorsize._function.unlike_items import MOST_KINDS, one_of_each
 
 SEEN: list[int] = []
 
@@ -353,3 +353,36 @@ def test_items_with_the_same_parts_are_of_one_kind():
     assert one_of_each(dicts) == dicts[:1]
     assert one_of_each([(n, str(n)) for n in range(100)]) == []
     assert len(one_of_each([(n, [Shape(), Noting()][n % 2]) for n in range(100)])) == 2
+
+
+class Refusing(type):
+    def __hash__(cls):
+        raise RuntimeError("no hash")
+
+
+class OfRefusing(metaclass=Refusing):
+    pass
+
+
+class Hiding:
+    @property
+    def __dict__(self):
+        raise RuntimeError("no dict")
+
+    @property
+    def __class__(self):
+        raise RuntimeError("no class")
+
+
+@pytest.mark.parametrize("kind", [OfRefusing, Hiding])
+def test_objects_that_refuse_to_be_looked_at_end_no_call(kind):
+    """Looking for kinds of items runs no code of metaclasses, and outlives that of classes."""
+    assert len(one_of_each([(n, kind()) for n in range(5)])) == 1
+    assert len(one_of_each([[kind(), {}], [kind()]])) == 1
+    assert len(one_of_each([kind() for _ in range(5)])) <= 1
+
+
+def test_no_more_kinds_of_parts_are_gathered_than_are_examined():
+    """A list of 3000 classes took 0.2 s to read."""
+    rows = [(n, type(f"Kind{n}", (), {})()) for n in range(100)]
+    assert len(one_of_each(rows)) == MOST_KINDS + 1

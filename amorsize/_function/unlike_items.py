@@ -21,6 +21,8 @@ MOST_LOOKED_INTO, MOST_PARTS = 10_000, 50
 #: The most of these that are instances: asked for its attributes, one gets a dict, in 7 us.
 _MOST_INSTANCES = 1000
 _HOLDING = (list, tuple, dict)
+#: By their ids, types are told apart without the hash that a metaclass may have.
+_PLAIN_IDS = frozenset(map(id, PLAIN))
 #: The most kinds that are examined: a list of data has fewer.
 MOST_KINDS = 30
 
@@ -44,11 +46,13 @@ def _of_each_content(sequence: Sequence[Any]) -> list[Any]:
         if at >= _MOST_INSTANCES and type(item) not in _HOLDING:
             continue
         held = parts_of(item)
-        if held and not PLAIN.issuperset(map(type, held)):
-            kinds = {_content_kind(one) for one in held if type(one) not in PLAIN}
+        if held and not _PLAIN_IDS.issuperset(map(id, map(type, held))):
+            kinds = {_content_kind(one) for one in held if id(type(one)) not in _PLAIN_IDS}
             if not kinds <= met:
                 found.append(item)
                 met |= kinds
+        if len(found) > MOST_KINDS:
+            break
     return found
 
 
@@ -59,17 +63,21 @@ def _content_kind(part: Any) -> int:
 
 
 def _class_of(part: Any) -> Any:
-    return part if isinstance(part, type) else type(part)
+    return part if issubclass(type(part), type) else type(part)  # without its own __class__
 
 
 def parts_of(item: Any) -> list[Any]:
     """What a list, tuple, dict or instance holds."""
     kind = type(item)
-    if kind in PLAIN:
+    if id(kind) in _PLAIN_IDS:
         return []
     if kind is list or kind is tuple:
         return list(islice(item, MOST_PARTS))
-    held = item if kind is dict else own(item, "__dict__")
+    try:
+        held = item if kind is dict else own(item, "__dict__")
+    except Exception as error:  # a class with a `__dict__` of its own
+        reraise_from_handler(error)
+        return []
     return list(islice(held.values(), MOST_PARTS)) if type(held) is dict else []
 
 
