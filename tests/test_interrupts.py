@@ -205,7 +205,9 @@ def test_a_signal_while_a_worker_thread_starts_leaves_no_thread_that_fails(
     thread = threading.Thread(target=end.wait)
     if is_beside_a_thread:
         thread.start()
-    was = threading._start_new_thread
+    joinable = hasattr(threading, "_start_joinable_thread")  # since 3.13
+    starter = "_start_joinable_thread" if joinable else "_start_new_thread"
+    was = getattr(threading, starter)
 
     def interrupted(*given, **named):
         ident = was(*given, **named)
@@ -217,7 +219,7 @@ def test_a_signal_while_a_worker_thread_starts_leaves_no_thread_that_fails(
     before_handler = signal.signal(signal.SIGUSR1, too_long)
     try:
         with monkeypatch.context() as patch, pytest.raises(TooLongError):
-            patch.setattr(threading, "_start_new_thread", interrupted)
+            patch.setattr(threading, starter, interrupted)
             tuned_map(double, range(12), backend="thread", n_jobs=2, chunksize=3)
         assert tuned_map(double, range(9), backend="thread") == [2 * x for x in range(9)]
         assert signal.getsignal(signal.SIGUSR1) is too_long

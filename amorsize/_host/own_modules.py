@@ -106,7 +106,8 @@ class Module(SourceFileLoader):
     def exec_module(self, module: Any) -> None:
         """Run the code of a module."""
         super().exec_module(module)
-        if not _COLLECTS_IN_STEPS and not get_freeze_count():  # else the program has frozen some
+        # What the program has frozen stays so. 3.12 freezes objects itself.
+        if not _COLLECTS_IN_STEPS and not get_freeze_count():
             freeze()  # moves what is there without a look at it
             unfreeze()  # to the oldest generation
 
