@@ -100,6 +100,14 @@ def beside_a_thread():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def not_the_users_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have fixtures of a whole module learn nothing from calls that the user made elsewhere."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("AMORSIZE_HOME", str(tmp_path_factory.mktemp("modules") / "amorsize"))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty `AMORSIZE_HOME` for this test alone, and none of the caller's own settings.

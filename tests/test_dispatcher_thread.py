@@ -99,8 +99,8 @@ def item(x):
     if os.getpid() == PARENT:
         with open("here", "a") as here:
             here.write("once\\n")
-        time.sleep(0.2)  # the caller's items are long: another thread serves the workers
-        until_s = time.perf_counter() + 0.1
+        # The caller's items are long and compute: another thread serves the workers.
+        until_s = time.perf_counter() + 0.3
     else:
         until_s = time.perf_counter() + 0.01
         print("here I am", file=sys.stderr)

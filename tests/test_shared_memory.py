@@ -221,7 +221,7 @@ def test_without_shared_memory_all_goes_through_the_pipe(start, monkeypatch):
     def refused(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(shared_memory.os, "memfd_create", refused)
+    monkeypatch.setattr(shared_memory.kernel, "memfd_create", refused)
     monkeypatch.setattr(shared_memory, "ROOM_BYTES", 1 << 55)  # more than can be mapped
     monkeypatch.setenv("AMORSIZE_START", start)
     sent = [made("array"), made("bytes"), made("two arrays")]

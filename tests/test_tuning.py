@@ -231,8 +231,9 @@ def test_halving_runs_fewer_items_than_the_grid(ledger):
 
 
 @pytest.mark.forks
-def test_halving_looks_at_every_cell_of_a_named_grid(ledger):
+def test_halving_looks_at_every_cell_of_a_named_grid(ledger, monkeypatch):
     """Also where the data is so small that each pilot run is one over all of it."""
+    monkeypatch.setattr(search, "LEAST_CUT_S", FOREVER_S)
     found = tune_parameters(
         noted_wait(ledger, 5e-3), range(20), [2, 4], [1, 2], strategy="halving", save=False
     )
