@@ -184,6 +184,7 @@ print(json.dumps(["".join(map(said, cell.outputs)) for cell in cells]))
 """
 
 
+@pytest.mark.cores
 def test_in_jupyter(run_script, tmp_path):
     """A notebook's functions run in worker processes, its kernel's many threads notwithstanding."""
     pytest.importorskip("nbclient")
