@@ -20,10 +20,14 @@ FUNCTION: Any = type(lambda: None)
 METHOD: Any = type(Value().as_dict)
 CELL: Any = type((lambda one: lambda: one)(0).__closure__[0])  # type: ignore[index]
 MODULE: Any = type(sys)
+#: What a class has for each of its slots.
+SLOT: Any = type(FUNCTION.__globals__)
 #: What a class gives for its `__dict__`: it can be read, not changed.
 READ_ONLY_DICT: Any = type(type.__dict__)
-#: Functions in C, and methods in C that are bound to an object.
-BUILTINS: Any = (type(len), type("".__add__))
+#: Functions in C, and methods in C that are bound to an object, but for special ones.
+BUILTIN: Any = type(len)
+#: The special ones, too.
+BUILTINS: Any = (BUILTIN, type("".__add__))
 #: Methods in C as their class has them.
 C_METHODS: Any = (type(str.upper), type(str.__add__))
 #: The type of what `lru_cache` makes of a function.
@@ -31,7 +35,6 @@ CACHE = "functools._lru_cache_wrapper"
 
 _TUNED = "amorsize._api.decorator"
 
-_BUILTIN: Any = type(len)
 #: Py_TPFLAGS_HEAPTYPE, a flag of classes that were made at run time.
 _HEAP_TYPE = 1 << 9
 #: Modules that users know by another name.
@@ -131,7 +134,7 @@ def _holds(module: str, name: str, function: Any) -> bool:
     found = sys.modules.get(module)
     for part in name.split("."):
         found = member(found, part) if isinstance(found, (MODULE, type)) else None
-    return found is function or (type(found) is _BUILTIN and found == function)
+    return found is function or (type(found) is BUILTIN and found == function)
 
 
 def defaults(func: FunctionType) -> Iterator[tuple[str, Any]]:

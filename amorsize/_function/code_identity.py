@@ -11,7 +11,7 @@ from __future__ import annotations
 from _weakref import ref
 
 from amorsize._function import callables
-from amorsize._function.callables import FUNCTION, METHOD, is_module
+from amorsize._function.callables import BUILTIN, FUNCTION, METHOD, is_module
 from amorsize._function.item_kind import kind_of
 from amorsize._host.signals import reraise_from_handler
 
@@ -26,8 +26,6 @@ DEEPEST = 3
 MOST_SETTINGS = 16
 #: The most characters of a text that are compared; of a longer one, its length counts too.
 LONG = 256
-
-BUILTIN: Any = type(len)
 
 _NUMBERS = frozenset({type(None), bool, int, float, complex})
 _SCALARS = _NUMBERS | {str, bytes}

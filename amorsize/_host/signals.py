@@ -207,6 +207,21 @@ def is_of_outside(error: BaseException) -> bool:
     return raised_by_handler(error)
 
 
+def short_text(error: BaseException) -> str:
+    """The text of an exception; no error of its own."""
+    try:
+        return str(error)
+    except BaseException as failure:
+        if is_of_outside(failure):
+            raise
+        return f"<str() raised {type(failure).__name__}>"
+
+
+def in_words(error: BaseException) -> str:
+    """Type and text of an exception, for a message of ours."""
+    return ": ".join(one for one in (type(error).__name__, short_text(error)) if one)
+
+
 def _code_of(handler: Any) -> Any:
     functools = sys.modules.get("functools")  # without it, no partial was ever made
     while functools is not None and isinstance(handler, functools.partial):

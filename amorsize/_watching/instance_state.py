@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import _thread
 
-from amorsize._function.callables import C_METHODS, FUNCTION, MISSING, member
+from amorsize._function.callables import C_METHODS, MISSING, SLOT, member
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-_SLOT = type(FUNCTION.__globals__)
-_ATTRIBUTES = (type(type.__dict__["__dict__"]), _SLOT)
+_ATTRIBUTES = (type(type.__dict__["__dict__"]), SLOT)
 _LOCAL: Any = _thread._local
 
 
@@ -45,7 +44,7 @@ def slots_of(one: Any) -> Iterator[Any]:
     for base in type(one).__mro__:
         if "__slots__" in vars(base):
             for held in vars(base).values():
-                if type(held) is _SLOT:
+                if type(held) is SLOT:
                     try:
                         yield held.__get__(one)
                     except AttributeError:

@@ -6,6 +6,7 @@ import os
 from time import thread_time
 
 from amorsize._function.callables import (
+    BUILTIN,
     C_METHODS,
     FUNCTION,
     METHOD,
@@ -52,11 +53,10 @@ _PLACES = {"process": at.PROCESS, "thread": at.THREAD, "draws": at.GENERATOR, "c
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 #: Methods that run when a class is called or entered.
 _OPENERS = frozenset({"__init__", "__new__", "__enter__", "__call__"})
-BUILTIN: Any = type(len)
 #: Types whose methods change only their own object.
 _HARMLESS = frozenset(
     {str, bytes, int, float, complex, bool, type(None), tuple, frozenset, range, slice}
-    | {list, dict, set, bytearray, memoryview, type, object, type(len), FUNCTION, METHOD}
+    | {list, dict, set, bytearray, memoryview, type, object, BUILTIN, FUNCTION, METHOD}
     | {type({}.keys()), type({}.values()), type({}.items()), type(_ for _ in "")}
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._function.callables import METHOD, type_name
+from amorsize._function.callables import METHOD, READ_ONLY_DICT, type_name
 from amorsize._watching.digest import FOLLOWED, N_PLACES, Digest
 from amorsize._watching.leaf_types import is_atom
 
@@ -181,7 +181,7 @@ _BY_BASE: tuple[tuple[type, Look], ...] = (
     (memoryview, _bytes),
     (METHOD, _method),
     (type(_ for _ in ""), _generator),
-    (type(type.__dict__), _view),
+    (READ_ONLY_DICT, _view),
 )
 _BY_NAME: dict[str, Look] = {
     "collections.deque": _deque,

@@ -12,7 +12,7 @@ from _thread import allocate_lock, get_ident
 from time import thread_time
 
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import no_interrupts, start_thread
+from amorsize._host.signals import no_interrupts
 from amorsize._workers import diverted_output, nesting, worker_numbers
 from amorsize._workers.chunk import run_chunk, taking_turns
 from amorsize._workers.first_items import ThreadsFirstItems
@@ -114,7 +114,7 @@ class ThreadPool:
             daemon=True,
         )
         with no_interrupts(may_block=False):  # else it may run, and nobody waits for its end
-            start_thread(thread)
+            thread.start()
             state.thread = thread
 
     def send(self, worker: int, chunk: Chunk, *, time_budget_s: float, flush_s: float) -> None:  # noqa: ARG002 - results are in memory already

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._host.signals import reraise_from_handler
+from amorsize._host.signals import in_words, reraise_from_handler
 from amorsize.progress import Progress
 
 TYPE_CHECKING = False
@@ -96,11 +96,10 @@ class Callback:
             self._function(progress)
         except Exception as error:
             reraise_from_handler(error)
-            import traceback
-
             self._function = None
-            what = traceback.format_exception_only(error)[0].strip()  # whatever its `str()` does
-            self._warn(f"progress= of {self._name} raised {what}. It is not called again.")
+            self._warn(
+                f"progress= of {self._name} raised {in_words(error)}. It is not called again."
+            )
 
     def end(self, progress: Progress) -> None:
         """Call it once more."""

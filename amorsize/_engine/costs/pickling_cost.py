@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import raised_by_handler
+from amorsize._host.signals import in_words, raised_by_handler
 from amorsize.policy.events import PicklingMeasured
 
 TYPE_CHECKING = False
@@ -66,7 +66,7 @@ def _cost(values: list[Any], packing: Packing) -> tuple[float, str | None]:
         except Exception as error:
             if raised_by_handler(error):
                 raise
-            return 0.0, serialization.in_words(error)
+            return 0.0, in_words(error)
         if packing.with_code != was_with_code:
             continue  # the first attempt has loaded modules
         took_s = min(took_s, perf_counter() - began)

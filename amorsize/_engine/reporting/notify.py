@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from amorsize._host.signals import reraise_from_handler
+from amorsize._host.signals import in_words, reraise_from_handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,8 +36,5 @@ def notify(
             on_retune(one)
         except Exception as error:
             reraise_from_handler(error)
-            import traceback
-
-            what = traceback.format_exception_only(error)[0].strip()  # whatever its `str()` does
-            warn(f"on_retune= of {name} raised {what}")
+            warn(f"on_retune= of {name} raised {in_words(error)}")
     return dated

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._function import callables
+from amorsize._host.signals import in_words
 from amorsize._workers import protocol
 from amorsize._workers.messages import serialization
 from amorsize.errors import SerializationError, WorkersUnavailable
@@ -181,7 +182,7 @@ class PoolEvents:
 
     def _unread(self, start: int, stop: int, error: BaseException) -> None:
         """Run items here that cannot be rebuilt in a worker; raise if they may not run here."""
-        reason = f"{type(error).__name__}: {serialization.short_text(error)}"
+        reason = in_words(error)
         if self._call.caller_may_run_items:
             reason = f"items cannot be rebuilt in a worker: {reason}"
             self._recorder.tell(PicklingMeasured(pickle_s=None, reason=reason))

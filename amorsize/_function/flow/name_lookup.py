@@ -14,6 +14,7 @@ from amorsize._function.callables import (
     FUNCTION,
     MISSING,
     READ_ONLY_DICT,
+    SLOT,
     cells,
     is_module,
     member,
@@ -59,7 +60,7 @@ _NEW = {value_flow.SLICE, value_flow.COPY, value_flow.MEMORY, *_DEEP}
 _COPYING = {"builtins.bytearray", "array.array", "mmap.mmap"}
 _GIVING_VIEWS = {"numpy.ndarray", "builtins.memoryview", "torch.Tensor", "numpy.memmap"}
 #: Descriptors of slots and of named tuples' fields: reading them runs no code of the program.
-_FIELDS: Any = (type(FUNCTION.__globals__), _tuplegetter)
+_FIELDS: Any = (SLOT, _tuplegetter)
 
 
 def callees_of(func: FunctionType, bound: Bound, callee: Store) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amorsize._function.callables import (
+    BUILTIN,
     C_METHODS,
     CACHE,
     METHOD,
@@ -191,7 +192,7 @@ _BY_OPTION: dict[str, frozenset[str] | None] = {
 #: The option with which functions change their second argument.
 _OVERWRITES_SECOND = "overwrite_b"
 #: The types of functions and methods written in C.
-_IN_C: Any = (type(len), type(str.upper), type(str.__add__))
+_IN_C: Any = (BUILTIN, *C_METHODS)
 
 
 def is_changing(steps: tuple[str, ...]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._function import callable_walk, callables
-from amorsize._function.callables import FUNCTION
+from amorsize._function.callables import FUNCTION, SLOT
 from amorsize._function.needs import shape
 from amorsize._function.needs.code_digest import brief_name_of, digest_of
 from amorsize._function.needs.shape import is_scalar
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 #: Modules whose objects a class makes anew in each process: locks, queues, what it knows of others.
 _GUARDING = frozenset({"_thread", "threading", "_threading_local", "queue", "_queue", "_abc"})
-
-
-_SLOT: Any = type(FUNCTION.__globals__)
 
 
 class ClassNeeds:
@@ -137,7 +134,7 @@ def _replaced_slot(cls: type) -> str | None:
     slots = vars(cls).get("__slots__", ())
     for name in (slots,) if isinstance(slots, str) else slots:
         found = vars(cls).get(name)
-        if not (found is None or name.startswith("__") or type(found) is _SLOT):
+        if not (found is None or name.startswith("__") or type(found) is SLOT):
             return str(name)
     return None
 

@@ -6,7 +6,15 @@ from _weakref import ReferenceType
 from gc import get_referents
 
 from amorsize._function.callable_walk import CONTAINERS
-from amorsize._function.callables import FUNCTION, METHOD, MODULE, is_enum_member, type_name
+from amorsize._function.callables import (
+    BUILTIN,
+    FUNCTION,
+    METHOD,
+    MODULE,
+    READ_ONLY_DICT,
+    is_enum_member,
+    type_name,
+)
 from amorsize._function.plain_values import PLAIN
 
 TYPE_CHECKING = False
@@ -19,14 +27,13 @@ MOST_REACHED = 200_000
 #: Types of values without anything inside that could be shared.
 ALONE = PLAIN | {bytearray}
 #: Types of code, which each process has.
-CODE = (FUNCTION, METHOD, MODULE, type(len), type)
+CODE = (FUNCTION, METHOD, MODULE, BUILTIN, type)
 #: Where classes come from whose objects hold others for somebody: modules, and packages.
 _HOLDERS = frozenset(
     {"collections", "functools", "types", "weakref", "_weakrefset", "networkx", "sortedcontainers"}
     | {"cachetools", "bidict", "boltons", "pyrsistent"}
 )
-_BOUND = (METHOD, type(len))
-_VIEW: Any = type(type.__dict__)
+_BOUND = (METHOD, BUILTIN)
 #: Types of what tables have for rows.
 ROWS = {list, tuple, dict}
 _NUMBERS = {float, complex}
@@ -141,7 +148,7 @@ def inside(one: Any, is_own: Callable[[type], bool]) -> Iterable[Any]:
         return (one.args, vars(one))
     if type_name(one) == "numpy.ndarray":
         return one.ravel().tolist() if one.dtype.hasobject else ()
-    is_holder = kind is _VIEW or kind.__module__ in _HOLDERS
+    is_holder = kind is READ_ONLY_DICT or kind.__module__ in _HOLDERS
     is_holder = is_holder or kind.__module__.partition(".")[0] in _HOLDERS
     is_followed = is_holder or (is_own(kind) and not is_enum_member(one))
     return get_referents(one) if is_followed else ()

@@ -17,7 +17,7 @@ import sys
 from opcode import opname
 
 from amorsize._function.bytecode import ATTR_LOADS, CODE, NAME_SHIFTS, instructions
-from amorsize._function.callables import FUNCTION, MISSING, MODULE
+from amorsize._function.callables import BUILTIN, FUNCTION, MISSING, MODULE
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.plain_values import PLAIN, kinds_of
 from amorsize.policy.value import inf
@@ -35,7 +35,6 @@ ASKING_S = 25e-9
 #: The largest share of the work left that reading the types of all items may take.
 ASKING_SHARE = 0.02
 
-_BUILTIN = type(len)
 #: Flags of code of which a call runs nothing yet: CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR.
 GENERATOR, _ASYNC = 0x20, 0x80 | 0x200
 #: The flag of code that gets the names of keywords, which are text: CO_VARKEYWORDS.
@@ -190,7 +189,7 @@ class Proof:
             return self.holds(value)
         if type(value) is MODULE:
             return value is sys.modules.get("math")
-        if type(value) is _BUILTIN:
+        if type(value) is BUILTIN:
             return value.__module__ == "math" or self._is_builtin(value)
         return self._is_value(value) or (type(value) is type and self._is_builtin(value))
 
@@ -200,7 +199,7 @@ class Proof:
             return True
         math = sys.modules.get("math")
         found = None if math is None else vars(math).get(name)
-        return type(found) in (_BUILTIN, float) and getattr(found, "__module__", "math") == "math"
+        return type(found) in (BUILTIN, float) and getattr(found, "__module__", "math") == "math"
 
     def _is_value(self, value: object) -> bool:
         return self.admits(kinds_of((value,)))

@@ -11,7 +11,7 @@ import sys
 from opcode import opname
 
 from amorsize._function.bytecode import instructions
-from amorsize._function.callables import FUNCTION, MISSING, MODULE
+from amorsize._function.callables import BUILTIN, FUNCTION, MISSING, MODULE
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.plain_values import PLAIN, kinds_of
 from amorsize._function.purity.pure_code import GENERATOR, Proof
@@ -30,7 +30,6 @@ _OF_TIME = frozenset(
         *("process_time", "process_time_ns", "thread_time", "thread_time_ns", "time", "time_ns"),
     )
 )
-_BUILTIN = type(len)
 #: Constants of which each process has exactly one.
 _SINGLE = (None, True, False, ...)
 _INEXACT = frozenset((float, complex))
@@ -98,7 +97,7 @@ class _Reaching(Proof):
             self.reached += (*vars(value), *vars(value).values())
             is_time = value is sys.modules.get("time")
             return _is_as_built(value) and (is_time or super().leads_nowhere(value))
-        if type(value) is _BUILTIN and value.__module__ == "time":
+        if type(value) is BUILTIN and value.__module__ == "time":
             return value.__name__ in _OF_TIME
         return not _has_nan(value) and super().leads_nowhere(value)
 
@@ -112,7 +111,7 @@ class _Reaching(Proof):
 
 def _is_of_time(name: str) -> bool:
     found = getattr(sys.modules.get("time"), name, None)
-    return type(found) is _BUILTIN and found.__module__ == "time"
+    return type(found) is BUILTIN and found.__module__ == "time"
 
 
 def _is_as_built(module: Any) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._host import import_hooks
-from amorsize._host.signals import raised_by_handler, reraise_from_handler
+from amorsize._host.signals import in_words, raised_by_handler, reraise_from_handler
 from amorsize._workers.carried_state import interpreter_state, library_settings, logging_state
 from amorsize._workers.carried_state.pickled_state import dumped
 from amorsize._workers.messages import serialization
@@ -48,7 +48,7 @@ def _read(entries: Iterable[Entry]) -> dict[str, bytes]:
                     raise
                 raise SerializationError(
                     f"what is set in this process cannot be set in a worker ({entry.name}): "
-                    f"{serialization.in_words(error)}. Set it in setup=, or in the function itself."
+                    f"{in_words(error)}. Set it in setup=, or in the function itself."
                 ) from error
     return found
 

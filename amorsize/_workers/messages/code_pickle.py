@@ -16,6 +16,7 @@ from amorsize._function.callables import (
     FUNCTION,
     METHOD,
     MODULE,
+    READ_ONLY_DICT,
     is_made_at_run_time,
     is_partial,
     raw,
@@ -113,7 +114,7 @@ def _pickler() -> Any:
     from cloudpickle import cloudpickle as inside
 
     kept: set[Any] = {classmethod, staticmethod, property, METHOD, MODULE, CELL}
-    kept |= {type(announce.__code__), type(type.__dict__)}
+    kept |= {type(announce.__code__), READ_ONLY_DICT}
     copied = tuple(set(inside.Pickler._dispatch_table) - kept)
 
     class WithCode(cloudpickle.Pickler):  # type: ignore[misc]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from amorsize._host.signals import reraise_from_handler
+from amorsize._host.signals import in_words, reraise_from_handler, short_text
 from amorsize._workers.messages import tracebacks
 from amorsize._workers.messages.pickling_apart import dumps_without, loads_with
-from amorsize._workers.messages.serialization import dumps, in_words, loads, short_repr, short_text
+from amorsize._workers.messages.serialization import dumps, loads, short_repr
 from amorsize.errors import RemoteError
 
 TYPE_CHECKING = False

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._host.signals import is_of_outside, raised_by_handler, reraise_from_handler
+from amorsize._host.signals import (
+    in_words,
+    is_of_outside,
+    raised_by_handler,
+    reraise_from_handler,
+)
 from amorsize._workers.messages import framing
 from amorsize.errors import SerializationError
 
@@ -183,21 +188,6 @@ def add_note(error: BaseException, text: str) -> None:
     """`BaseException.add_note`, also for exceptions that refuse attributes."""
     notes = error.__dict__.get("__notes__")
     error.__dict__["__notes__"] = [*notes, text] if isinstance(notes, list) else [text]
-
-
-def short_text(error: BaseException) -> str:
-    """The text of an exception; no error of its own."""
-    try:
-        return str(error)
-    except BaseException as failure:
-        if is_of_outside(failure):
-            raise
-        return f"<str() raised {type(failure).__name__}>"
-
-
-def in_words(error: BaseException) -> str:
-    """Type and text of an exception, for a message of ours."""
-    return ": ".join(one for one in (type(error).__name__, short_text(error)) if one)
 
 
 def why_not(value: Any, packed: Callable[[Any], bytes] = dumps) -> str | None:

@@ -16,7 +16,7 @@ from amorsize._function.needs.shared_objects import is_any_shared
 from amorsize._function.ownership import MAIN
 from amorsize._function.shareable_values import is_shareable
 from amorsize._host.clocks import kernel
-from amorsize._host.signals import reraise_from_handler
+from amorsize._host.signals import in_words, reraise_from_handler
 from amorsize._workers.carried_state import caller_state
 from amorsize._workers.carried_state.pickled_state import names_main
 from amorsize._workers.messages import serialization
@@ -206,7 +206,7 @@ class Payload:
             return self._dumped(by_value, parts)
         except Exception as error:
             reraise_from_handler(error)
-            part = unpicklable_part(self._parts(), by_value) or serialization.in_words(error)
+            part = unpicklable_part(self._parts(), by_value) or in_words(error)
             raise SerializationError(
                 f"{self.name} cannot be sent to a worker process: {part}. Create it inside the "
                 "function or in setup=, or use backend='thread'."

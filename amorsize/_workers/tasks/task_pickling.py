@@ -11,7 +11,7 @@ from amorsize._function.callables import FUNCTION, METHOD, MODULE, is_made_at_ru
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.needs import stdlib_wrappers
 from amorsize._function.ownership import MAIN, is_ours
-from amorsize._host.signals import reraise_from_handler
+from amorsize._host.signals import in_words, reraise_from_handler
 from amorsize._workers.carried_state import caller_state
 from amorsize._workers.carried_state.pickled_state import names_main
 from amorsize._workers.messages import serialization
@@ -290,7 +290,7 @@ def why_not_pickled(value: Any, by_value: frozenset[str]) -> str | None:
         dumped_with_code(unpacked, (value,), by_value)
     except Exception as error:
         reraise_from_handler(error)
-        return serialization.in_words(error)
+        return in_words(error)
     return None
 
 
