@@ -168,7 +168,7 @@ def scattered(client: Any, function: Any, data: list[Any]) -> Contender:
 def of_dask(client: Any) -> Iterator[tuple[str, list[Contender]]]:
     trifles = list(range(100_000))
     yield (
-        "Dask, 100 000 trifles",
+        "Dask, 100 000 trivial items",
         [*tuned(at_once, trifles, client), in_batches(client, at_once, trifles, 12_500)],
     )
     short = [1e-4] * 10_000
@@ -224,7 +224,7 @@ def of_dask_growing(client: Any) -> Iterator[tuple[str, list[Contender]]]:
     waits = [0.25] * 160
     contenders = [*tuned(waiting, waits, client), each_apart(client, waiting, waits)]
     yield (
-        "Dask, 2 threads, 12 from 1 s on, 160 waits of 250 ms",
+        "Dask, 2 threads, 12 after 1 s, 160 waits of 250 ms",
         [growing(client.cluster, one) for one in contenders],
     )
 
@@ -323,7 +323,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
     lines = [
-        "| seconds | first call | later calls | what else there is | ratio |",
+        "| seconds | first call | later calls | alternatives | ratio |",
         "|---|---|---|---|---|",
     ]
     print(*lines, sep="\n")
@@ -338,8 +338,8 @@ def main() -> None:
         where = f"{host.cpu_model()}, {host.n_cores()} cores, CPython {platform.python_version()}"
         taken = (
             f"{datetime.date.today()}, on {where}: medians of {asked.rounds} rounds, with the "
-            "least and the most. The ratio is that of the medians, to the best of what else there "
-            f"is. Load at the end: {os.getloadavg()[0]:.0f}."
+            "shortest and the longest. The ratio is the median of later calls, divided by that of "
+            f"the best alternative. Load at the end: {os.getloadavg()[0]:.0f}."
         )
         table = "\n".join((*lines, "", taken, ""))
         PAGE.write_text(f"{head}{BEGIN}{table}{END}{tail}", encoding="utf-8")
