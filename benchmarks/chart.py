@@ -43,9 +43,9 @@ def picture(results: Results) -> str:
     parts = [
         "<svg xmlns='http://www.w3.org/2000/svg' role='img' paint-order='stroke' "
         f"viewBox='0 0 {WIDTH} {height}' font-family='{FONT}'>",
-        "<title>How many times as quick as the plain loop a first call is</title>",
+        "<title>Speed-up of a first call over the plain loop</title>",
         f"<rect width='{WIDTH}' height='{height}' fill='#ffffff'/>",
-        text(12, 22, "Times as quick as the plain loop, first call of a program", "bold", size=15),
+        text(12, 22, "Speed-up over the plain loop, first call of a program", "bold", size=15),
         *legend(),
         *axis(height - 46),
     ]
