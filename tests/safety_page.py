@@ -16,27 +16,27 @@ from amorsize._function.library import (
 PAGE = "docs/dev/safety.md"
 MARKS = "<!-- table: begin -->", "<!-- table: end -->"
 CALLS = {
-    "process": "Changes something of the whole process, for a while or for good",
-    "thread": "Belongs to the thread that calls it",
+    "process": "Changes the state of the whole process, temporarily or for good",
+    "thread": "Belongs to the calling thread",
     "draws": "Draws from a random generator of the whole process",
-    "caller": "Only the caller can do it rightly",
-    "safe": "Harmless beside other threads, with arguments that are",
+    "caller": "Works correctly only in the caller",
+    "safe": "Safe beside other threads, if its arguments are",
 }
 GIVES = {
-    "new": "Nothing that others have",
-    "one": "An element of what it is handed",
-    "same": "What it is handed, or a view of its memory",
-    "keeps": "Something in which what it is handed lies as it is",
+    "new": "A new object, or a plain value",
+    "one": "An element of its argument",
+    "same": "Its argument, or a view of the argument's memory",
+    "keeps": "An object that contains its argument",
 }
 VALUES = {
-    "safe": "Threads may share it, and a copy is as good",
-    "lock": "A lock: threads share it rightly, a copy guards nothing",
-    "rlock": "A lock that belongs to a thread",
-    "handle": "Something outside the process, or with a position",
-    "iterator": "Moves on each time it is asked",
+    "safe": "May be shared by threads, and copied",
+    "lock": "A lock: threads may share it, but a copy protects nothing",
+    "rlock": "A lock that a thread owns",
+    "handle": "A handle: something outside the process, or with a position",
+    "iterator": "An iterator: each use advances it",
     "generator": "A generator of random numbers",
     "queue": "A queue",
-    "local": "Differs by thread or context",
+    "local": "Has a value for each thread or context",
     "mutable": "May change",
 }
 
@@ -72,7 +72,7 @@ def tables() -> str:
             for threads, why, link, names in rows(holdings, word)
         ]
         parts.append("")
-    parts.append("### What calls give\n")
+    parts.append("### What calls return\n")
     gives = grouped(library_gives.GIVES)
     for word, title in GIVES.items():
         parts += [f"**{title}** (`{word}`)\n", "| a call of | which | source |", "|---|---|---|"]
