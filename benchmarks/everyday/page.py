@@ -30,23 +30,24 @@ KINDS = {
 INTRODUCTION = """\
 # Everyday functions
 
-People's functions are not pure. They change the folder, seed the global generator, write to a file
-that was opened once, put their results into a list, use a session, a logger, a context. These are
-{n_cases} such functions as people write them. `@autotune` maps each of them without any option:
-in a first call, in a second one, and in one in which another plan is tried. All of that is done
-from a checkout and from `site-packages`, alone and beside an idle thread (some also as a script).
-Each time, results *and* effects are compared with those of the plain loop in an interpreter of its
-own: files, rows, printed text, the items themselves, globals of the module, attributes of its
-classes, and what belongs to the process (folder, umask, environment, warning filters, standard
-streams, loggers, signal handlers, settings of libraries).
+People's functions are not pure. They change the current folder, seed the global random generator,
+write to a file that was opened once, append their results to a list, or use a session, a logger
+or a context. This page is about {n_cases} such functions, as people write them. `@autotune` maps
+each of them without any option: in a first call, in a second one, and in one that tries another
+plan. Each is run from a checkout and from `site-packages`, alone and beside an idle thread (some
+also as a script). Each time, results *and* effects are compared with those of the plain loop,
+which runs in an interpreter of its own. The effects are files, rows, printed text, the items
+themselves, globals of the module, attributes of its classes, and the state of the process
+(current folder, umask, environment, warning filters, standard streams, loggers, signal handlers,
+settings of libraries).
 
-Nothing that an item does may be lost, done twice or mixed with what another does. Results and
-printed text have the order of the loop; lines and rows that items add to a shared place may have
-any order. Each item has to draw other random numbers, and the same ones again after
-`random.seed(1)` before a call, whatever `n_jobs` is.
+No effect of an item may be lost, happen twice, or be mixed with that of another. Results and
+printed text must have the order of the loop. Lines and rows that items add to a shared place may
+have any order. Each item must draw different random numbers, and the same ones again after
+`random.seed(1)` before a call, with any `n_jobs`.
 
-Written by `python -m benchmarks.everyday`; `--list` names the functions, `--only NAME --why` runs
-one and shows what `explain()` tells. Each is a few lines in benchmarks/everyday/packages/office.
+Written by `python -m benchmarks.everyday`. `--list` names the functions, and `--only NAME --why`
+runs one and prints its `explain()`. Each is a few lines in benchmarks/everyday/packages/office.
 
 """
 
@@ -62,9 +63,9 @@ def page(cases: Iterable[Any], findings: Iterable[Finding], took_s: float) -> st
     return (
         INTRODUCTION.format(n_cases=len(cases))
         + table(cases, of_case)
-        + f"\nOne run on {machine}; {facts['date']}; {took_s / 60:.0f} minutes. A function counts "
-        "by the worst of its calls. In parallel are those of which some items ran in threads or "
-        "worker processes, out of those for which that is right and pays.\n"
+        + f"\nOne run on {machine}; {facts['date']}; {took_s / 60:.0f} minutes. A function is "
+        "judged by its worst call. The last two columns count the functions of which some items "
+        "ran in threads or worker processes, out of those for which that is right and pays.\n"
         + _listed(cases, of_case)
     )
 
@@ -72,7 +73,8 @@ def page(cases: Iterable[Any], findings: Iterable[Finding], took_s: float) -> st
 def table(cases: list[Any], of_case: dict[str, list[Finding]]) -> str:
     """A row for each kind, and their sum."""
     lines = [
-        "| functions | | equal | differ | raise | hang | in parallel, alone | beside a thread |",
+        "| functions | | equal | differ | raise | hang | in parallel, alone "
+        "| in parallel, beside a thread |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for kind, told in KINDS.items():
