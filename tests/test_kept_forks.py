@@ -21,7 +21,9 @@ import amorsize
 from amorsize import autotune, tuned_map
 from amorsize._engine.starting import fork_retention
 from amorsize._host import resources
-from amorsize._workers.processes import kept_forks, warm_pool, worker_main
+from amorsize._workers.messages import framing
+from amorsize._workers.messages.shared_memory import SharedBlock
+from amorsize._workers.processes import kept_forks, process_pool, warm_pool, worker_main
 
 pytestmark = [
     pytest.mark.forks,
@@ -166,6 +168,43 @@ class TestKept:
         assert len(pids) == 2
         assert waiting() == pids
         assert second == first[::-1]
+
+    def test_nothing_wakes_those_that_wait_but_their_items(self, monkeypatch):
+        """A message at the beginning and one at the end of a call took as long as two chunks."""
+        kinds, put = [], framing.Writer.put
+        mapped(scaled)
+        monkeypatch.setattr(
+            framing.Writer,
+            "put",
+            lambda self, kind, *parts: kinds.append(kind) or put(self, kind, *parts),
+        )
+        assert mapped(scaled) == [scaled(x) for x in range(20)]
+
+        assert {*kinds} == {framing.ITEMS}
+
+    def test_all_that_are_wanted_are_there_before_the_first_chunk(self, monkeypatch):
+        n_there, send = [], process_pool.ProcessPoolBase.send
+        tuned_map(napped, [5e-3] * 30, backend="process", n_jobs=4)
+        monkeypatch.setattr(
+            process_pool.ProcessPoolBase,
+            "send",
+            lambda self, *a, **kw: n_there.append(len(self._handles)) or send(self, *a, **kw),
+        )
+        tuned_map(napped, [5e-3] * 30, backend="process", n_jobs=4)
+
+        assert {*n_there} == {4}
+
+    def test_they_wait_from_the_end_of_a_call_to_the_next(self):
+        """They end by themselves only then, so the pool tells when that is."""
+        mapped(scaled)
+        ((pool, *_),) = kept_forks.kept._pools[-1:]
+        since_s = pool._shared.counters[SharedBlock.WAITING_SINCE]
+        assert 0 < since_s <= time.perf_counter()
+        mapped(scaled)
+        assert since_s < pool._shared.counters[SharedBlock.WAITING_SINCE] < float("inf")
+        with amorsize.workers():
+            mapped(scaled)
+            assert pool._shared.counters[SharedBlock.WAITING_SINCE] == float("inf")
 
     def test_few_workers_are_kept_from_a_second_call_on(self, waiting, monkeypatch):
         """To find out what they stand on takes as long as two forks, and most jobs run once."""

@@ -187,7 +187,7 @@ class Tuner(State):
         raise AssertionError("the last rule always answers")
 
     def n_to_start(self, status: Status) -> int:
-        """How many worker processes are likely to start in a row, the next one included."""
+        """How many worker processes would start in a row now."""
         return scale.n_to_start(self, status)
 
     @property

@@ -8,7 +8,7 @@ from time import thread_time
 from amorsize._engine.options import call_options
 from amorsize._host import shortage
 from amorsize._host.clocks import perf_counter
-from amorsize._host.signals import raised_by_handler
+from amorsize._host.signals import no_interrupts, raised_by_handler
 from amorsize._profiles import memory_store
 from amorsize._workers import worker_numbers
 from amorsize.errors import SerializationError, WorkersUnavailable
@@ -66,6 +66,25 @@ class Starter:
             return
         if backend == "thread" and not self._has_room_for_thread():
             return
+        if self._start_one(backend):
+            self._wake_all(backend)
+            self._workers.poll(0.0)
+
+    def _wake_all(self, backend: str) -> None:
+        """Start all others that are about to be asked for, as far as they wait for that.
+
+        They have nothing to do before they are sent a chunk, so none is served later for it.
+        """
+        pool = self._call.pools.get(backend)
+        n = getattr(pool, "n_waiting", 0)
+        if n:
+            n = min(n, self._call.tuner.n_to_start(self._call.status(caller_busy=False)))
+            with no_interrupts():
+                while n > 0 and self._start_one(backend):
+                    n -= 1
+
+    def _start_one(self, backend: str) -> bool:
+        """Start one worker and tell of it; False: that was not possible, which is told."""
         number = sum(self._recorder.n_started.values())
         try:
             pool = self._pool(backend)
@@ -80,12 +99,12 @@ class Starter:
             if not self._call.caller_may_run_items:
                 raise
             self._recorder.tell(WorkersLimited(n_workers=0, why=str(error)))
-            return
+            return False
         except (OSError, RuntimeError) as error:  # `threading` raises the second
             if raised_by_handler(error):
                 raise
             self._cannot_start(backend, error)
-            return
+            return False
         start_s = perf_counter() - began
         if self._workers.meter is not None:
             self._workers.meter.started(number, backend, began, began_cpu_s)
@@ -99,9 +118,9 @@ class Starter:
                 now_s=self._call.now_s,
             )
         )
-        self._workers.poll(0.0)
         if backend == "process" and self._remote is None and not is_there:
             self._inspection.retention.note_start(self._recorder.n_started[backend])
+        return True
 
     def _forks(self, pool: WorkerPool, *, is_there: bool) -> Forks | None:
         """What forks the workers of a pool, told how many are likely to follow; None: nothing."""

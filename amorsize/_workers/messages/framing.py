@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SPAN = b"S"
 #: Run these pickled items.
 ITEMS = b"I"
-#: The task of the next call with the caller's state; nothing for a fork, which has both.
+#: The task of the next call with the caller's state, for a new interpreter: a fork has both.
 TASK = b"F"
 #: The call is over, for workers that stay warm; with `STAY`, until they are told to quit.
 END = b"E"

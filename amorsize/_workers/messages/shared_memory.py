@@ -35,6 +35,9 @@ class SharedBlock:
 
     __slots__ = ("_is_for_forks", "_map", "_rings_at", "_rooms", "_whole", "counters")
 
+    #: Counters of all workers, as doubles: the index of the first item that is not begun any more,
+    #: and since when forks wait for the next call (infinite: not, or for as long as it takes).
+    STOP, WAITING_SINCE, HEAD = 0, 1, 2
     #: Counters per worker, as doubles: index of its item, start time of the item, items until the
     #: next update (0: it is unpickling its chunk), parts read of those it sent, parts that it has
     #: read.
@@ -54,7 +57,7 @@ class SharedBlock:
         Raises:
             OSError: There is no memory to share.
         """
-        head_bytes = in_pages(8 * (1 + self.SIZE * n_workers))
+        head_bytes = in_pages(8 * (self.HEAD + self.SIZE * n_workers))
         self._map, has_rings = _mapped(head_bytes, n_workers, descriptor, is_made=is_made)
         self._rings_at = head_bytes if has_rings else None
         self._is_for_forks = descriptor is None
@@ -62,13 +65,13 @@ class SharedBlock:
         self._whole = memoryview(self._map)
         self.counters: memoryview[float] = self._whole[:head_bytes].cast("d")
         if not is_made:
-            self.counters[0] = float("inf")
+            self.counters[self.STOP] = self.counters[self.WAITING_SINCE] = float("inf")
             for place in range(n_workers):
                 self.vacate(self.slot(place))
 
     def slot(self, place: int) -> int:
         """The index in `counters` of the first one of a worker."""
-        return 1 + self.SIZE * place
+        return self.HEAD + self.SIZE * place
 
     def vacate(self, slot: int) -> None:
         """Reset the counters of a worker that has ended or not begun."""
@@ -83,7 +86,7 @@ class SharedBlock:
             direction: `SENT` or `RECEIVED`.
             takes: Whether the calling side reads from it.
         """
-        place, memory, start = (slot - 1) // self.SIZE, self._whole, self._rings_at or 0
+        place, memory, start = (slot - self.HEAD) // self.SIZE, self._whole, self._rings_at or 0
         if self._is_for_forks:
             self.make_room(slot)
             if (room := self._rooms[place]) is None:
@@ -102,7 +105,7 @@ class SharedBlock:
         Each has a mapping of its own, so that a pool that waits takes no more addresses than its
         workers use: a program may limit itself (RLIMIT_AS) at any time.
         """
-        place = (slot - 1) // self.SIZE
+        place = (slot - self.HEAD) // self.SIZE
         if place not in self._rooms:
             self._rooms[place] = _room()
 
@@ -114,8 +117,13 @@ class SharedBlock:
             return
         if self._rings_at is not None:
             self._map.madvise(mmap.MADV_REMOVE, self._rings_at)
-        for room in filter(None, self._rooms.values()):
-            room[0].madvise(mmap.MADV_REMOVE)
+        for place, room in self._rooms.items():
+            if room is not None and self._was_used(self.slot(place)):
+                room[0].madvise(mmap.MADV_REMOVE)
+
+    def _was_used(self, slot: int) -> bool:
+        """Whether a part has gone through a ring buffer of a worker: to free it takes 20 us."""
+        return self.counters[slot + self.SENT] > 0 or self.counters[slot + self.RECEIVED] > 0
 
     def close(self) -> None:
         """Unmap the memory."""

@@ -59,6 +59,11 @@ class ForkPool(ProcessPoolBase):
     # -- starting ---------------------------------------------------------------------------
 
     @property
+    def n_waiting(self) -> int:
+        """How many workers of an earlier call wait for this one to need them."""
+        return len(self.resting)
+
+    @property
     def is_next_there(self) -> bool:
         """Whether the next worker waits, or was forked ahead."""
         return bool(self.resting or self.forks.ahead)
@@ -93,7 +98,8 @@ class ForkPool(ProcessPoolBase):
 
     def stop_at(self, index: int) -> None:
         """No item at or above `index` is begun any more."""
-        self._shared.counters[0] = min(self._shared.counters[0], float(index))
+        stop = self._shared.counters[SharedBlock.STOP]
+        self._shared.counters[SharedBlock.STOP] = min(stop, float(index))
 
     def _remove(self, handle: WorkerHandle) -> None:
         super()._remove(handle)
@@ -172,7 +178,8 @@ class ForkPool(ProcessPoolBase):
         """Serve another call, whose items have to be sent."""
         self._keep = keep
         self._task, self.inherits_items, self.was_kept = task, False, True
-        self._shared.counters[0] = float("inf")
+        counters = self._shared.counters
+        counters[SharedBlock.STOP] = counters[SharedBlock.WAITING_SINCE] = float("inf")
 
     def has_waiting(self) -> bool:
         """Whether any worker still waits; those that have ended are reaped."""
@@ -182,13 +189,22 @@ class ForkPool(ProcessPoolBase):
         return bool(self.resting)
 
     def _lay_to_rest(self) -> None:
-        """Let the workers that have finished all their chunks wait for the next call."""
-        stays = framing.STAY if warm_blocks.are_entered() else b""
+        """Let the workers that have finished all their chunks wait for the next call.
+
+        What each has to do for that it is told once. After later calls the counter alone tells that
+        they wait: a message would wake them, which takes as long as a chunk.
+        """
+        counters = self._shared.counters
+        since_s = float("inf") if warm_blocks.are_entered() else perf_counter()
+        counters[SharedBlock.WAITING_SINCE] = since_s
         for handle in tuple(self._handles.values()):
             if handle.in_flight or handle.is_leaving or handle in self._disconnected:
                 continue
-            handle.writer.put(framing.END, stays)
-            self._flush(handle)
+            counters[handle.slot + 1] = 0.0  # it runs no item
+            if not handle.has_rested:
+                handle.has_rested = True
+                handle.writer.put(framing.END)
+                self._flush(handle)
             if handle.write_fd not in self._by_descriptor and handle not in self._disconnected:
                 self._unregister(handle)
                 self.resting.append(handle)
@@ -202,10 +218,8 @@ class ForkPool(ProcessPoolBase):
                 self._kill_or_hang_up(handle)
                 self._let_go(handle)
                 continue
-            handle.number, self.forks.paid_before_s = number, 0.0
+            handle.number, handle.is_new_call, self.forks.paid_before_s = number, True, 0.0
             self._register(handle)
-            handle.writer.put(framing.TASK)
-            self._flush(handle)
             self._forked.append(number)
             return True
         return False

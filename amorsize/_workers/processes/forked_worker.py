@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from math import inf
 
 from amorsize._host import signals
-from amorsize._host.clocks import perf_counter
 from amorsize._workers import inherited_descriptors
 from amorsize._workers.messages import framing
+from amorsize._workers.messages.shared_memory import SharedBlock
 from amorsize._workers.processes import parent_death
 from amorsize._workers.processes.worker_main import Worker, flush_streams
 
@@ -23,20 +22,19 @@ class KeptWorker(Worker):
     """A worker whose function reads and changes nothing but its items."""
 
     def _obey(self, kind: bytes, payload: Piece | None) -> bool:
-        if kind == framing.TASK:
-            self._idle_since = inf
-            self.rss_limit.begin(None)
-            return True
         if kind == framing.END:
-            self._rest(stays=payload == framing.STAY)
+            self._rest()
             return True
         return super()._obey(kind, payload)
 
-    def _rest(self, *, stays: bool) -> None:
-        """Wait for the next call, without the caller's standard streams."""
-        self._idle_since = inf if stays else perf_counter()
-        if self.counters is not None:
-            self.counters[self.slot + 1] = 0.0
+    def is_needed(self) -> bool:
+        """Whether to keep waiting: the caller notes since when there is no call."""
+        assert self.counters is not None
+        self._idle_since = self.counters[SharedBlock.WAITING_SINCE]
+        return super().is_needed()
+
+    def _rest(self) -> None:
+        """Wait for further calls without the caller's standard streams."""
         flush_streams()
         own = self.reading.number(), self.writing.number(), parent_death.held()
         inherited_descriptors.redirect_standard(own)

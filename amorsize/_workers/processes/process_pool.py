@@ -11,6 +11,7 @@ from amorsize._workers.processes.child_process import SIGCONT, SIGKILL, how_it_e
 from amorsize._workers.processes.worker_handle import WorkerHandle, end, readable
 from amorsize._workers.processes.worker_main import (
     ITEMS_ELSEWHERE,
+    NEW_CALL,
     REQUEST,
     SINGLE,
 )
@@ -98,6 +99,8 @@ class ProcessPoolBase:
         handle = self._handles[worker]
         # To report each result at once, the worker has to stop after every item.
         flags = SINGLE if self._task.single or not flush_s else 0
+        if handle.is_new_call:
+            handle.is_new_call, flags = False, flags | NEW_CALL
         told = b""
         if chunk.items is not None:
             ahead, told, is_elsewhere = handle.transport.packed(*self._packed_apart(chunk.items))

@@ -106,7 +106,7 @@ class PersistentWorker(Worker):
         parent_pid: int,
         shared: SharedBlock | None,
     ) -> None:
-        super().__init__(NO_TASK, reading, writing, parent_pid, shared, 1)
+        super().__init__(NO_TASK, reading, writing, parent_pid, shared, SharedBlock.HEAD)
         self._idle_since = perf_counter()
         #: Whether a call is under way: if it lacks code, it waits for that however long it takes.
         self._is_called = False

@@ -63,7 +63,7 @@ class WarmWorker(WorkerHandle):
         self.started_s = perf_counter()
         self.rights = rights()
         process, read_fd, write_fd, self._shared = _launch(environ)
-        super().__init__(-1, process, read_fd, write_fd, self._shared, 1)
+        super().__init__(-1, process, read_fd, write_fd, self._shared, SharedBlock.HEAD)
         self.library_threads = library_threads
         self.specs: dict[str, Any] = {}  # of modules that it may have imported
         self.n_ends = 0  # ended calls that it has not confirmed

@@ -58,8 +58,10 @@ class WorkerHandle:
         "_is",
         "counters",
         "ended",
+        "has_rested",
         "in_flight",
         "is_leaving",
+        "is_new_call",
         "n_stops",
         "number",
         "process",
@@ -91,6 +93,8 @@ class WorkerHandle:
         self.in_flight: list[Chunk] = []  # sent and not through, in chunk
         self.ended = False
         self.is_leaving = False  # it quits by itself and gets no more chunks
+        self.has_rested = False  # it has served an earlier call, and holds nothing of this process
+        self.is_new_call = False  # its next chunk is the first one of another call
         self.n_stops = 0  # checks in a row that found it stopped
         for descriptor in (read_fd, write_fd):
             kernel.set_blocking(descriptor, False)

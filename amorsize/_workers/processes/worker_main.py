@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 #: start, stop, time_budget_s, flush_s, flags, worker number
 REQUEST = Struct("<qqddBH")
-SINGLE, ITEMS_ELSEWHERE = 1, 2
+SINGLE, ITEMS_ELSEWHERE, NEW_CALL = 1, 2, 4
 #: start, n_items, n_sent, wall_s, cpu_s, run_delay_s, pickle_s, flags, size of the pickle that
 #: follows, bytes of all results, growth of the process: peak, now
 REPORT = Struct("<qqqddddBQQQQ")
@@ -152,6 +152,8 @@ class Worker:
         """Run the items of one chunk, then report."""
         start, stop, time_budget_s, flush_s, flags, worker_number = REQUEST.unpack_from(payload)
         worker_numbers.set_for_process(worker_number)
+        if flags & NEW_CALL:
+            self.rss_limit.begin(self.task.most_bytes)
         n_items = stop - start
         try:
             if kind == framing.SPAN:

@@ -48,7 +48,7 @@ def grow(state: State, status: Status, pool: Pool) -> Action | None:
 
 
 def n_to_start(state: State, status: Status) -> int:
-    """How many processes would start one after the other by what is known now, at least one."""
+    """How many processes would start one after the other by what is known now."""
     if (
         state.choice is None
         or state.choice.backend != "process"
@@ -57,11 +57,15 @@ def n_to_start(state: State, status: Status) -> int:
         return 1
     pool = state.workers.of("process")
     if is_asked_of_workers(state):
-        return max(1, _n_of_workers_only(state, status, pool) - pool.n_alive)
+        return max(0, _n_of_workers_only(state, status, pool) - pool.n_alive)
     n_wanted = _n_wanted(state, status)
     if not state.costs.waits:
         n_wanted = min(n_wanted, _n_trusted(state, status))
-    return max(1, n_wanted - pool.n_alive - state.workers.n_busy_beside(pool))
+    n_there = pool.n_alive + state.workers.n_busy_beside(pool)
+    n_wanted = min(n_wanted, state.n_most_jobs)
+    if n_wanted > 1 and _caller_will_do(state, status, n_wanted - 1):
+        n_wanted -= 1
+    return max(0, n_wanted - n_there)
 
 
 def is_asked_of_workers(state: State) -> bool:
