@@ -18,8 +18,8 @@ ROUNDS := 20
 
 # The cheapest test files that together reach every package, for `make test-quick`.
 QUICK := $(addprefix tests/test_,advice.py cache.py cli_data.py costs.py explain.py frames.py futures.py hints.py history.py \
-	identity.py inside.py layers.py optimizer.py options.py overhead.py parallel_gain.py prediction.py \
-	project.py shape.py startup.py strategies.py time_left.py timeline_rows.py tuner.py words.py \
+	identity.py inside.py layers.py optimizer.py options.py overhead.py prediction.py \
+	project.py shape.py speedup_over_loop.py startup.py strategies.py time_left.py timeline_rows.py tuner.py words.py \
 	worker_number.py written_at_once.py)
 
 # The test files that want the cores to themselves: collecting all others takes 5 s of one core.

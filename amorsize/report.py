@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy.best_backend import THE_LOOP
-from amorsize.policy.wording import counted
+from amorsize.policy.counted import counted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy.actions import Plan
-from amorsize.policy.value import inf
+from amorsize.policy.frozen_record import inf
 from amorsize.simulate import Fixed, Serial, World, play
 from amorsize.tuning.bench import Part, Run, whole_s
 

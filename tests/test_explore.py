@@ -7,7 +7,7 @@ import pytest
 from amorsize import tuned_map
 from amorsize._profiles import memory_store
 from amorsize._profiles.memory_store import last_trace
-from amorsize.policy.evidence import achieved_speedup, cost_change_detector, drift
+from amorsize.policy.evidence import cost_change_detector, drift, speedup_over_earlier_calls
 from amorsize.policy.evidence.exploration_cost import Explored
 from amorsize.policy.profile import Profile
 from amorsize.policy.rules import explore
@@ -82,7 +82,7 @@ def test_every_call_is_put_down():
     """What all of them took is what trying may take a two-hundredth of."""
     known = profile().replace(explored=None)
     for n in range(3):
-        known = achieved_speedup.booked(known, 2.0, 1e9 + n)
+        known = speedup_over_earlier_calls.booked(known, 2.0, 1e9 + n)
 
     assert known.sharing.explored == Explored(used_s=6.0, at_s=1e9).as_dict()
     assert Profile.from_dict(known.as_dict()) == known
@@ -144,7 +144,7 @@ def test_what_it_costs_stays_within_the_budget():
     known = profile(Explored(used_s=5.0))
     for turn in range(1, 12):
         known, outcome = call(RELEASING.replace(costs_s=(1e-3,) * 12_000, seed=turn), known)
-        known = achieved_speedup.booked(known, outcome.makespan_s, float(turn))
+        known = speedup_over_earlier_calls.booked(known, outcome.makespan_s, float(turn))
         known = after(known, at_call=0, n_held=0).replace(n_calls=turn * N_CALLS, holds_gil=True)
         account = known.sharing.explored
         assert account["spent_s"] <= 0.005 * account["used_s"]

@@ -317,7 +317,7 @@ def test_an_interrupt_inside_an_item_tells_what_was_done_before(name, monkeypatc
 
 CAUGHT = """
 import sys
-from amorsize.policy.value import OFTEN, Value
+from amorsize.policy.frozen_record import OFTEN, Value
 
 class Cost(Value):
     wall_s: float

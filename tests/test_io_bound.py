@@ -5,7 +5,7 @@ import pytest
 from amorsize import simulate
 from amorsize.policy import actions as do
 from amorsize.policy.events import GilProbed, HostInspected, Inlined, Report, Started, Status
-from amorsize.policy.evidence.cpu_share import CoreEvidence
+from amorsize.policy.evidence.core_availability import CoreEvidence
 from amorsize.policy.evidence.gil import HOLDS_GIL_SHARE
 from amorsize.policy.evidence.io_bound import IDLE_STREAK, FirstReports
 from amorsize.policy.evidence.item_costs import ItemCosts

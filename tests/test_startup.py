@@ -44,7 +44,7 @@ OURS = (
         "amorsize.errors",
         "amorsize.policy",
     ),
-    *("amorsize._function.callables", "amorsize.policy.value"),
+    *("amorsize._function.callables", "amorsize.policy.frozen_record"),
     *("amorsize._api", "amorsize._engine", "amorsize._engine.options"),
     *("amorsize._function", "amorsize._host"),
 )
@@ -161,9 +161,9 @@ NOT_FOR_A_LOOP = {  # what a first call of trivial items does without
     *("amorsize._workers.random_streams", "amorsize._workers.seeding", "amorsize._watching"),
     *("amorsize._function.library.drawn_libraries", "amorsize._function.sharing.thread_safety"),
     *("amorsize._host.resources", "amorsize._profiles.disk_store", "amorsize.cache"),
-    *("amorsize.policy.update_from_reports", "amorsize.policy.evidence.drift"),
+    *("amorsize.policy.update_from_chunks", "amorsize.policy.evidence.drift"),
     *("amorsize.policy.rules.check_profile", "amorsize.policy.rules.explore"),
-    *("amorsize.policy.rules.follow_tuned_plan", "amorsize.policy.rules.back_off_on_failures"),
+    *("amorsize.policy.rules.follow_tuned_plan", "amorsize.policy.rules.run_fewer_on_failures"),
 }
 NOT_WITHOUT_WORKERS = {  # and one whose items stay in the caller once its function was read
     *(
@@ -171,7 +171,7 @@ NOT_WITHOUT_WORKERS = {  # and one whose items stay in the caller once its funct
         "amorsize._engine.serving.pool_events",
         "amorsize._workers.first_items",
     ),
-    *("amorsize._workers.random_streams", "amorsize.policy.update_from_reports"),
+    *("amorsize._workers.random_streams", "amorsize.policy.update_from_chunks"),
     *("amorsize.policy.evidence.drift", "amorsize.policy.rules.check_profile"),
     *("amorsize.policy.rules.explore", "amorsize.policy.rules.follow_tuned_plan"),
 }
@@ -209,7 +209,7 @@ wait_and_count(range(20))
 NOT_FOR_FIRST_WORKERS = {  # what compares calls, keeps workers, or is seldom needed
     *("amorsize.policy.evidence.drift", "amorsize.policy.evidence.cost_change_detector"),
     *("amorsize.policy.evidence.tuned_plan_fit", "amorsize.policy.rules.follow_tuned_plan"),
-    *("amorsize.policy.rules.back_off_on_failures", "amorsize._profiles.worth_writing"),
+    *("amorsize.policy.rules.run_fewer_on_failures", "amorsize._profiles.worth_writing"),
     "amorsize._workers.tasks.shared_data",
 }
 
@@ -228,7 +228,7 @@ assert set().union(*found) <= set(sys.modules), set().union(*found) - set(sys.mo
 """
     loaded = ours_loaded(script)
 
-    assert "amorsize.policy.update_from_reports" in loaded
+    assert "amorsize.policy.update_from_chunks" in loaded
     assert NOT_FOR_FIRST_WORKERS & loaded == set()
 
 
@@ -443,8 +443,8 @@ def test_decorating_finds_modules_quickly(copied):
     """From the first name that is asked for on."""
     script = """
     from amorsize import autotune
-    from amorsize.policy import value
-    print(type(value.__loader__).__module__)
+    from amorsize.policy import frozen_record
+    print(type(frozen_record.__loader__).__module__)
     """
     assert printed(copied, script, loading="") == ["amorsize._host.own_modules"]
 

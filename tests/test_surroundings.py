@@ -92,7 +92,9 @@ print(answers)
 """
 
 
-@pytest.mark.parametrize("module", ["evidence.achieved_speedup", "profile", "update_from_reports"])
+@pytest.mark.parametrize(
+    "module", ["evidence.speedup_over_earlier_calls", "profile", "update_from_chunks"]
+)
 def test_a_handler_finds_no_half_of_a_module(run_script, module):
     """The signal comes while a module that needs this one is being loaded."""
     done = run_script(WHILE_LOADING, f"amorsize.policy.{module}", environ={"AMORSIZE_CACHE": "off"})

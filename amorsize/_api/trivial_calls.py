@@ -11,8 +11,8 @@ from amorsize._function.trivial import is_trivial
 from amorsize._host import shortage
 from amorsize._host.clocks import perf_counter
 from amorsize._workers.chunk import no_clock, run_chunk
+from amorsize.policy.frozen_record import Value
 from amorsize.policy.trivial_items import LoopRun, stay_in_plain_loop
-from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ It is done when it passes the contract tests, `tests/test_engines.py`.
 from __future__ import annotations
 
 from amorsize.errors import InvalidOptionError, WorkersUnavailable
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

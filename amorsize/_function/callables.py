@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from _functools import partial  # type: ignore[import-not-found]  # `functools` loads much more
 
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.plain_values import SCALARS
 from amorsize._function.references import name_of
 from amorsize._host.signals import reraise_from_handler
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._host.signals import reraise_from_handler
-from amorsize.policy.value import inf
+from amorsize.policy.frozen_record import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from amorsize._host import procfs
 from amorsize._host.clocks import monotonic
 from amorsize._host.mount_paths import unescaped
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ it has learned to the next one. `measure_costs` finds the figures out at once.
 
 from __future__ import annotations
 
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

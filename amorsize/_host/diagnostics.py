@@ -16,7 +16,7 @@ from statistics import median
 
 from amorsize._host import procfs
 from amorsize._host.signals import reraise_from_handler
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from amorsize._host import procfs
 from amorsize._host.clocks import kernel, monotonic
 from amorsize._host.signals import reraise_from_handler
 from amorsize.errors import InvalidOptionError
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ def _openmp_threads(tids: Iterable[str], maps: str) -> str | None:
 
 
 def _counted(n: int, what: str) -> str:
-    from amorsize.policy.wording import counted  # most processes have nothing to tell
+    from amorsize.policy.counted import counted  # most processes have nothing to tell
 
     return counted(n, what)
 

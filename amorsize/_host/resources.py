@@ -21,7 +21,7 @@ from amorsize._host.costs import (
 )
 from amorsize._host.fork_safety import start_method, why_not_fork
 from amorsize.errors import InvalidOptionError
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -51,10 +51,10 @@ LATE = (
         for name in ("start_method", "fork_pool", "kept_forks")
     ),
     "amorsize._workers.random_streams",
-    "amorsize.policy.update_from_reports",
+    "amorsize.policy.update_from_chunks",
     *(
         f"amorsize.policy.rules.{name}"
-        for name in ("check_profile", "follow_tuned_plan", "explore", "back_off_on_failures")
+        for name in ("check_profile", "follow_tuned_plan", "explore", "run_fewer_on_failures")
     ),
     *(f"amorsize.policy.evidence.{name}" for name in ("tuned_plan_fit", "drift")),
 )

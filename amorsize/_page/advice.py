@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from amorsize.policy.wording import counted
+from amorsize.policy.counted import counted
 from amorsize.report import seconds
 
 if TYPE_CHECKING:

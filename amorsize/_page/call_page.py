@@ -10,7 +10,7 @@ from amorsize._page.advice import advice
 from amorsize._page.page import Page, Section, Table
 from amorsize._plots import drift, timeline
 from amorsize._plots.picture import picture
-from amorsize.policy.wording import counted
+from amorsize.policy.counted import counted
 from amorsize.report import seconds
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from amorsize._host import extras
 from amorsize.errors import InvalidOptionError
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 if TYPE_CHECKING:
     from amorsize._plots.picture import Picture

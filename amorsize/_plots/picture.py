@@ -6,7 +6,7 @@ from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 from amorsize._plots import canvas
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from amorsize._plots import canvas
 from amorsize._plots.timeline_rows import N_BINS, Row, Timeline, timeline_of
-from amorsize.policy.wording import counted
+from amorsize.policy.counted import counted
 from amorsize.report import seconds
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from amorsize.policy.value import Value, inf
+from amorsize.policy.frozen_record import Value, inf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

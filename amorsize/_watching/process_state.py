@@ -19,7 +19,7 @@ from amorsize._host.clocks import monotonic
 from amorsize._host.replacement import Replacement
 from amorsize._host.signals import handlers_of_program, reraise_from_handler
 from amorsize._watching.finding import Ones
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from itertools import islice, starmap
 
 from amorsize._host.clocks import perf_counter
 from amorsize._workers import call_site
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import sys
 
 from amorsize._host.clocks import perf_counter
 from amorsize._workers.random_generators import can_be_seeded, of_kind
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TypeGuard
 
 from amorsize._host.signals import reraise_from_handler
-from amorsize.policy.wording import counted
+from amorsize.policy.counted import counted
 
 _N_NEAREST = 3
 #: The most characters of one text from the disk.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from amorsize import report
 from amorsize.cli.command import Answer, Table
 from amorsize.cli.text import clean
-from amorsize.policy.wording import counted
+from amorsize.policy.counted import counted
 from amorsize.report import seconds
 
 if TYPE_CHECKING:

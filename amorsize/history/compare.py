@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from amorsize.history.result import ENOUGH, NORMAL_95
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,6 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
+from amorsize.policy.frozen_record import Value
 from amorsize.policy.stored_field_checks import (
     count,
     either,
@@ -19,7 +20,6 @@ from amorsize.policy.stored_field_checks import (
     sequence,
     text,
 )
-from amorsize.policy.value import Value
 from amorsize.report import aligned, html_table, plan_in_short, seconds
 
 if TYPE_CHECKING:

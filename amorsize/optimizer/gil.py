@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import start_thread
 from amorsize._workers.gil_probe import GilProbe
-from amorsize.policy.evidence.cpu_share import ONE_CORE
+from amorsize.policy.evidence.core_availability import ONE_CORE
 from amorsize.policy.evidence.gil import verdict
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 
 from amorsize.errors import InvalidOptionError
 from amorsize.policy.actions import Plan
-from amorsize.policy.wording import counted
+from amorsize.policy.counted import counted
 from amorsize.report import aligned, html_table, plan_in_words, seconds
 
 

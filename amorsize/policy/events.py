@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amorsize.policy.actions import PLAN_BACKENDS, Plan
 from amorsize.policy.evidence.exploration_cost import explored_later, explored_schema
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

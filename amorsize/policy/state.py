@@ -5,18 +5,18 @@ from __future__ import annotations
 from amorsize.policy import best_backend, worker_costs
 from amorsize.policy.best_backend import BackendChoice, waiting_processes
 from amorsize.policy.evidence import io_concurrency
-from amorsize.policy.evidence.cpu_share import CoreEvidence
+from amorsize.policy.evidence.core_availability import CoreEvidence
 from amorsize.policy.evidence.exploration_cost import Explored
 from amorsize.policy.evidence.exploration_trial import Exploration
 from amorsize.policy.evidence.gil import GilEvidence
 from amorsize.policy.evidence.io_bound import WaitEvidence
 from amorsize.policy.evidence.item_costs import ItemCosts
 from amorsize.policy.evidence.known_profile import KnownProfile
-from amorsize.policy.evidence.parallel_gain import Gain
 from amorsize.policy.evidence.send_cost import SendingCost
+from amorsize.policy.evidence.speedup_over_loop import Gain
 from amorsize.policy.evidence.worker_limits import WorkerLimits
 from amorsize.policy.evidence.worker_table import WorkerTable
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

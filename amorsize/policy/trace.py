@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy.events import undelayed
-from amorsize.policy.value import Value, inf
+from amorsize.policy.frozen_record import Value, inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 #: Items shorter than this stay in the loop: to pickle and read back the smallest result takes
 #: about 0.15 us.

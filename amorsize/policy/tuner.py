@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from amorsize.policy import chunk_sizing, update_from_events
 from amorsize.policy.actions import Action, InspectHost, Plan, RunInline, Wait
+from amorsize.policy.frozen_record import inf
 from amorsize.policy.profile import CostLevel, ItemTraits, Profile, Sharing
 from amorsize.policy.rules import (
     choose_backend,
     dispatch,
-    first_items,
     inline,
+    run_first_items,
     scale,
 )
 from amorsize.policy.rules.inline import SERIAL_SLICE_S, SLICE_S
 from amorsize.policy.state import State, is_remote
-from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,14 +45,14 @@ def _workers_only(state: State, status: Status) -> Action | None:
     if not state.is_host_inspected:
         return InspectHost()
     if is_remote(state):
-        from amorsize.policy.rules import executor_workers  # which most programs never need
+        from amorsize.policy.rules import dispatch_to_executor  # which most programs never need
 
-        return executor_workers.feed(state, status)
+        return dispatch_to_executor.feed(state, status)
     return scale.workers_only(state, status)
 
 
 def _first_items(state: State, status: Status) -> Action | None:
-    return first_items.first(state, status) if state.costs.item_s is None else None
+    return run_first_items.first(state, status) if state.costs.item_s is None else None
 
 
 def _check_profile(state: State, status: Status) -> Action | None:
@@ -87,7 +87,7 @@ def _help_with_few(state: State, status: Status) -> Action | None:
     costs = state.costs
     first_s = costs.first_unconfirmed_s if costs.n_inline else costs.item_s
     is_long = (first_s or 0.0) >= dispatch.LONG_ITEM_S
-    return first_items.help_with_few(state, status) if is_long else None
+    return run_first_items.help_with_few(state, status) if is_long else None
 
 
 def _choose_backend(state: State, status: Status) -> Action | None:
@@ -215,9 +215,9 @@ class Tuner(State):
         n_jobs = min(n_jobs, self.limits.contention.n_enough or n_jobs)
         chunksize = self.request.chunksize
         if chunksize is None and is_remote(self):
-            from amorsize.policy.rules import executor_workers
+            from amorsize.policy.rules import dispatch_to_executor
 
-            chunksize = executor_workers.full_chunk(self)
+            chunksize = dispatch_to_executor.full_chunk(self)
         return Plan(
             backend=backend,
             n_jobs=n_jobs,

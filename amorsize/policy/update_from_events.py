@@ -84,7 +84,7 @@ def handle(state: State, event: Event) -> None:
 def _load_reported() -> Callable[[State, Report], None]:
     """Load it once, as an import takes 1 us each time."""
     global _reported
-    from amorsize.policy.update_from_reports import reported
+    from amorsize.policy.update_from_chunks import reported
 
     _reported = reported
     return reported
@@ -107,7 +107,7 @@ def _grown(state: State, event: MemoryGrown) -> None:
 def _limited(state: State, event: WorkersLimited) -> None:
     if event.n_workers:
         state.limits.n_system = min(event.n_workers, state.limits.n_system or event.n_workers)
-        from amorsize.policy.wording import counted
+        from amorsize.policy.counted import counted
 
         state.note(f"{counted(event.n_workers, 'worker')} and no more", event.why)
     else:
@@ -125,9 +125,9 @@ def _inlined(state: State, event: Inlined) -> None:
     if computed and state.costs.waits:
         choose_backend.reroute(state)
     if state.waiting.pending is not None and state.workers.n_started:
-        from amorsize.policy import update_from_reports
+        from amorsize.policy import update_from_chunks
 
-        update_from_reports.settle_waiting(state, state.waiting.pending, event)
+        update_from_chunks.settle_waiting(state, state.waiting.pending, event)
     if state.is_backend_fixed and not state.has_delivered and not state.costs.waits:
         state.cores.see_caller(event)
 

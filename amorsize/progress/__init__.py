@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from amorsize.policy.value import Value
-from amorsize.policy.wording import counted
+from amorsize.policy.counted import counted
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

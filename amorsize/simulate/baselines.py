@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from amorsize.policy.actions import RunInline, StartWorker, Wait
 from amorsize.policy.events import Died, Report, Status
+from amorsize.policy.frozen_record import inf
 from amorsize.policy.request import Request
 from amorsize.policy.tuner import Tuner
-from amorsize.policy.value import inf
 from amorsize.simulate.engine import Enqueue
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections import deque
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
-from amorsize.policy.value import inf
+from amorsize.policy.frozen_record import inf
 from amorsize.simulate.clocks import Clock, Cores
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any
 
-from amorsize.policy.value import inf
+from amorsize.policy.frozen_record import inf
 
 if TYPE_CHECKING:
     from collections.abc import Callable

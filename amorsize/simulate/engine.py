@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from amorsize.errors import AmorsizeError
 from amorsize.policy import actions as do
 from amorsize.policy.events import Status
-from amorsize.policy.value import Value, inf
+from amorsize.policy.frozen_record import Value, inf
 from amorsize.simulate.caller import Caller
 from amorsize.simulate.chunks import Items, Place, Ran, Runner
 from amorsize.simulate.clocks import Cores

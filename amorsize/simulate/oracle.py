@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from amorsize.policy.value import inf
+from amorsize.policy.frozen_record import inf
 from amorsize.simulate.baselines import Fixed, Serial
 from amorsize.simulate.engine import Engine
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from amorsize.policy.value import inf
+from amorsize.policy.frozen_record import inf
 from amorsize.simulate.chunks import Items, Place, Runner
 from amorsize.simulate.clocks import Cores
 

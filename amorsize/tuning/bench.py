@@ -18,7 +18,7 @@ from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import reraise_from_handler
 from amorsize._workers import nesting, protocol
 from amorsize.errors import WorkerDied
-from amorsize.policy.value import Value, inf
+from amorsize.policy.frozen_record import Value, inf
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

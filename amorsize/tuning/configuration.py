@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy.actions import Plan
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 MEASURED, STOPPED, TIMED_OUT, FAILED = "measured", "stopped early", "timed out", "failed"
 NOT_MEASURED = "not measured"

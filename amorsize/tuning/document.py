@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from amorsize.optimizer import OptimizationResult
 from amorsize.policy.actions import PLAN_BACKENDS
+from amorsize.policy.frozen_record import inf
 from amorsize.policy.stored_field_checks import (
     at_least,
     count,
@@ -18,7 +19,6 @@ from amorsize.policy.stored_field_checks import (
     sequence,
     unfit,
 )
-from amorsize.policy.value import inf
 from amorsize.tuning.configuration import MEASURED, NOT_MEASURED, Configuration
 
 if TYPE_CHECKING:

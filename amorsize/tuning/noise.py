@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from math import exp, log
 
-from amorsize.policy.value import Value, inf
+from amorsize.policy.frozen_record import Value, inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

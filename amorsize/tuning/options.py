@@ -8,7 +8,7 @@ from amorsize._engine.options import call_checks, call_options
 from amorsize._host import resources
 from amorsize.errors import InvalidOptionError, WrongTypeError
 from amorsize.policy.actions import WORKER_BACKENDS, Plan
-from amorsize.policy.value import Value, inf
+from amorsize.policy.frozen_record import Value, inf
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ from amorsize.errors import AmorsizeError
 from amorsize.optimizer import SAMPLE_SIZE, OptimizationResult
 from amorsize.optimizer.prediction import basis_of, result_of
 from amorsize.optimizer.sample import Sample
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 from amorsize.tuning.bench import Apart
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from amorsize.policy.wording import counted
+from amorsize.policy.counted import counted
 from amorsize.report import html_table, seconds
 from amorsize.tuning.configuration import FAILED, TIMED_OUT, Configuration, speedup
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
-from amorsize.policy.value import Value, inf
+from amorsize.policy.frozen_record import Value, inf
 from amorsize.tuning.bench import WHOLE, Part, Run
 from amorsize.tuning.noise import Fit, Observation
 

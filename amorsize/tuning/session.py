@@ -13,8 +13,8 @@ from amorsize._host.clocks import perf_counter
 from amorsize.errors import InvalidOptionError
 from amorsize.policy import plan_prediction
 from amorsize.policy.actions import Plan
-from amorsize.policy.value import inf
-from amorsize.policy.wording import counted
+from amorsize.policy.counted import counted
+from amorsize.policy.frozen_record import inf
 from amorsize.report import seconds
 from amorsize.tuning import announce, parts, strategies
 from amorsize.tuning import space as spaces

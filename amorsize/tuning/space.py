@@ -5,7 +5,7 @@ from __future__ import annotations
 from amorsize.policy import best_backend, chunk_sizing, plan_prediction
 from amorsize.policy.actions import Plan
 from amorsize.policy.evidence import io_concurrency
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from amorsize.policy.value import inf
+from amorsize.policy.frozen_record import inf
 from amorsize.report import plan_in_short, seconds
 from amorsize.tuning import configuration as told
 from amorsize.tuning.configuration import Configuration

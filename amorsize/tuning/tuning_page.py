@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from amorsize._page import machine
 from amorsize._page.page import Page, Section, Table
 from amorsize._plots.picture import picture
-from amorsize.policy.wording import counted
+from amorsize.policy.counted import counted
 from amorsize.report import plan_in_short, plan_in_words, seconds
 from amorsize.tuning import plots, result_text
 from amorsize.tuning.configuration import MEASURED, Configuration, speedup

@@ -13,7 +13,7 @@ from amorsize._engine.options.call_checks import shown
 # Loaded here: later, no file may be left to load it.
 from amorsize._engine.options.option_checks import BACKENDS, CHECKS, NAMED_EXECUTORS, UNKEPT
 from amorsize.errors import InvalidOptionError, WrongTypeError
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

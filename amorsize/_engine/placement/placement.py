@@ -14,7 +14,7 @@ from amorsize._function.sharing.calls import ON_DESCRIPTORS, WATCHED_FOR
 from amorsize._function.sharing.findings import OF_ITEMS, Objects, Reach
 from amorsize._function.sharing.thread_safety import examine
 from amorsize._host.clocks import kernel
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

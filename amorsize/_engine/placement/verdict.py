@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._host.import_state import being_imported
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from _collections import deque  # type: ignore[import-not-found]  # all of `coll
 from itertools import islice
 
 from amorsize._host.signals import reraise_from_handler
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

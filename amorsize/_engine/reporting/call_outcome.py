@@ -9,7 +9,7 @@ from time import time
 from amorsize._engine.data.source import Sliced
 from amorsize._profiles import memory_store
 from amorsize._workers import nesting
-from amorsize.policy.evidence import achieved_speedup
+from amorsize.policy.evidence import speedup_over_earlier_calls
 from amorsize.policy.state import is_remote
 from amorsize.policy.trace import MANY_CALLS, CallCost, Trace
 
@@ -65,7 +65,8 @@ def _learned(
         from amorsize.policy.evidence import tuned_plan_fit  # a first call does not load it
 
         profile = tuned_plan_fit.kept(fits, profile, drifts)
-    return achieved_speedup.booked(profile, makespan_s, time()).replace(bound=bound), drifts
+    profile = speedup_over_earlier_calls.booked(profile, makespan_s, time())
+    return profile.replace(bound=bound), drifts
 
 
 def _trace(
@@ -244,7 +245,7 @@ def _compared(
         new = _merged(known, new, drift.kept_level(known.level, new.level))
         is_busy = sum(chunk.run_delay_s for chunk in chunks.all) > drift.BUSY_SHARE * work_s
     speedup = work_s / max(makespan_s, 1e-9)
-    return achieved_speedup.compared(known, new, speedup, makespan_s, is_busy=is_busy)
+    return speedup_over_earlier_calls.compared(known, new, speedup, makespan_s, is_busy=is_busy)
 
 
 def _merged(known: Profile, new: Profile, level: CostLevel) -> Profile:

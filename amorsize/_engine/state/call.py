@@ -14,8 +14,8 @@ from amorsize._host.clocks import perf_counter
 from amorsize._workers import call_site
 from amorsize._workers.protocol import Task
 from amorsize.policy.events import Inlined, Ready, Report, Started, Status, WorkerRetired
+from amorsize.policy.frozen_record import Value
 from amorsize.policy.trace import ChunkLog, ChunkTrace, WorkerEvent, WorkerLog
-from amorsize.policy.value import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

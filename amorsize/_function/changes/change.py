@@ -19,7 +19,7 @@ from amorsize._function.object_contents import CONTEXT_VARIABLE, is_container
 from amorsize._function.ownership import is_own_class
 from amorsize._function.plain_values import PLAIN
 from amorsize._function.shareable_values import is_shareable
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

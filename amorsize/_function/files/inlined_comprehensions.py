@@ -20,7 +20,7 @@ from amorsize._function.bytecode import (
 from amorsize._function.files.item_values import ITERATED
 from amorsize._function.files.name_parts import constant
 from amorsize._function.kept_by_code import kept_by_code
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

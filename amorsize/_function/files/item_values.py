@@ -9,7 +9,7 @@ import operator
 
 from amorsize._function.callables import CELL, FUNCTION, public_name_of
 from amorsize._function.plain_values import PLAIN, is_plain
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -68,7 +68,7 @@ from amorsize._function.flow.made_instances import Made, class_of
 from amorsize._function.library.changes import BINDS, LISTENING
 from amorsize._function.library.sql_uses import ADDS, CHANGES, LOOKS
 from amorsize._function.ownership import is_own_class
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from amorsize._function import bytecode, callable_walk, callables
 from amorsize._function.callables import FUNCTION, METHOD, MISSING, is_made_at_run_time, is_module
 from amorsize._function.library.table_digest import bound_to
 from amorsize._function.ownership import LARGE_LIBRARIES
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from amorsize._function.bytecode import ATTR_LOADS, CODE, NAME_SHIFTS, instructi
 from amorsize._function.callables import BUILTIN, FUNCTION, MISSING, MODULE
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.plain_values import PLAIN, kinds_of
-from amorsize.policy.value import inf
+from amorsize.policy.frozen_record import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from amorsize._function.callables import BUILTIN, FUNCTION, MISSING, MODULE
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.plain_values import PLAIN, kinds_of
 from amorsize._function.purity.pure_code import GENERATOR, Proof
-from amorsize.policy.value import inf
+from amorsize.policy.frozen_record import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

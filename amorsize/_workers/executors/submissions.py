@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy.value import inf
+from amorsize.policy.frozen_record import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

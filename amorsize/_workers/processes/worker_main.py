@@ -17,7 +17,7 @@ from amorsize._workers.messages import exception_pickling, framing, serializatio
 from amorsize._workers.messages.shared_memory import SharedBlock
 from amorsize._workers.rss import RssLimit
 from amorsize._workers.run_delay import RunDelayClock
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

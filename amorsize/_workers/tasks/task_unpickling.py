@@ -17,7 +17,7 @@ from amorsize._workers.protocol import Task
 from amorsize._workers.random_streams import as_reached_here
 from amorsize._workers.tasks.becoming_alike import filled, has_shape
 from amorsize.errors import SerializationError
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

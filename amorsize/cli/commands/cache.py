@@ -16,7 +16,7 @@ from amorsize._profiles.exchange import drifts_in
 from amorsize.cli.command import Answer, Command, FailureError, Table
 from amorsize.cli.prompt import confirm
 from amorsize.cli.text import ago, clean, in_words, is_number, moment
-from amorsize.policy.wording import counted
+from amorsize.policy.counted import counted
 from amorsize.report import plan_in_short, seconds
 
 Record = dict[str, Any]  # as it was found on disk: any name or type may be missing or forged

@@ -13,7 +13,7 @@ from amorsize.cli import numbers
 from amorsize.cli.command import Answer, Command, FailureError
 from amorsize.cli.commands.cache import NAME_HELP, Record, all_records, found, name_in, saved_at_s
 from amorsize.cli.text import ago, clean, is_number
-from amorsize.policy.wording import counted
+from amorsize.policy.counted import counted
 from amorsize.report import seconds
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from amorsize.cli.command import Answer, Command, Table
 from amorsize.cli.prompt import confirm
 from amorsize.cli.text import ago, clean
-from amorsize.policy.wording import counted
+from amorsize.policy.counted import counted
 
 if TYPE_CHECKING:
     from amorsize.history import Saved

@@ -27,7 +27,7 @@ from amorsize.cli.commands.cache import (
 )
 from amorsize.cli.file_names import file_name
 from amorsize.cli.text import ago, clean
-from amorsize.policy.wording import counted
+from amorsize.policy.counted import counted
 
 
 def _prune(asked: argparse.Namespace) -> Answer:

@@ -14,7 +14,7 @@ from amorsize.cli.commands.cache import name_in
 from amorsize.cli.failures import failed
 from amorsize.cli.file_names import file_name
 from amorsize.cli.text import clean
-from amorsize.policy.wording import counted
+from amorsize.policy.counted import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from amorsize.cli.numbers import seconds, whole, whole_between
 from amorsize.cli.output import OutputError, complain
 from amorsize.cli.results import Lines, Results
 from amorsize.cli.text import clean
-from amorsize.policy.wording import counted
+from amorsize.policy.counted import counted
 from amorsize.progress import terminal
 
 

@@ -9,7 +9,7 @@ from amorsize.cli import numbers
 from amorsize.cli.command import Answer, Command, FailureError, Table
 from amorsize.cli.file_names import file_name
 from amorsize.cli.text import clean
-from amorsize.policy.wording import counted
+from amorsize.policy.counted import counted
 from amorsize.report import seconds
 
 

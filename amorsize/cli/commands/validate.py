@@ -13,7 +13,7 @@ from amorsize._host import resources
 from amorsize._host.clocks import perf_counter
 from amorsize.cli.command import Answer, Command, Table
 from amorsize.cli.text import clean, size
-from amorsize.policy.wording import counted
+from amorsize.policy.counted import counted
 from amorsize.report import seconds
 
 if TYPE_CHECKING:

@@ -311,7 +311,7 @@ class Contention:
         self._test, self._since_s = None, report.now_s
         if is_enough:
             self._keep_part(test)
-            from amorsize.policy.wording import counted
+            from amorsize.policy.counted import counted
 
             return counted(test.n_part, "worker"), f"{test.n_full} at once delivered no more"
         # The data is to blame: what items cost with all workers is what they cost.

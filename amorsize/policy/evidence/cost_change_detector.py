@@ -13,7 +13,7 @@ Source:
 
 from __future__ import annotations
 
-from amorsize.policy.value import Value
+from amorsize.policy.frozen_record import Value
 
 #: A chunk counts for at most this many standard deviations: one stopped worker is no drift.
 CLIP = 4.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize.policy.evidence.contention import Contention
-from amorsize.policy.evidence.failure_rate import Failures
+from amorsize.policy.evidence.failures_by_concurrency import Failures
 from amorsize.policy.evidence.memory_limit import MemoryLimit
 
 

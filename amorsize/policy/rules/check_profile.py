@@ -5,7 +5,7 @@ from __future__ import annotations
 from amorsize.policy import worker_costs
 from amorsize.policy.actions import RetireWorker, Wait
 from amorsize.policy.events import PicklingMeasured
-from amorsize.policy.evidence import achieved_speedup, drift, gil, tuned_plan_fit
+from amorsize.policy.evidence import drift, gil, speedup_over_earlier_calls, tuned_plan_fit
 from amorsize.policy.evidence.exploration_cost import Explored
 from amorsize.policy.profile import FITS
 from amorsize.policy.rules import choose_backend, dispatch, explore, inline
@@ -183,7 +183,7 @@ def _adopt(state: State, remembered: Profile) -> None:
     # A pickling time that limits workers is measured again, which takes little.
     if is_light and state.sending.pickling is None:
         state.sending.pickling = PicklingMeasured(pickle_s=traits.pickle_s)
-    if remembered.sharing.n_short >= achieved_speedup.SHORT_CALLS:
+    if remembered.sharing.n_short >= speedup_over_earlier_calls.SHORT_CALLS:
         state.note("n_jobs counted anew", "the same plan achieved less in two calls")
         return
     if traits.waits:

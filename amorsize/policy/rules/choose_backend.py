@@ -12,7 +12,7 @@ from amorsize.policy.actions import (
     StopGilProbe,
 )
 from amorsize.policy.evidence.contention import Contention
-from amorsize.policy.evidence.cpu_share import CoreEvidence
+from amorsize.policy.evidence.core_availability import CoreEvidence
 from amorsize.policy.evidence.io_concurrency import Waiters
 from amorsize.policy.rules import dispatch, inline, scale
 from amorsize.policy.rules.dispatch import LONG_ITEM_S

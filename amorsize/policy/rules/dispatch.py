@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from amorsize.policy import chunk_sizing
 from amorsize.policy.actions import Action, Send, Wait
+from amorsize.policy.frozen_record import inf
 from amorsize.policy.rules import inline
 from amorsize.policy.rules.inline import SLICE_S
-from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

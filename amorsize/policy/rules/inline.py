@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amorsize.policy import chunk_sizing
 from amorsize.policy.actions import Action, RunInline, Wait
-from amorsize.policy.value import inf
+from amorsize.policy.frozen_record import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ def grow(state: State, status: Status, pool: Pool) -> Action | None:
     n_wanted = _n_wanted(state, status)
     if not state.is_backend_fixed and n_wanted:
         state.is_backend_fixed = True
-        from amorsize.policy.wording import counted
+        from amorsize.policy.counted import counted
 
         left = f"{state.left_s(status):.3g} s of work left in the loop"
         state.note(f"up to {counted(n_wanted, 'worker')}", left)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from amorsize.policy.actions import Action, InspectHost, StartWorker, Wait
 from amorsize.policy.evidence import io_concurrency, tuned_plan_fit
 from amorsize.policy.evidence.io_bound import FIRST_WAIT_S
+from amorsize.policy.frozen_record import inf
 from amorsize.policy.rules import dispatch
-from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

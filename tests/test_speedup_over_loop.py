@@ -3,7 +3,7 @@
 import pytest
 
 from amorsize.policy.events import Report
-from amorsize.policy.evidence.parallel_gain import GAIN_REPORTS, Gain
+from amorsize.policy.evidence.speedup_over_loop import GAIN_REPORTS, Gain
 from amorsize.simulate import World, play
 
 

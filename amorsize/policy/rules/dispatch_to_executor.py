@@ -9,9 +9,9 @@ from __future__ import annotations
 from amorsize.policy import best_backend, chunk_sizing
 from amorsize.policy.actions import Action, StartWorker, Wait
 from amorsize.policy.evidence.executor_speeds import WorkerSpeeds
+from amorsize.policy.frozen_record import inf
 from amorsize.policy.profile import FITS
 from amorsize.policy.rules import dispatch
-from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

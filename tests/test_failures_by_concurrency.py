@@ -9,7 +9,7 @@ import pytest
 from amorsize import tuned_map
 from amorsize._profiles.memory_store import last_trace
 from amorsize.policy.events import Inlined, Report
-from amorsize.policy.evidence.failure_rate import TRIAL_ITEMS, Failures
+from amorsize.policy.evidence.failures_by_concurrency import TRIAL_ITEMS, Failures
 
 
 def report(n_items, n_failed, now_s=0.0):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from amorsize.policy import worker_costs
 from amorsize.policy.actions import Action, InspectHost, RunInline, StartWorker, Wait
 from amorsize.policy.evidence.gil import WATCH_S
+from amorsize.policy.frozen_record import inf
 from amorsize.policy.rules import choose_backend, dispatch
 from amorsize.policy.rules.inline import HELP_CORES
-from amorsize.policy.value import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy.evidence.cpu_share import CoreEvidence
+from amorsize.policy.evidence.core_availability import CoreEvidence
 from amorsize.policy.evidence.io_bound import is_idle
 from amorsize.policy.rules import choose_backend, explore
 from amorsize.policy.state import is_remote
@@ -45,13 +45,13 @@ def reported(state: State, event: Report) -> None:
         if found is not None:
             _see_drift(state, state.profile.watch, found)
     if state.request.keeps_failures:
-        from amorsize.policy.rules import back_off_on_failures  # which most calls do without
+        from amorsize.policy.rules import run_fewer_on_failures  # which most calls do without
 
-        back_off_on_failures.see(state, event)
+        run_fewer_on_failures.see(state, event)
     if is_remote(state):
-        from amorsize.policy.rules import executor_workers  # which most programs never need
+        from amorsize.policy.rules import dispatch_to_executor  # which most programs never need
 
-        executor_workers.see(state, event)
+        dispatch_to_executor.see(state, event)
         return  # how many of its workers are used is not ours to try
     explore.see(state, event)
     if state.exploration.trial is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize.policy.evidence import drift, failure_rate
+from amorsize.policy.evidence import drift, failures_by_concurrency
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def see(state: State, event: Report) -> None:
     n_now = min(n_now, failures.n_limit or n_now, state.workers.n_alive)
     is_free = state.exploration.trial is None and state.profile.followed is None
     is_open = state.request.backend == "auto" and is_free
-    is_worth = state.moment.n_left > WORTH_TRYING * failure_rate.TRIAL_ITEMS
+    is_worth = state.moment.n_left > WORTH_TRYING * failures_by_concurrency.TRIAL_ITEMS
     if n_now < 2 or not is_open or not is_worth:
         failures.is_settled = True
         _note(state, share, "nothing: there are no fewer, or it is too late")

@@ -1,6 +1,6 @@
 """Frozen records: what their constructors do while they are replaced by quicker ones."""
 
-from amorsize.policy.value import OFTEN, Value
+from amorsize.policy.frozen_record import OFTEN, Value
 
 
 def test_a_constructor_that_another_thread_replaces_meanwhile_still_makes_records():
