@@ -150,10 +150,10 @@ def stoppable_clocks(module):
 
 
 def test_clocks_are_those_that_cannot_be_stopped():
-    """What measures or waits asks `clocks`: a program's tests may freeze the clocks of `time`."""
-    may = ("_host.clocks", "_host.diagnostics")
+    """What measures or waits asks `unpatched`: a program's tests may freeze those of `time`."""
+    may = ("_host.unpatched", "_host.diagnostics")
     found = [
-        f"{module}: import {name} from clocks"
+        f"{module}: import {name} from unpatched"
         for module in modules()
         if module not in may and not module.startswith("cli")
         for name in stoppable_clocks(module)

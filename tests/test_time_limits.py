@@ -20,9 +20,9 @@ from amorsize import tuned_map
 from amorsize._engine.options.call_checks import shown
 from amorsize._engine.reading.item_snapshot import trace
 from amorsize._engine.reporting import notify
-from amorsize._host.clocks import kernel
 from amorsize._host.fork_safety import OtherThreads
 from amorsize._host.signals import no_interrupts
+from amorsize._host.unpatched import kernel
 from amorsize._profiles import disk_store
 from amorsize._watching import descriptors, file_writes
 from amorsize._workers.messages.serialization import short_repr

@@ -11,8 +11,8 @@ from amorsize._engine.engine import Engine
 from amorsize._engine.options import call_checks, call_options
 from amorsize._engine.options.call_checks import SURELY_DATA
 from amorsize._engine.state.call import Invocation
-from amorsize._host.clocks import perf_counter
 from amorsize._host.shortage import has_frames, loop
+from amorsize._host.unpatched import perf_counter
 from amorsize._profiles import memory_store
 from amorsize._profiles.memory_store import drifts_of as drifts_of
 from amorsize._profiles.memory_store import forget as forget

@@ -9,7 +9,7 @@ from time import thread_time, time
 from amorsize._engine.options.call_checks import SURELY_DATA
 from amorsize._function.trivial import is_trivial
 from amorsize._host import shortage
-from amorsize._host.clocks import perf_counter
+from amorsize._host.unpatched import perf_counter
 from amorsize._workers.chunk import no_clock, run_chunk
 from amorsize.policy.frozen_record import Value
 from amorsize.policy.trivial_items import LoopRun, stay_in_plain_loop

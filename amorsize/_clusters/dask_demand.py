@@ -11,7 +11,7 @@ import sys
 from math import ceil, isfinite
 from uuid import uuid4
 
-from amorsize._host.clocks import perf_counter
+from amorsize._host.unpatched import perf_counter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

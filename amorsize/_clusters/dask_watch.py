@@ -5,7 +5,7 @@ from __future__ import annotations
 from _thread import allocate_lock
 
 from amorsize._clusters.protocol import REPLY_S, Process
-from amorsize._host.clocks import perf_counter
+from amorsize._host.unpatched import perf_counter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from amorsize._clusters.protocol import Process
-from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import start_thread
+from amorsize._host.unpatched import perf_counter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

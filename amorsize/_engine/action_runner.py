@@ -6,8 +6,8 @@ from time import process_time, thread_time
 
 from amorsize._engine.serving.workers import WAIT_S
 from amorsize._host import shortage
-from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
+from amorsize._host.unpatched import perf_counter
 from amorsize.policy import actions as do
 from amorsize.policy.events import Waited
 

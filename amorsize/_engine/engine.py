@@ -15,7 +15,7 @@ from amorsize._engine.state.call import Call, Invocation, Recorder
 from amorsize._engine.state.confinement import Confinement
 from amorsize._engine.state.failures import Failures
 from amorsize._host import shortage
-from amorsize._host.clocks import kernel, perf_counter
+from amorsize._host.unpatched import kernel, perf_counter
 from amorsize.policy import actions as do
 from amorsize.policy.tuner import Tuner
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amorsize._engine.engine import Engine
 from amorsize._engine.reporting import call_outcome
 from amorsize._engine.state.call import Invocation
-from amorsize._host.clocks import perf_counter
+from amorsize._host.unpatched import perf_counter
 from amorsize._profiles import memory_store
 from amorsize.policy.events import Inlined
 from amorsize.policy.tuner import Tuner

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._host.clocks import kernel
+from amorsize._host.unpatched import kernel
 from amorsize.errors import WorkersUnavailable
 
 TYPE_CHECKING = False

@@ -8,8 +8,8 @@ are mounted in /proc/self/mountinfo. A file that is missing, empty or not unders
 from __future__ import annotations
 
 from amorsize._host import procfs
-from amorsize._host.clocks import monotonic
 from amorsize._host.mount_paths import unescaped
+from amorsize._host.unpatched import monotonic
 from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False

@@ -15,9 +15,9 @@ import threading
 import time
 from statistics import median
 
-from amorsize._host.clocks import kernel, perf_counter
 from amorsize._host.fork_safety import why_not_fork
 from amorsize._host.signals import reraise_from_handler, start_thread
+from amorsize._host.unpatched import kernel, perf_counter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

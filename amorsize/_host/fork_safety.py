@@ -12,8 +12,8 @@ import sys
 from time import sleep
 
 from amorsize._host import procfs
-from amorsize._host.clocks import kernel, monotonic
 from amorsize._host.signals import reraise_from_handler
+from amorsize._host.unpatched import kernel, monotonic
 from amorsize.errors import InvalidOptionError
 from amorsize.policy.frozen_record import Value
 

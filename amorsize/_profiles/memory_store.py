@@ -9,7 +9,7 @@ from amorsize._function.code_identity import identity_of as identity_of
 from amorsize._function.code_identity import variant_of
 from amorsize._function.item_kind import kind_of, neighbours
 from amorsize._host import shortage
-from amorsize._host.clocks import perf_counter
+from amorsize._host.unpatched import perf_counter
 from amorsize.policy.actions import Plan
 from amorsize.policy.evidence.exploration_cost import Explored
 from amorsize.policy.profile import Profile

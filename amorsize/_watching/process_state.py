@@ -15,9 +15,9 @@ from _functools import partial  # type: ignore[import-not-found]  # `functools` 
 from os import getcwd  # an item may replace `os.getcwd`
 from time import process_time
 
-from amorsize._host.clocks import monotonic
 from amorsize._host.replacement import Replacement
 from amorsize._host.signals import handlers_of_program, reraise_from_handler
+from amorsize._host.unpatched import monotonic
 from amorsize._watching.finding import Ones
 from amorsize.policy.frozen_record import Value
 

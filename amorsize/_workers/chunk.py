@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import islice, starmap
 
-from amorsize._host.clocks import perf_counter
+from amorsize._host.unpatched import perf_counter
 from amorsize._workers import call_site
 from amorsize.policy.frozen_record import Value
 

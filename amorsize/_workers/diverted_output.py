@@ -11,9 +11,9 @@ from __future__ import annotations
 import sys
 from _thread import allocate_lock, get_ident
 
-from amorsize._host.clocks import kernel
 from amorsize._host.replacement import Replacement
 from amorsize._host.signals import reraise_from_handler
+from amorsize._host.unpatched import kernel
 from amorsize._workers.stream_calls import SLOTS
 
 TYPE_CHECKING = False

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from time import thread_time
 
-from amorsize._host.clocks import perf_counter
+from amorsize._host.unpatched import perf_counter
 from amorsize.policy.profile import MOST_REASON_CHARS
 
 TYPE_CHECKING = False

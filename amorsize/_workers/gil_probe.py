@@ -5,7 +5,7 @@ from __future__ import annotations
 import _thread
 import time
 
-from amorsize._host.clocks import perf_counter
+from amorsize._host.unpatched import perf_counter
 from amorsize._workers.run_delay import RunQueue
 from amorsize._workers.thread_exit import ThreadExit
 from amorsize.policy.events import GilProbed

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 from stat import S_ISFIFO, S_ISSOCK
 
-from amorsize._host.clocks import kernel
 from amorsize._host.signals import reraise_from_handler
+from amorsize._host.unpatched import kernel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

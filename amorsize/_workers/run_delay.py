@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from _thread import get_ident
 
-from amorsize._host.clocks import kernel
 from amorsize._host.signals import reraise_from_handler
+from amorsize._host.unpatched import kernel
 
 #: Nanoseconds on a core, nanoseconds in a run queue, turns; "0 0 0": not counted.
 PATH = "/proc/thread-self/schedstat"

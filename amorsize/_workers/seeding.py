@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._host.clocks import perf_counter
+from amorsize._host.unpatched import perf_counter
 from amorsize._workers.random_generators import can_be_seeded, of_kind
 from amorsize.policy.frozen_record import Value
 

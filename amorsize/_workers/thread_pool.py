@@ -11,8 +11,8 @@ from _queue import Empty, SimpleQueue
 from _thread import allocate_lock, get_ident
 from time import thread_time
 
-from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import no_interrupts
+from amorsize._host.unpatched import perf_counter
 from amorsize._workers import diverted_output, nesting, worker_numbers
 from amorsize._workers.chunk import run_chunk, taking_turns
 from amorsize._workers.first_items import ThreadsFirstItems

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import warnings
 
-from amorsize._host.clocks import kernel
+from amorsize._host.unpatched import kernel
 from amorsize._workers import diverted_output
 from amorsize._workers.messages import framing, serialization
 

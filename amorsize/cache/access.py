@@ -12,8 +12,8 @@ import os
 import sys
 
 from amorsize._host import program_line
-from amorsize._host.clocks import monotonic
 from amorsize._host.signals import raised_by_handler, reraise_from_handler
+from amorsize._host.unpatched import monotonic
 from amorsize.cache import folder_guard, journal, location, sqlite_errors
 from amorsize.cache.journal import WAIT_S
 from amorsize.cache.json_text import RefusedError

@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import time
 
-from amorsize._host.clocks import monotonic
 from amorsize._host.signals import reraise_from_handler
+from amorsize._host.unpatched import monotonic
 from amorsize.cache import (
     empty_database,
     families,

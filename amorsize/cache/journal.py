@@ -11,8 +11,8 @@ import errno
 import os
 import time
 
-from amorsize._host.clocks import monotonic
 from amorsize._host.signals import reraise_from_handler
+from amorsize._host.unpatched import monotonic
 from amorsize.cache import file_guard
 from amorsize.cache.json_text import MAX_RECORD_BYTES, RefusedError, decoded, quoted
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import reraise_from_handler
+from amorsize._host.unpatched import perf_counter
 from amorsize._watching.descriptors import used_meanwhile
 from amorsize.cli.command import WRONG_CALL, FailureError
 from amorsize.cli.ctrl_c import CtrlCLater

@@ -6,8 +6,8 @@ from itertools import cycle
 from time import process_time
 from typing import TYPE_CHECKING, Any
 
-from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import start_thread
+from amorsize._host.unpatched import perf_counter
 from amorsize._workers.gil_probe import GilProbe
 from amorsize.policy.evidence.core_availability import ONE_CORE
 from amorsize.policy.evidence.gil import verdict

@@ -8,8 +8,8 @@ from amorsize._engine.costs import pickling_cost, spawn_costs
 from amorsize._engine.costs.measuring import WEIGHED_RESULTS
 from amorsize._engine.options import call_options
 from amorsize._host import resources
-from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
+from amorsize._host.unpatched import perf_counter
 from amorsize._workers import nesting
 from amorsize._workers.processes import start_method
 from amorsize._workers.protocol import Task

@@ -14,8 +14,8 @@ from amorsize._engine.engine import Engine, OutOfTime
 from amorsize._engine.options import call_options
 from amorsize._engine.state.call import Invocation
 from amorsize._host import resources
-from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import reraise_from_handler
+from amorsize._host.unpatched import perf_counter
 from amorsize._workers import nesting, protocol
 from amorsize.errors import WorkerDied
 from amorsize.policy.frozen_record import Value, inf

@@ -9,7 +9,7 @@ from amorsize._engine.data.source import Sliced, source_of
 from amorsize._engine.options import call_checks
 from amorsize._function import callables
 from amorsize._host import resources
-from amorsize._host.clocks import perf_counter
+from amorsize._host.unpatched import perf_counter
 from amorsize.errors import InvalidOptionError
 from amorsize.policy import plan_prediction
 from amorsize.policy.actions import Plan

@@ -7,7 +7,7 @@ import os
 import sys
 from _contextvars import copy_context
 
-from amorsize._host.clocks import perf_counter
+from amorsize._host.unpatched import perf_counter
 from amorsize._workers.thread_exit import ThreadExit
 
 TYPE_CHECKING = False

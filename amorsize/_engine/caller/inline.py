@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 
 from amorsize._engine.serving.workers import WAIT_S
-from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
+from amorsize._host.unpatched import perf_counter
 from amorsize._workers import nesting, subprocess_time
 from amorsize._workers.chunk import run_chunk
 from amorsize._workers.run_delay import RunDelayClock

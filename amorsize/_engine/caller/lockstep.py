@@ -11,8 +11,8 @@ from itertools import chain
 
 from amorsize._engine.caller.inline import count_pauses
 from amorsize._engine.data.source import Reading
-from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
+from amorsize._host.unpatched import perf_counter
 from amorsize._workers import nesting, subprocess_time
 from amorsize._workers.protocol import Chunk
 from amorsize.policy.actions import RunInline

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from time import thread_time
 
-from amorsize._host.clocks import perf_counter
+from amorsize._host.unpatched import perf_counter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

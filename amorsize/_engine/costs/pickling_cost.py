@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import in_words, raised_by_handler
+from amorsize._host.unpatched import perf_counter
 from amorsize.policy.events import PicklingMeasured
 
 TYPE_CHECKING = False

@@ -10,7 +10,7 @@ import _thread
 from _collections import deque  # type: ignore[import-not-found]
 from _contextvars import copy_context
 
-from amorsize._host.clocks import kernel
+from amorsize._host.unpatched import kernel
 from amorsize._workers.thread_exit import ThreadExit
 from amorsize.errors import WorkersUnavailable
 

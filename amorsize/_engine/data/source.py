@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import chain, compress, islice, repeat
 
-from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import reraise_from_handler
+from amorsize._host.unpatched import perf_counter
 from amorsize._workers.protocol import slice_of
 from amorsize.errors import InvalidOptionError
 

@@ -13,7 +13,7 @@ from amorsize._engine.placement.verdict import Verdict, runs_event_loop, why_sta
 from amorsize._function.sharing.calls import ON_DESCRIPTORS, WATCHED_FOR
 from amorsize._function.sharing.findings import OF_ITEMS, Objects, Reach
 from amorsize._function.sharing.thread_safety import examine
-from amorsize._host.clocks import kernel
+from amorsize._host.unpatched import kernel
 from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False

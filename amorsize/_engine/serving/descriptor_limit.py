@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._host import shortage
-from amorsize._host.clocks import perf_counter
+from amorsize._host.unpatched import perf_counter
 
 #: How many files an item is assumed to open until `ENOUGH_SAMPLES` samples have shown it.
 EACH = 8

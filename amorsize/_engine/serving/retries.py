@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amorsize._engine.serving.standstill import Standstill
 from amorsize._engine.serving.starvation import MOST_SPARED_S, Starvation
-from amorsize._host.clocks import perf_counter
+from amorsize._host.unpatched import perf_counter
 from amorsize.errors import ItemTimeout, WorkerDied, WorkersUnavailable
 
 TYPE_CHECKING = False

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from amorsize._engine.data.work_queue import first_of, rows_of
-from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import raised_by_handler
+from amorsize._host.unpatched import perf_counter
 from amorsize._workers.protocol import Chunk, WorkerLost, WorkerRetired
 
 TYPE_CHECKING = False

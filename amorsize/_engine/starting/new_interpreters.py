@@ -78,7 +78,7 @@ class NewInterpreters:
         why = spawn_costs.why_not_start(left_s, n_workers, core_share)
         if why is not None and not self._has_gone_without:
             self._has_gone_without = True
-            from amorsize._engine.starting.starting_ahead import start_if_worth
+            from amorsize._engine.starting.worth_starting_ahead import start_if_worth
 
             if n := start_if_worth(left_s, n_workers, self._n_computing()):
                 return f"{why}; {n} begin{'s' * (n == 1)} now for the calls to come"

@@ -7,8 +7,8 @@ from time import thread_time
 
 from amorsize._engine.options import call_options
 from amorsize._host import shortage
-from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import no_interrupts, raised_by_handler
+from amorsize._host.unpatched import perf_counter
 from amorsize._profiles import memory_store
 from amorsize._workers import worker_numbers
 from amorsize.errors import SerializationError, WorkersUnavailable

@@ -10,7 +10,7 @@ from amorsize._engine.options import call_checks
 from amorsize._engine.options.call_options import DEFAULTS
 from amorsize._function.trivial import is_trivial
 from amorsize._host import program_line
-from amorsize._host.clocks import perf_counter
+from amorsize._host.unpatched import perf_counter
 from amorsize._workers import call_site
 from amorsize._workers.protocol import Task
 from amorsize.policy.events import Inlined, Ready, Report, Started, Status, WorkerRetired

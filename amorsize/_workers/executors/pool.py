@@ -10,8 +10,8 @@ from _functools import partial  # type: ignore[import-not-found]
 from _queue import Empty, SimpleQueue
 
 from amorsize._clusters.protocol import CANCELLED, DIED, FAILED, UNSTARTED, raise_if_gone
-from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import reraise_from_handler
+from amorsize._host.unpatched import perf_counter
 from amorsize._workers.executors.chunks import SentChunks, SharedChunks
 from amorsize._workers.executors.costs import ChunkCosts
 from amorsize._workers.executors.done import done_of, failed

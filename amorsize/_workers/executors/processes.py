@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from _heapq import heapify, heapreplace
 
-from amorsize._host.clocks import perf_counter
+from amorsize._host.unpatched import perf_counter
 from amorsize.errors import WorkersUnavailable
 
 TYPE_CHECKING = False

@@ -7,7 +7,7 @@ from _thread import _local, allocate_lock, get_ident
 
 from amorsize._clusters import references
 from amorsize._clusters.buffers import LARGE_BYTES, Buffer
-from amorsize._host.clocks import perf_counter
+from amorsize._host.unpatched import perf_counter
 from amorsize._workers import nesting, subprocess_time, worker_numbers
 from amorsize._workers.carried_state import caller_state
 from amorsize._workers.chunk import run_chunk, taking_turns

@@ -21,7 +21,7 @@ from amorsize._function.callables import (
     is_partial,
     raw,
 )
-from amorsize._host.clocks import kernel
+from amorsize._host.unpatched import kernel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

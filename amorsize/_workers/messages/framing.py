@@ -5,7 +5,7 @@ from __future__ import annotations
 from _thread import allocate_lock
 from struct import Struct
 
-from amorsize._host.clocks import kernel
+from amorsize._host.unpatched import kernel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from struct import Struct
 
-from amorsize._host.clocks import kernel
 from amorsize._host.signals import reraise_from_handler
+from amorsize._host.unpatched import kernel
 from amorsize._workers.messages.pipe_ends import StandardNumbersTaken
 
 TYPE_CHECKING = False

@@ -12,8 +12,8 @@ import select
 from time import sleep
 
 from amorsize._host import procfs
-from amorsize._host.clocks import kernel, perf_counter
 from amorsize._host.signals import reraise_from_handler, signals
+from amorsize._host.unpatched import kernel, perf_counter
 from amorsize._workers import subprocess_time
 from amorsize._workers.messages.pipe_ends import StandardNumbersTaken
 

@@ -8,7 +8,7 @@ import sys
 from marshal import dumps
 
 from amorsize._host import signals
-from amorsize._host.clocks import kernel
+from amorsize._host.unpatched import kernel
 from amorsize._workers import (
     diverted_output,
     nesting,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from amorsize._host.clocks import kernel, perf_counter
 from amorsize._host.signals import no_interrupts, reraise_from_handler
+from amorsize._host.unpatched import kernel, perf_counter
 from amorsize._workers import stream_calls
 from amorsize._workers.messages import framing, serialization
 from amorsize._workers.messages.shared_memory import SharedBlock

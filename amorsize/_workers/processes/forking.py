@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 import sys
 
-from amorsize._host.clocks import kernel, perf_counter
 from amorsize._host.signals import reraise_from_handler
+from amorsize._host.unpatched import kernel, perf_counter
 from amorsize._workers import diverted_output, inherited_descriptors
 from amorsize._workers.messages.pipe_ends import End
 from amorsize._workers.processes import child_setup, parent_death

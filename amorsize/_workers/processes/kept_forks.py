@@ -16,8 +16,8 @@ from amorsize._function import sizeof
 from amorsize._function.plain_values import PLAIN
 from amorsize._function.purity.pure_reach import is_same
 from amorsize._host import procfs, resources, shortage
-from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import act_if_free, no_interrupts
+from amorsize._host.unpatched import perf_counter
 from amorsize._workers.carried_state import caller_state
 from amorsize._workers.messages import serialization
 from amorsize._workers.processes import process_rights, warm_blocks

@@ -7,8 +7,8 @@ caller between chunks.
 
 from __future__ import annotations
 
-from amorsize._host.clocks import kernel
 from amorsize._host.signals import reraise_from_handler
+from amorsize._host.unpatched import kernel
 from amorsize._workers.messages.pipe_ends import StandardNumbersTaken, close_if, pipe, what_is
 
 SIGKILL = 9

@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 from marshal import loads
 
-from amorsize._host.clocks import kernel, perf_counter
+from amorsize._host.unpatched import kernel, perf_counter
 from amorsize._workers.messages import exception_pickling, framing, serialization
 from amorsize._workers.processes.child_process import SIGCONT, SIGKILL, how_it_ended
 from amorsize._workers.processes.worker_handle import WorkerHandle, end, readable

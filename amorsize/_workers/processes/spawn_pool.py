@@ -10,8 +10,8 @@ from __future__ import annotations
 import sys
 
 from amorsize._function.ownership import is_own_module
-from amorsize._host.clocks import perf_counter
 from amorsize._host.signals import no_interrupts, reraise_from_handler
+from amorsize._host.unpatched import perf_counter
 from amorsize._workers import stream_calls, worker_numbers
 from amorsize._workers.messages import exception_pickling, framing, serialization
 from amorsize._workers.processes import warm_blocks

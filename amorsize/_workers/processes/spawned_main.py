@@ -8,7 +8,7 @@ from math import inf
 from struct import Struct
 
 from amorsize._host import import_hooks, signals
-from amorsize._host.clocks import kernel, perf_counter
+from amorsize._host.unpatched import kernel, perf_counter
 from amorsize._workers import first_items, nesting, stream_calls, worker_numbers
 from amorsize._workers.messages import exception_pickling, framing, serialization
 from amorsize._workers.messages.pipe_ends import End

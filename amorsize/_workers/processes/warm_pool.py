@@ -6,8 +6,8 @@ import _thread
 import os
 import sys
 
-from amorsize._host.clocks import kernel, perf_counter
 from amorsize._host.signals import act_if_free, blocked, no_interrupts, reraise_from_handler
+from amorsize._host.unpatched import kernel, perf_counter
 from amorsize._workers.messages import framing
 from amorsize._workers.messages.shared_memory import SharedBlock, memory_file
 from amorsize._workers.processes.child_process import Child

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import select
 
-from amorsize._host.clocks import kernel, perf_counter
 from amorsize._host.signals import raised_by_handler, reraise_from_handler
+from amorsize._host.unpatched import kernel, perf_counter
 from amorsize._workers.messages import exception_pickling, framing, serialization, transport
 from amorsize._workers.messages.pipe_ends import close_if, pipe, what_is
 from amorsize._workers.messages.shared_memory import SharedBlock

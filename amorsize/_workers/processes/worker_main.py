@@ -9,8 +9,8 @@ from struct import Struct
 from time import process_time
 
 from amorsize._function import sizeof
-from amorsize._host.clocks import kernel, perf_counter
 from amorsize._host.signals import reraise_from_handler
+from amorsize._host.unpatched import kernel, perf_counter
 from amorsize._workers import diverted_output, first_items, subprocess_time, worker_numbers
 from amorsize._workers.chunk import no_clock, run_chunk
 from amorsize._workers.messages import exception_pickling, framing, serialization, transport

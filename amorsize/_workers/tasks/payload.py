@@ -15,8 +15,8 @@ from amorsize._function.needs.known_objects import asks_which_one, own_functions
 from amorsize._function.needs.shared_objects import is_any_shared
 from amorsize._function.ownership import MAIN
 from amorsize._function.shareable_values import is_shareable
-from amorsize._host.clocks import kernel
 from amorsize._host.signals import in_words, reraise_from_handler
+from amorsize._host.unpatched import kernel
 from amorsize._workers.carried_state import caller_state
 from amorsize._workers.carried_state.pickled_state import names_main
 from amorsize._workers.messages import serialization

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 
-from amorsize._host.clocks import kernel
 from amorsize._host.signals import reraise_from_handler
+from amorsize._host.unpatched import kernel
 from amorsize._workers.messages.shared_memory import PAGE_BYTES, in_pages, memory_file
 from amorsize.errors import SerializationError
 

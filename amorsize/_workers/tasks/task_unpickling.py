@@ -12,7 +12,7 @@ from amorsize._function.library import puts as library_puts
 from amorsize._function.needs import stdlib_wrappers
 from amorsize._function.needs.code_digest import brief_name_of, digest_of, name_of
 from amorsize._function.needs.shape import is_scalar
-from amorsize._host.clocks import kernel
+from amorsize._host.unpatched import kernel
 from amorsize._workers.protocol import Task
 from amorsize._workers.random_streams import as_reached_here
 from amorsize._workers.tasks.becoming_alike import filled, has_shape

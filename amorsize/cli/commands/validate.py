@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from amorsize._host import resources
-from amorsize._host.clocks import perf_counter
+from amorsize._host.unpatched import perf_counter
 from amorsize.cli.command import Answer, Command, Table
 from amorsize.cli.text import clean, size
 from amorsize.policy.counted import counted
