@@ -2,7 +2,7 @@
 
 import pytest
 
-from amorsize._function.files import shared_files, shared_names
+from amorsize._function.files import file_uses, shared_files
 from amorsize._function.sharing.thread_safety import examine
 
 N_RULES = 7
@@ -23,7 +23,7 @@ def parser(tmp_path, writes):
 def counted(monkeypatch):
     """How often a function was read for the names of its files."""
     counts = []
-    read_names, paths = shared_names.read_names, shared_files._Reader._uses
+    read_names, paths = file_uses.read_names, shared_files._Reader._uses
 
     def counted_names(frame):
         counts.append("name")
@@ -33,7 +33,7 @@ def counted(monkeypatch):
         counts.append("use")
         yield from paths(reader, depth)
 
-    monkeypatch.setattr(shared_names, "read_names", counted_names)
+    monkeypatch.setattr(file_uses, "read_names", counted_names)
     monkeypatch.setattr(shared_files._Reader, "_uses", counted_uses)
     return counts
 

@@ -15,7 +15,7 @@ from amorsize._function.files.item_paths import (
 )
 from amorsize._function.files.item_values import METHOD_OF, UnknownPartError, called
 from amorsize._function.files.name_parts import argument, exact_way, from_items
-from amorsize._function.files.shared_names import Uses
+from amorsize._function.files.file_uses import Uses
 from amorsize._function.ownership import Owns
 from amorsize._host.signals import reraise_from_handler
 
