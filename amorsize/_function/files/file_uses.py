@@ -51,7 +51,7 @@ _GIVES_LATER = 0x20 | 0x80 | 0x200
 _MOST_PLACES = 4
 
 
-class Uses:
+class FileUses:
     """Collects what a function and its helpers do to files.
 
     Attributes:

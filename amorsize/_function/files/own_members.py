@@ -8,6 +8,7 @@ from __future__ import annotations
 from amorsize._function.bound_arguments import NOTHING
 from amorsize._function.callables import FUNCTION, member
 from amorsize._function.files.changed_parts import is_changed
+from amorsize._function.files.file_uses import FileUses
 from amorsize._function.files.item_paths import (
     LACKS,
     own_code,
@@ -15,7 +16,6 @@ from amorsize._function.files.item_paths import (
 )
 from amorsize._function.files.item_values import METHOD_OF, UnknownPartError, called
 from amorsize._function.files.name_parts import argument, exact_way, from_items
-from amorsize._function.files.file_uses import Uses
 from amorsize._function.ownership import Owns
 from amorsize._host.signals import reraise_from_handler
 
@@ -90,7 +90,7 @@ def _way_of(func: FunctionType, n_values: int) -> Path | None:
     """The way from a tuple of the arguments to what the function gives; None: it is not told."""
     names = func.__code__.co_varnames[:n_values]
     given = {name: argument(at, name) for at, name in enumerate(names)}
-    uses = Uses(Owns([func]), (), _MOST_FOLLOWED)
+    uses = FileUses(Owns([func]), (), _MOST_FOLLOWED)
     try:
         way = exact_way(uses.follow(func, NOTHING, given, _HELPERS))
     except Exception as error:  # which must not be taken for one that the item raises

@@ -11,7 +11,7 @@ from amorsize._function.bound_arguments import first_argument, rest_arguments
 from amorsize._function.bytecode import texts
 from amorsize._function.callables import own
 from amorsize._function.files.changed_parts import is_changed
-from amorsize._function.files.file_uses import Uses
+from amorsize._function.files.file_uses import FileUses
 from amorsize._function.files.item_paths import AS_NAME, EITHER, PERHAPS
 from amorsize._function.files.item_spelling import spelled
 from amorsize._function.files.name_sharing import shared_by
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from amorsize._function.bound_arguments import Bound
     from amorsize._function.files.item_paths import Path
+    from amorsize._function.files.name_parts import Part
     from amorsize._function.files.unseen_changes import Changes
     from amorsize._function.ownership import Owns
 
@@ -65,10 +66,8 @@ def shared_names(
         changes: Finds the changes of a function.
         root: The function that is mapped.
     """
-    found: dict[str, dict[Any, None]] = {CHANGES: {}, ADDS: {}, LOOKS: {}, LISTENS: {}}
+    collected, n_left = _Collected(owns), _MOST_FOLLOWED
     reached: set[FunctionType] = set()
-    whole: dict[Path, None] = {}  # how names are made of different parts
-    writes, n_left = False, _MOST_FOLLOWED
     named = {one for func, _ in read for one in (*func.__code__.co_names, *texts(func.__code__))}
     # What is passed to the others may be known once the mapped function was read.
     for func, bound in sorted(read, key=lambda one: one[0] is not root):
@@ -76,40 +75,79 @@ def shared_names(
             continue  # no item gets there, unless one of the others calls it
         if func in reached or (func is not root and not _may_run(func, root, named)):
             continue
-        reader = Uses(owns, by_sql, n_left)
-        reader.follow(func, bound, {}, _MOST_DEEP)
-        followed = {func} | (reader.reached - reader.by_others)
-        unseen = unseen_changes(followed, dict(read), changes) if func is root else set()
-        n_left = reader.n_left
-        if func is root:
-            reached |= {root} | (reader.reached | reader.by_others if n_left >= 0 else set())
-        is_text = reader.is_text or func.__annotations__.get(first_argument(func)) in (str, "str")
-        writes |= reader.writes or any(use in (CHANGES, ADDS) for use, _ in reader.found)
-        for use, part in [one for one in as_changes(reader.found) if one[0] in found]:
-            what: Any = shared_by(part, is_text=is_text)
-            if type(what) is tuple and any(is_changed(way, reader.changed, unseen) for way in what):
-                what = f"{', '.join(map(spelled, what))}, which the code changes"
-            if func is root:
-                what = what or (part.known if use == LISTENS else fixed_path(part))
-            elif type(what) is tuple:
-                what = _not_followed(func, what) if owns(func) else _guessed(what)
+        uses = FileUses(owns, by_sql, n_left)
+        uses.follow(func, bound, {}, _MOST_DEEP)
+        n_left = uses.n_left
+        if func is not root:
+            collected.add_unknown(func, uses)
+            continue
+        reached |= {func} | (uses.reached | uses.by_others if n_left >= 0 else set())
+        followed = {func} | (uses.reached - uses.by_others)
+        collected.add_mapped(func, uses, unseen_changes(followed, dict(read), changes))
+    return collected.names()
+
+
+class _Collected:
+    """Collects what names of files have in common, from the functions that were followed."""
+
+    def __init__(self, owns: Owns) -> None:
+        self._owns = owns
+        self._of: dict[str, dict[Any, None]] = {CHANGES: {}, ADDS: {}, LOOKS: {}, LISTENS: {}}
+        self._whole: dict[Path, None] = {}  # how names are made of different parts
+        self._writes = False
+
+    def add_mapped(self, func: FunctionType, uses: FileUses, unseen: set[str] | None) -> None:
+        """Add what the mapped function does.
+
+        Args:
+            func: The function.
+            uses: What it does to files.
+            unseen: The fields of an item that code changes which is not followed; None: any.
+        """
+        for use, part in self._uses(uses):
+            what = _in_common(func, uses, part, unseen)
+            what = what or (part.known if use == LISTENS else fixed_path(part))
             if what:
-                found[use][what] = None
-            if use == CHANGES and func is root and type(what) is tuple and part.way is not None:
-                whole[(*part.way, (AS_NAME,))] = None
-        if func is root:
-            whole |= {(*one, (AS_NAME,)): None for one in read_of_others(reader.found)}
-            found[CHANGES] |= dict.fromkeys(shared_folders(reader.found))
-    ports = found.pop(LISTENS)
-    one_of_them = [(((EITHER, *whole),),)] if len(whole) > 1 else []
-    all_found = [*found[CHANGES], *ports, *(one for one in found[ADDS] if one in found[LOOKS])]
-    return SharedNames(
-        shared=tuple(one for one in all_found if type(one) is str),
-        by_parts=tuple(one for one in (*all_found, *one_of_them) if type(one) is tuple),
-        paths=tuple(fsdecode(one) for one in all_found if type(one) is bytes),
-        ports=tuple(one for one in ports if type(one) is int),
-        writes=writes,
-    )
+                self._of[use][what] = None
+            if use == CHANGES and type(what) is tuple and part.way is not None:
+                self._whole[(*part.way, (AS_NAME,))] = None
+        self._whole |= {(*one, (AS_NAME,)): None for one in read_of_others(uses.found)}
+        self._of[CHANGES] |= dict.fromkeys(shared_folders(uses.found))
+
+    def add_unknown(self, func: FunctionType, uses: FileUses) -> None:
+        """Add what a function does that is called in ways that are not known."""
+        for use, part in self._uses(uses):
+            what = _in_common(func, uses, part, set())
+            if type(what) is tuple:
+                what = _not_followed(func, what) if self._owns(func) else _guessed(what)
+            if what:
+                self._of[use][what] = None
+
+    def _uses(self, uses: FileUses) -> list[tuple[str, Part]]:
+        self._writes |= uses.writes or any(use in (CHANGES, ADDS) for use, _ in uses.found)
+        return [one for one in as_changes(uses.found) if one[0] in self._of]
+
+    def names(self) -> SharedNames:
+        """All that was collected."""
+        adds, looks, ports = self._of[ADDS], self._of[LOOKS], self._of[LISTENS]
+        one_of_them = [(((EITHER, *self._whole),),)] if len(self._whole) > 1 else []
+        found = [*self._of[CHANGES], *ports, *(one for one in adds if one in looks)]
+        return SharedNames(
+            shared=tuple(one for one in found if type(one) is str),
+            by_parts=tuple(one for one in (*found, *one_of_them) if type(one) is tuple),
+            paths=tuple(fsdecode(one) for one in found if type(one) is bytes),
+            ports=tuple(one for one in ports if type(one) is int),
+            writes=self._writes,
+        )
+
+
+def _in_common(func: FunctionType, uses: FileUses, part: Part, unseen: set[str] | None) -> Any:
+    """What several items have in common that have this name; parts that change are no names."""
+    is_text = uses.is_text or func.__annotations__.get(first_argument(func)) in (str, "str")
+    what = shared_by(part, is_text=is_text)
+    if type(what) is tuple and any(is_changed(way, uses.changed, unseen) for way in what):
+        return f"{', '.join(map(spelled, what))}, which the code changes"
+    return what
 
 
 def _may_run(func: FunctionType, root: FunctionType | None, named: set[str]) -> bool:
