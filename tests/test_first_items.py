@@ -319,7 +319,7 @@ def test_forget_forgets_it(fresh):
     run(mapped, range(200))
     mapped.forget()
 
-    assert memory_store.memory().bound(memory_store.identity_of(set_environment)) is None
+    assert memory_store.memory().caller_reason(memory_store.identity_of(set_environment)) is None
     assert disk_store.newest(set_environment) is None
 
 

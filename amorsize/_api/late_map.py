@@ -12,7 +12,14 @@ from amorsize._engine.options.call_checks import check_data, name_of
 from amorsize._engine.options.call_options import DEFAULTS
 from amorsize._function.callables import FUNCTION
 from amorsize._host import shortage
-from amorsize._host.shortage import CANNOT_LOAD, has_frames, is_lack, loop, no_workers, why_too_few
+from amorsize._host.shortage import (
+    CANNOT_LOAD,
+    has_stack_room,
+    is_lack,
+    loop,
+    no_workers,
+    why_too_few,
+)
 from amorsize._host.signals import (
     no_interrupts,  # here: a handler may call before all else is there
 )
@@ -54,7 +61,7 @@ def run(
     name: str | None,
 ) -> list[Any]:
     """Map over data: trivial items at once, others by the module that makes maps."""
-    if options is DEFAULTS and not has_frames():
+    if options is DEFAULTS and not has_stack_room():
         check_data(iterables, name or name_of(func), decorated=name is not None)
         return [*loop(func, iterables, item_kwargs, strict=options.strict)]
     is_plain = options is DEFAULTS and len(iterables) == 1 and not item_kwargs

@@ -11,7 +11,7 @@ from amorsize._engine.engine import Engine
 from amorsize._engine.options import call_checks, call_options
 from amorsize._engine.options.call_checks import SURELY_DATA
 from amorsize._engine.state.call import Invocation
-from amorsize._host.shortage import has_frames, loop
+from amorsize._host.shortage import has_stack_room, loop
 from amorsize._host.unpatched import perf_counter
 from amorsize._profiles import memory_store
 from amorsize._profiles.memory_store import drifts_of as drifts_of
@@ -46,7 +46,7 @@ def run(
         short = _run_short(func, iterables, item_kwargs)
         if short is not None:
             return short
-        if not has_frames():
+        if not has_stack_room():
             return list(loop(func, iterables, item_kwargs, strict=options.strict))
     made = Invocation(
         func=func, iterables=iterables, item_kwargs=item_kwargs, options=options, name=name

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from amorsize._engine.starting.host_inspection import HostInspection
     from amorsize._engine.starting.starting import Starter
     from amorsize._engine.state.call import Call, Recorder
-    from amorsize._engine.state.confinement import Confinement
+    from amorsize._engine.state.caller_only import CallerOnly
 
 #: Actions that the dispatcher thread may carry out, besides starting threads. It never forks.
 DONE_BESIDE = (do.Send, do.RetireWorker, do.LookUpProfile, do.StopGilProbe)
@@ -34,12 +34,12 @@ class ActionRunner:
         self,
         call: Call,
         recorder: Recorder,
-        confinement: Confinement,
+        caller_only: CallerOnly,
         opening: Opening,
         workers: Workers,
         inline: InlineItems,
     ) -> None:
-        self._call, self._recorder, self._confinement = call, recorder, confinement
+        self._call, self._recorder, self._caller_only = call, recorder, caller_only
         self._opening, self._workers, self._inline = opening, workers, inline
         #: When the call has to be over, on the clock of `perf_counter`; None: it has no limit.
         self.ends_s: float | None = None
@@ -169,7 +169,7 @@ class ActionRunner:
             self._inspection = HostInspection(
                 self._call,
                 self._recorder,
-                self._confinement,
+                self._caller_only,
                 remote=self._opening.remote,
                 run_inline=self._inline.run_inline,
                 check_open_files=self._opening.check_open_files,

@@ -23,12 +23,12 @@ class Ending:
         self,
         call: Call,
         recorder: Recorder,
-        draws: ItemSeeding,
+        seeding: ItemSeeding,
         workers: Workers,
         inline: InlineItems,
         action_runner: ActionRunner,
     ) -> None:
-        self._call, self._recorder, self._draws = call, recorder, draws
+        self._call, self._recorder, self._seeding = call, recorder, seeding
         self._workers, self._inline, self._action_runner = workers, inline, action_runner
 
     def end(self, *, at_once: bool) -> None:
@@ -76,7 +76,7 @@ class Ending:
                 f"all items of {self._call.name} are done, but of what workers told, {what}"
             )
         self._inline.tear_down()
-        self._draws.end()
+        self._seeding.end()
         if self._call.is_stream and not sys.is_finalizing():
             import atexit
 

@@ -12,7 +12,7 @@ from amorsize._engine.ending import Ending
 from amorsize._engine.opening import Opening
 from amorsize._engine.serving.workers import Workers
 from amorsize._engine.state.call import Call, Invocation, Recorder
-from amorsize._engine.state.confinement import Confinement
+from amorsize._engine.state.caller_only import CallerOnly
 from amorsize._engine.state.failures import Failures
 from amorsize._host import shortage
 from amorsize._host.unpatched import kernel, perf_counter
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from amorsize._engine.caller.lockstep import Turns
+    from amorsize._engine.caller.lockstep import Lockstep
     from amorsize._engine.data.read_ahead import ReadAhead
     from amorsize._workers.protocol import Event
     from amorsize.policy.trace import Trace
@@ -40,8 +40,8 @@ READ_IDLE_S = 0.2e-3
 
 #: The parts of an engine that refer to the user's objects.
 PARTS = (
-    *("failures", "confinement", "draws", "opening", "workers", "inline", "ending"),
-    *("action_runner", "recorder", "_turns"),
+    *("failures", "caller_only", "seeding", "opening", "workers", "inline", "ending"),
+    *("action_runner", "recorder", "_lockstep"),
 )
 #: The attributes of a call that are, or refer to, the user's objects.
 HELD = ("func", "options", "item_kwargs", "source", "work", "task", "function", "pools")
@@ -74,20 +74,20 @@ class Engine:
         recorder = self.recorder = self.recorder_type(call)
         failures = self.failures = Failures(call, recorder)
         failures.keeps_results = self.remembers
-        confinement = self.confinement = Confinement(call, recorder)
-        draws = self.draws = ItemSeeding(call, confinement)
-        opening = self.opening = Opening(call, recorder, confinement)
+        caller_only = self.caller_only = CallerOnly(call, recorder)
+        seeding = self.seeding = ItemSeeding(call, caller_only)
+        opening = self.opening = Opening(call, recorder, caller_only)
         workers = self.workers = Workers(
-            call, recorder, failures, confinement, on_event=self.on_event
+            call, recorder, failures, caller_only, on_event=self.on_event
         )
         inline = self.inline = InlineItems(
-            call, recorder, failures, draws, workers, lambda: self.action_runner.new_dispatcher()
+            call, recorder, failures, seeding, workers, lambda: self.action_runner.new_dispatcher()
         )
         action_runner = self.action_runner = ActionRunner(
-            call, recorder, confinement, opening, workers, inline
+            call, recorder, caller_only, opening, workers, inline
         )
-        self.ending = Ending(call, recorder, draws, workers, inline, action_runner)
-        self._turns: Turns | None = None
+        self.ending = Ending(call, recorder, seeding, workers, inline, action_runner)
+        self._lockstep: Lockstep | None = None
         # If no file can be opened to load modules, the loop itself is all that can run.
         self.plain_loop: Iterator[Any] | None = None
         if not (n_files := shortage.n_to_load_with()) and made.options.allow_loop:
@@ -125,7 +125,7 @@ class Engine:
             self._begin()
             self._run_all()
             self._repeat_from_item_that_wrote()
-            self.confinement.see_writes_here()
+            self.caller_only.see_writes_here()
             self.ending.end(at_once=self.call.work.failure is not None)
             self._remember()
         except BaseException as error:
@@ -141,7 +141,7 @@ class Engine:
             self._show_progress()
             if ends_s is not None and perf_counter() >= ends_s:
                 raise OutOfTime
-        if self.draws.holds_last and self.call.work.failure is None:
+        if self.seeding.holds_last and self.call.work.failure is None:
             self.call.work.stop = None
             while not self._is_over():
                 self.inline.run_inline(self.call.work.n_left, float("inf"))
@@ -178,16 +178,16 @@ class Engine:
             from amorsize._engine.caller.handing_over import Consumer
             from amorsize._engine.caller.stream_consumers import wait_for_consumer
 
-            consumer = Consumer(self.workers, self.draws)
+            consumer = Consumer(self.workers, self.seeding)
 
             call.task.kept_pipes = streaming.pipes_of_items(call)
-            wait_for_consumer(call, self.confinement, self.turns)
+            wait_for_consumer(call, self.caller_only, self.lockstep)
         except BaseException:
             self.ending.end(at_once=True)
             raise
         try:
-            if call.source.in_lockstep or self.turns.is_lazy:
-                yield from self.turns.stream(indexed=indexed)
+            if call.source.in_lockstep or self.lockstep.is_lazy:
+                yield from self.lockstep.stream(indexed=indexed)
             while True:
                 streaming.refuse_in_fork(call, owner_pid)
                 n_ahead = buffer or streaming.buffer_items(call, self.recorder.result_bytes)
@@ -202,7 +202,7 @@ class Engine:
                     break
                 self.step()
                 self._show_progress()
-            self.confinement.see_writes_here()
+            self.caller_only.see_writes_here()
             at_once = call.work.failure is not None
         except KeyboardInterrupt as error:
             self._give_up(error)
@@ -224,13 +224,13 @@ class Engine:
         request = self.opening.request()
         call.tuner = Tuner(None, request, call.known)
         self.opening.check_open_files()
-        self.opening.recall_confinement()
-        self.draws.begin()
+        self.opening.recall_caller_only()
+        self.seeding.begin()
         if options.progress:
             from amorsize._engine.reporting import progress_meter
 
             self.recorder.progress = progress_meter.new(
-                call, self.recorder, self.workers, self.draws
+                call, self.recorder, self.workers, self.seeding
             )
 
     def _give_up(self, error: BaseException) -> None:
@@ -247,7 +247,7 @@ class Engine:
             return
         if (record := shortage.loaded("_engine.reporting.call_outcome")) is not None:
             self.trace = record.remember(
-                self.call, self.recorder, self.confinement, is_kept=self.remembers
+                self.call, self.recorder, self.caller_only, is_kept=self.remembers
             )
 
     def _show_progress(self) -> None:
@@ -277,23 +277,23 @@ class Engine:
     # -- one step ---------------------------------------------------------------------------
 
     @property
-    def turns(self) -> Turns:
+    def lockstep(self) -> Lockstep:
         """The part that runs items one by one while they may not be read ahead."""
-        if self._turns is None:
-            from amorsize._engine.caller.lockstep import Turns
+        if self._lockstep is None:
+            from amorsize._engine.caller.lockstep import Lockstep
 
-            self._turns = Turns(
-                self.call, self.recorder, self.failures, self.draws, self.inline, self.workers
+            self._lockstep = Lockstep(
+                self.call, self.recorder, self.failures, self.seeding, self.inline, self.workers
             )
-        return self._turns
+        return self._lockstep
 
     def step(self) -> None:
         """Ask the tuner and do what it says."""
         call, source = self.call, self.call.source
-        if source.in_lockstep and self.turns.step():
+        if source.in_lockstep and self.lockstep.step():
             return
         if not source.all_read and call.are_trivial:
-            self.turns.run_trivial()
+            self.lockstep.run_trivial()
             return
         if not source.all_read and not source.in_lockstep:
             self.workers.stop_clock()
@@ -327,19 +327,19 @@ class Engine:
             is_wanted = call.tuner.workers.n_in_flight or not call.pools
             work.read_ahead(READ_S if is_wanted else READ_IDLE_S)
         if work.waits is not None:
-            self.confinement.bind(work.waits[1])
+            self.caller_only.enforce(work.waits[1])
         self.failures.note_broken_data()
 
     def _is_over(self) -> bool:
         """Whether all is done: an item may have changed the length of the data."""
         if self.call.source.changes():
             self.call.work.follow()
-            self.confinement.bind("the list changes while it is mapped over")
+            self.caller_only.enforce("the list changes while it is mapped over")
         return self.call.work.is_finished
 
     def _repeat_from_item_that_wrote(self) -> None:
         """Run all items again from the one that has written, if that gives the loop's results."""
-        index = self.confinement.first_to_repeat()
+        index = self.caller_only.first_to_repeat()
         if index is None or self.workers.printed.has_held:  # what items print is not printed twice
             return
         self.ending.end_workers()

@@ -43,7 +43,7 @@ def remember(func: Callable[..., Any], name: str | None, item: Any, run: LoopRun
         )
     )
     call.work.results.passed_by(run.n_items)
-    trace = call_outcome.remember(call, engine.recorder, engine.confinement, is_kept=True)
+    trace = call_outcome.remember(call, engine.recorder, engine.caller_only, is_kept=True)
     if trace is not None:
         at = {"ended_at_s": run.ended_at_s}
         costs = tuple(one.replace(**at) for one in trace.costs)

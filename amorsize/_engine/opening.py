@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from amorsize._engine.starting.remote import RemoteWorkers
     from amorsize._engine.state.call import Call, Recorder
-    from amorsize._engine.state.confinement import Confinement
+    from amorsize._engine.state.caller_only import CallerOnly
 
 #: With more items, the function is not checked for being trivial: 8192 are still few for 256 cores.
 MOST_LOOKED_AT = 8192
@@ -31,8 +31,8 @@ INSPECTION_LOAD_S = 5e-3
 class Opening:
     """Finds out for one call its backend, its profile and whether there is room for workers."""
 
-    def __init__(self, call: Call, recorder: Recorder, confinement: Confinement) -> None:
-        self._call, self._recorder, self._confinement = call, recorder, confinement
+    def __init__(self, call: Call, recorder: Recorder, caller_only: CallerOnly) -> None:
+        self._call, self._recorder, self._caller_only = call, recorder, caller_only
         #: The workers of an executor; None: the call was given none.
         self.remote: RemoteWorkers | None = None
 
@@ -67,10 +67,10 @@ class Opening:
             call.known = memory_store.memory().ask_disk(call.key, call.func, call.key[1])
             call.known_from = None if call.known is None else "disk"
 
-    def recall_confinement(self) -> None:
+    def recall_caller_only(self) -> None:
         """Keep the items in the caller if an earlier call has seen that they belong there."""
         if self._call.key is not None and not self._call.options.retune:
-            self._confinement.recall(memory_store.memory().bound(self._call.key[0]))
+            self._caller_only.recall(memory_store.memory().caller_reason(self._call.key[0]))
 
     def look_up_on_disk(self) -> None:
         """Look up what earlier processes have learned."""
@@ -80,7 +80,7 @@ class Opening:
             call.known, call.known_from = profile, "disk"
         self._recorder.tell(ProfileLookedUp(profile=profile))
         if profile is not None:
-            self._confinement.recall(profile.bound)
+            self._caller_only.recall(profile.bound)
 
     def request(self) -> Request:
         options = self._call.options
@@ -160,7 +160,7 @@ class Opening:
         if self._call.shortage_reason is None or self._call.tuner.request.is_loop:
             return
         if self._call.caller_may_run_items:
-            self._confinement.bind(self._call.shortage_reason)
+            self._caller_only.enforce(self._call.shortage_reason)
             return
         try:
             shortage.load_late()

@@ -237,7 +237,7 @@ def loaded(name: str) -> Any:
         raise
 
 
-def has_frames() -> bool:
+def has_stack_room() -> bool:
     """Whether calls may be `FRAMES` deeper in one another. Takes 1 us where few are by now."""
     try:
         sys._getframe(sys.getrecursionlimit() - FRAMES)

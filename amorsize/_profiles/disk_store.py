@@ -71,7 +71,7 @@ def write(learned: Iterable[Learned], *, knows_earlier: bool = True) -> None:
     for func, kind, profile, drifts in learned:
         fingerprint = fingerprints.fingerprint(func)
         key = _disk_key(fingerprint, kind, host)
-        records[key if knows_earlier else f"{key}{BESIDE}"] = {
+        records[key if knows_earlier else f"{key}{UNREAD}"] = {
             "version": VERSION,
             "name": fingerprint.name,
             "key": fingerprint.key,
@@ -151,7 +151,7 @@ def _plain(kind: Kind) -> str:
 
 MAX_NAME_CHARS = 64
 #: The end of the key of a record that was written without a look at earlier ones.
-BESIDE = "-beside"
+UNREAD = "-beside"
 
 
 def _costs_key() -> str:
@@ -162,7 +162,7 @@ def _exact(
     found: dict[str, dict[str, Any]], fingerprint: fingerprints.Fingerprint, kind: Kind
 ) -> dict[str, Any] | None:
     key = _disk_key(fingerprint, kind)
-    return found.get(key) or found.get(f"{key}{BESIDE}")
+    return found.get(key) or found.get(f"{key}{UNREAD}")
 
 
 def _best(

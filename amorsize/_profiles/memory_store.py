@@ -49,30 +49,30 @@ WRITE_AGAIN = 2.0
 class Variants:
     """Values by function and variant: the same function, set up with other values.
 
-    A new variant gets the latest value of its function.
+    A new variant gets the latest value of its function, or of what stands for it in the keys.
     """
 
     def __init__(self) -> None:
         self._of: dict[Hashable, dict[Hashable, Any]] = {}
 
-    def of(self, family: Hashable, variant: Hashable) -> Any:
-        """The value of this variant, else the latest of its family; None: there is none."""
-        found = self._of.get(family)
+    def of(self, function: Hashable, variant: Hashable) -> Any:
+        """The value of this variant, else the latest of its function; None: there is none."""
+        found = self._of.get(function)
         if not found:
             return None
         return found[variant] if variant in found else found[next(reversed(found))]
 
-    def exactly(self, family: Hashable, variant: Hashable) -> Any:
+    def exactly(self, function: Hashable, variant: Hashable) -> Any:
         """The value of this variant; None: there is none."""
-        found = self._of.get(family)
+        found = self._of.get(function)
         return None if found is None else found.get(variant)
 
-    def put(self, family: Hashable, variant: Hashable, value: Any) -> Hashable | None:
+    def put(self, function: Hashable, variant: Hashable, value: Any) -> Hashable | None:
         """Keep a value as the latest; gives the variant that was dropped for it."""
-        found = self._of.pop(family, None) or {}
+        found = self._of.pop(function, None) or {}
         found.pop(variant, None)
         found[variant] = value
-        self._of[family] = found
+        self._of[function] = found
         if len(self._of) > MAX_FUNCTIONS:
             del self._of[next(iter(self._of))]
         if len(found) <= MAX_VARIANTS:
@@ -81,13 +81,13 @@ class Variants:
         del found[oldest]
         return oldest
 
-    def drop(self, family: Hashable) -> int:
-        """Forget a family; gives the number of its variants."""
-        return len(self._of.pop(family, ()))
+    def drop(self, function: Hashable) -> int:
+        """Forget a function; gives the number of its variants."""
+        return len(self._of.pop(function, ()))
 
     def all(self) -> list[tuple[Any, Hashable, Any]]:
-        """Families, variants and values."""
-        return [(family, *one) for family, found in self._of.items() for one in found.items()]
+        """Functions, variants and values."""
+        return [(function, *one) for function, of in self._of.items() for one in of.items()]
 
 
 class Unwritten:
@@ -109,13 +109,13 @@ class Unwritten:
 
 
 class Memory:
-    """What this process knows. It reads the disk once per function and writes seldom."""
+    """What this process knows. It reads the disk once for each key, and writes seldom."""
 
     def __init__(self) -> None:
         self._profiles = Variants()  # by identity and kind of item
         self._traces = Variants()  # by identity
         self._drifts: dict[Hashable, list[Drift]] = {}
-        self._bound: dict[Hashable, str] = {}
+        self._caller_reasons: dict[Hashable, str] = {}
         self._asked: dict[tuple[Hashable, Kind], set[Hashable]] = {}  # the variants of each
         self._unwritten: dict[Key, Unwritten] = {}
         self._writing_s = self._calls_s = 0.0  # seconds of writing so far, and of all calls
@@ -133,7 +133,7 @@ class Memory:
 
     def profiles(self) -> list[tuple[Key, Profile]]:
         """All profiles, with their keys."""
-        return [((*family, variant), one) for family, variant, one in self._profiles.all()]
+        return [((*function, variant), one) for function, variant, one in self._profiles.all()]
 
     def put(self, key: Key, profile: Profile) -> None:
         """Keep a profile under this key."""
@@ -142,9 +142,9 @@ class Memory:
         if gone is not None:
             self._unwritten.pop((identity, kind, gone), None)
 
-    def bound(self, identity: Hashable) -> str | None:
+    def caller_reason(self, identity: Hashable) -> str | None:
         """What an item was seen to do that only the caller may do; None: nothing."""
-        return self._bound.get(identity)
+        return self._caller_reasons.get(identity)
 
     def trace(self, identity: Hashable, variant: Hashable) -> Trace | None:
         """The trace of the last call of this variant, else of any variant."""
@@ -179,23 +179,15 @@ class Memory:
         self._calls_s += makespan_s
         before = self._profiles.exactly(key[:2], key[2])
         self.put(key, profile)
-        self.keep_bound(key[0], profile.bound)
+        self.keep_caller_reason(key[0], profile.bound)
         drifts = tuple(self.drifts(key[0]))
-        used_s = Explored.of(profile).used_s
-        is_news = (drifts and has_drifted) or (
-            used_s > WRITE_AGAIN * self._written_used_s.get(key, used_s)
-        )
-        is_put_down = key in self._written_used_s and key not in self._unwritten
-        is_written = before is not None and is_put_down and not is_news
-        if not on_disk or (is_written and before is not None and _is_same(before, profile)):
+        is_news = has_drifted and drifts != ()
+        if not on_disk or (not is_news and self._is_unchanged_on_disk(key, before, profile)):
             return
-        learned = (func, kind, profile, drifts)
         waiting = self._unwritten.pop(key, None)
         unwritten_s = makespan_s + (0.0 if waiting is None else waiting.calls_s)
-        now_s = WRITE_NOW_S if "amorsize._profiles.disk_store" in sys.modules else FIRST_NOW_S
-        is_long = makespan_s >= now_s or unwritten_s >= WORTH_WRITING_S
-        is_due = is_long or profile.bound is not None
-        if is_due and self._writing_s <= MOST_WRITING * self._calls_s:
+        learned = (func, kind, profile, drifts)
+        if self._is_due(profile, makespan_s, unwritten_s):
             self._write({key: learned})
             return
         self._unwritten[key] = Unwritten(learned, unwritten_s)
@@ -205,9 +197,26 @@ class Memory:
             self._at_exit = True
             atexit.register(self._write_at_exit)
 
-    def keep_bound(self, identity: Hashable, bound: str | None) -> None:
+    def _is_unchanged_on_disk(self, key: Key, before: Profile | None, profile: Profile) -> bool:
+        """Whether the disk has much the same as this profile, from nearly as much use."""
+        if before is None or key not in self._written_used_s or key in self._unwritten:
+            return False
+        if Explored.of(profile).used_s > WRITE_AGAIN * self._written_used_s[key]:
+            return False
+        from amorsize._profiles import worth_writing  # a first call does not load it
+
+        return worth_writing.is_same(before, profile)
+
+    def _is_due(self, profile: Profile, makespan_s: float, unwritten_s: float) -> bool:
+        """Whether to write now: the calls were long, and writing has taken little of their time."""
+        now_s = WRITE_NOW_S if "amorsize._profiles.disk_store" in sys.modules else FIRST_NOW_S
+        is_long = makespan_s >= now_s or unwritten_s >= WORTH_WRITING_S
+        is_cheap = self._writing_s <= MOST_WRITING * self._calls_s
+        return is_cheap and (is_long or profile.bound is not None)
+
+    def keep_caller_reason(self, identity: Hashable, reason: str | None) -> None:
         """Remember why a function's items have to run in the caller; None: they need not."""
-        _keep_latest(self._bound, identity, bound)
+        _keep_latest(self._caller_reasons, identity, reason)
 
     def ask_disk(self, key: Key, func: Callable[..., Any], kind: Kind) -> Profile | None:
         """The profile of earlier processes if it rests on more; each key is read once."""
@@ -224,8 +233,8 @@ class Memory:
 
         profile, drifts = found
         known = self._profiles.exactly(key[:2], key[2])
-        experience = worth_writing.experience
-        if known is not None and experience(known) >= experience(profile):
+        rests_on = worth_writing.rests_on
+        if known is not None and rests_on(known) >= rests_on(profile):
             return None
         self.put(key, profile)
         self._written_used_s[key] = Explored.of(profile).used_s
@@ -252,19 +261,19 @@ class Memory:
 
     def _write_at_exit(self) -> None:
         unwritten = self._unwritten.values()
-        is_bound = any(one.profile.bound for one in unwritten)
-        if is_bound or sum(one.calls_s for one in unwritten) >= WORTH_WRITING_S:
+        is_for_caller = any(one.profile.bound for one in unwritten)
+        if is_for_caller or sum(one.calls_s for one in unwritten) >= WORTH_WRITING_S:
             self.write()
 
     def forget(self, identity: Hashable, func: Callable[..., Any]) -> int:
         """Drop all that is known of a function; gives the number of records."""
-        families = {family for family, _, _ in self._profiles.all() if family[0] == identity}
-        n_known = sum(map(self._profiles.drop, families))
+        known = {function for function, _, _ in self._profiles.all() if function[0] == identity}
+        n_known = sum(map(self._profiles.drop, known))
         self._unwritten = {key: one for key, one in self._unwritten.items() if key[0] != identity}
         self._asked = {key: asked for key, asked in self._asked.items() if key[0] != identity}
         self._traces.drop(identity)
         self._drifts.pop(identity, None)
-        self._bound.pop(identity, None)
+        self._caller_reasons.pop(identity, None)
         from amorsize._profiles import disk_store
 
         return max(n_known, disk_store.forget(func))
@@ -277,13 +286,6 @@ def _keep_latest(of: dict[Hashable, Any], identity: Hashable, value: Any) -> Non
         of[identity] = value
     if len(of) > MAX_FUNCTIONS:
         del of[next(iter(of))]
-
-
-def _is_same(before: Profile, after: Profile) -> bool:
-    """Whether writing the new profile would tell the next process anything new."""
-    from amorsize._profiles import worth_writing  # a first call does not load it
-
-    return worth_writing.is_same(before, after)
 
 
 _memory: Memory | None = None

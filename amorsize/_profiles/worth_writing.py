@@ -28,6 +28,6 @@ def _essence(profile: Profile) -> tuple[object, ...]:
     return plan.backend, plan.n_jobs, plan.source, traits.holds_gil, traits.waits, profile.bound
 
 
-def experience(profile: Profile) -> tuple[float, int]:
+def rests_on(profile: Profile) -> tuple[float, int]:
     """What a profile rests on: seconds of use, and number of chunks."""
     return Explored.of(profile).used_s, profile.level.n_chunks

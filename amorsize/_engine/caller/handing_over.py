@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 class Consumer:
     """A block for the user's code that receives results or progress."""
 
-    def __init__(self, workers: Workers, draws: ItemSeeding) -> None:
-        self._workers, self._draws = workers, draws
+    def __init__(self, workers: Workers, seeding: ItemSeeding) -> None:
+        self._workers, self._seeding = workers, seeding
 
     def __enter__(self) -> None:
         self._workers.stop_clock()
         if self._workers.library_limits is not None:  # the consumer has its own threads
             self._workers.library_limits.lift()
-        self._draws.lend()
+        self._seeding.lend()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             return  # the call ends, so nothing is restored for it
         self._workers.start_clock()
-        self._draws.take()
+        self._seeding.take()
         if self._workers.library_limits is not None:
             self._workers.library_limits.hold()

@@ -35,12 +35,12 @@ class InlineItems:
         call: Call,
         recorder: Recorder,
         failures: Failures,
-        draws: ItemSeeding,
+        seeding: ItemSeeding,
         workers: Workers,
         new_dispatcher: Callable[[], Dispatcher | None],
     ) -> None:
         self._call, self._recorder, self._failures = call, recorder, failures
-        self._draws, self._workers, self._new_dispatcher = draws, workers, new_dispatcher
+        self._seeding, self._workers, self._new_dispatcher = seeding, workers, new_dispatcher
         self._run_delay_clock = RunDelayClock()
         #: The thread that serves workers meanwhile.
         self.dispatcher: Dispatcher | None = None
@@ -53,7 +53,7 @@ class InlineItems:
         if work.has_suspect:  # an item that may kill its process never runs here
             self._workers.wait(WAIT_S)
             return
-        chunk = work.take(self._draws.n_alike(n_items))
+        chunk = work.take(self._seeding.n_alike(n_items))
         items, first = self._call.source.window(chunk.start, chunk.stop)
         self.run_here(chunk, self._call.task.each(items, first, chunk.start), time_budget_s)
 
@@ -145,7 +145,7 @@ class InlineItems:
             work.end_at(end)
         else:
             work.give_back(end, chunk.stop)
-        self._draws.see_quick_items(ran.wall_s)
+        self._seeding.see_quick_items(ran.wall_s)
         self._poll_workers()
 
     def _poll_workers(self) -> None:

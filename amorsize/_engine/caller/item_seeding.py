@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._engine.state.call import Call
-    from amorsize._engine.state.confinement import Confinement
+    from amorsize._engine.state.caller_only import CallerOnly
     from amorsize._function.sharing.findings import Objects, Reach
     from amorsize._workers.random_streams import Drawing
 
@@ -37,8 +37,8 @@ def is_known_to_draw(identity: Any) -> bool:
 class ItemSeeding:
     """Seeds the generators that the items of one call draw from."""
 
-    def __init__(self, call: Call, confinement: Confinement) -> None:
-        self._call, self._confinement = call, confinement
+    def __init__(self, call: Call, caller_only: CallerOnly) -> None:
+        self._call, self._caller_only = call, caller_only
         #: The generators that are seeded; None: none are.
         self.drawing: Drawing | None = None
         #: Whether the last item is left out until all others are done, and the caller runs it.
@@ -79,7 +79,7 @@ class ItemSeeding:
         if is_implicit and drawing.generators:
             _remember(identity)
         if drawing.is_quick:
-            self._confinement.bind(WHY_QUICK)
+            self._caller_only.enforce(WHY_QUICK)
 
     def _only_compute(self) -> bool:
         """Whether items are proven to draw nothing. That takes 25 ns each, to seed for one 1 us."""
@@ -116,7 +116,7 @@ class ItemSeeding:
 
         if reach.seeds:
             if not self._holds_last(reach):
-                self._confinement.bind(WHY_SEEDS)
+                self._caller_only.enforce(WHY_SEEDS)
             return True
         verdict = from_reading(reach, self._call.options)
         return None not in (verdict.thread_reason, verdict.process_reason)
@@ -149,7 +149,7 @@ class ItemSeeding:
         assert isinstance(source, Reading)  # no other data is read
         why = why_as_in_loop(source.parts)
         if why is not None:
-            self._confinement.bind(why)
+            self._caller_only.enforce(why)
         return why is not None
 
     def _may_draw(self) -> bool:
@@ -185,7 +185,7 @@ class ItemSeeding:
             drawing.put_back()
             self._call.draw_from(None, ())
             self.drawing = None
-            self._confinement.bind(WHY_QUICK)
+            self._caller_only.enforce(WHY_QUICK)
 
     def end(self) -> None:
         """Leave the generators to the program as a loop would have left them."""

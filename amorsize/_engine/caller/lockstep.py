@@ -45,7 +45,7 @@ LIGHT_ITEMS = 16
 REPORT_S = 50e-3
 
 
-class Turns:
+class Lockstep:
     """Runs the items of one call as they are read."""
 
     def __init__(
@@ -53,12 +53,12 @@ class Turns:
         call: Call,
         recorder: Recorder,
         failures: Failures,
-        draws: ItemSeeding,
+        seeding: ItemSeeding,
         inline: InlineItems,
         workers: Workers,
     ) -> None:
         self._call, self._recorder, self._failures = call, recorder, failures
-        self._draws, self._inline, self._workers = draws, inline, workers
+        self._seeding, self._inline, self._workers = seeding, inline, workers
         self._lifetime: LifetimeCheck | None = None
         self._is_judged = False
         #: Whether the consumer of a stream may change what the items to come read.
@@ -117,7 +117,7 @@ class Turns:
 
     def _run(self, n_items: int, time_budget_s: float) -> None:
         call, start = self._call, self._call.work.results.n_in_order
-        n_items = self._draws.n_alike(n_items)
+        n_items = self._seeding.n_alike(n_items)
         turn = self._source.turn(start, n_items, is_numbered=call.task.seed is not None)
         self._inline.run_here(
             Chunk(start=start, stop=start + n_items), iter(turn), time_budget_s, turn
@@ -204,10 +204,10 @@ class Turns:
                 return
             if work.failure is None:
                 self._run_first()
-            self._draws.lend()
+            self._seeding.lend()
             results = work.results.take_in_order()
             yield from enumerate(results) if indexed else results
-            self._draws.take()
+            self._seeding.take()
             self._judge()
         elif call.source.ahead is not None:
             call.source.ahead.start()
@@ -244,9 +244,9 @@ class Turns:
                         del inside[thread]
                 tally.n_done += 1
                 n_unseen = n_unseen - 1 if n_unseen else tally.end()
-                self._draws.lend()
+                self._seeding.lend()
                 yield (call.work.results.n_given + tally.n_done - 1, result) if indexed else result
-                self._draws.take()
+                self._seeding.take()
                 result = item = None
                 if not n_unseen and tally.wall_s >= ALONE_S and self._is_enough(tally):
                     return

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
     from typing import Any
 
-    from amorsize._engine.caller.lockstep import Turns
+    from amorsize._engine.caller.lockstep import Lockstep
     from amorsize._engine.state.call import Call
-    from amorsize._engine.state.confinement import Confinement
+    from amorsize._engine.state.caller_only import CallerOnly
 
     #: A frame, and where its code begins and ends that runs between two results.
     Consumer = tuple[FrameType, int, int]
@@ -46,16 +46,16 @@ _PUTS_INSIDE = frozenset(
 _REBINDS = frozenset({"STORE_GLOBAL", "STORE_NAME", "STORE_DEREF", "DELETE_GLOBAL"})
 
 
-def wait_for_consumer(call: Call, confinement: Confinement, turns: Turns) -> None:
+def wait_for_consumer(call: Call, caller_only: CallerOnly, lockstep: Lockstep) -> None:
     """Have each item wait until the result before it was taken, if that may change it.
 
     Called in a stream when its first result is asked for.
     """
-    if turns.is_lazy or not call.caller_may_run_items:
+    if lockstep.is_lazy or not call.caller_may_run_items:
         return
     if (why := _why(call.task.function)) is not None:
-        confinement.bind(why)
-        turns.waits_for_consumer = True
+        caller_only.enforce(why)
+        lockstep.waits_for_consumer = True
 
 
 def _why(func: Callable[..., Any]) -> str | None:

@@ -18,29 +18,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from amorsize._engine.state.call import Call, Recorder
-    from amorsize._engine.state.confinement import Confinement
+    from amorsize._engine.state.caller_only import CallerOnly
     from amorsize.policy.evidence.drift import Drift
     from amorsize.policy.profile import CostLevel, Profile
     from amorsize.policy.trace import ChunkLog
 
 
 def remember(
-    call: Call, recorder: Recorder, confinement: Confinement, *, is_kept: bool
+    call: Call, recorder: Recorder, caller_only: CallerOnly, *, is_kept: bool
 ) -> Trace | None:
     """Record what happened for explain(), and what was learned for the next call.
 
     Args:
         call: A call that is over.
         recorder: Holds what was written down.
-        confinement: Tells why items had to run in the caller.
+        caller_only: Tells why items had to run in the caller.
         is_kept: Whether the next call learns of it.
     """
     if sys.is_finalizing():  # an unfinished stream: nothing can be imported any more
         return None
     makespan_s = call.now_s
     _warn_of_copies(call, recorder, is_kept=is_kept)
-    _warn_of_bound(call, recorder, confinement, is_kept=is_kept)
-    profile, drifts = _learned(call, recorder.chunks, confinement.bound, makespan_s)
+    _warn_of_caller_only(call, recorder, caller_only, is_kept=is_kept)
+    profile, drifts = _learned(call, recorder.chunks, caller_only.reason, makespan_s)
     trace = _trace(call, recorder, profile, drifts, makespan_s)
     if is_kept:
         _keep(call, trace, recorder.warn)
@@ -184,20 +184,21 @@ def _is_proven(call: Call) -> bool:
     return reach_of(call.func, data, most_to_ask(call.now_s)) is not None
 
 
-def _warn_of_bound(
-    call: Call, recorder: Recorder, confinement: Confinement, *, is_kept: bool
+def _warn_of_caller_only(
+    call: Call, recorder: Recorder, caller_only: CallerOnly, *, is_kept: bool
 ) -> None:
     """Warn of a change that an item has made in a worker, only in the call that has seen it."""
-    if not confinement.has_noticed:
+    if not caller_only.has_noticed:
         return
     if is_kept:
-        memory_store.memory().keep_bound(memory_store.identity_of(call.func), confinement.bound)
-    if confinement.is_notice_given:
+        identity = memory_store.identity_of(call.func)
+        memory_store.memory().keep_caller_reason(identity, caller_only.reason)
+    if caller_only.is_notice_given:
         return
     n_items = sum(chunk.n_items for chunk in recorder.chunks.all if chunk.backend != "caller")
     used = call.tuner.backend_used()
     recorder.warn(
-        f"{call.name}: in a worker {used}, {confinement.bound}. In a loop that is the program's "
+        f"{call.name}: in a worker {used}, {caller_only.reason}. In a loop that is the program's "
         f"own; what {n_items} items did there may be lost, or mixed with what others did. The "
         "caller ran the rest, and will run all items of later calls. "
         f"If it does no harm, pass backend={used!r}; retune=True asks again."

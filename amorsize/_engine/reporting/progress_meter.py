@@ -32,9 +32,9 @@ NEW_S = 1.0
 SIZED_S = 5e-3
 
 
-def new(call: Call, recorder: Recorder, workers: Workers, draws: ItemSeeding) -> Meter | None:
+def new(call: Call, recorder: Recorder, workers: Workers, seeding: ItemSeeding) -> Meter | None:
     """The meter for a call; None: nothing would show it."""
-    consumer = Consumer(workers, draws)
+    consumer = Consumer(workers, seeding)
     asked = call.options.progress
     if asked is not True:
         assert callable(asked)

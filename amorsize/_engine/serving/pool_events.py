@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from amorsize._engine.data.output_order import Printed
     from amorsize._engine.serving.retries import WorkerDeaths
     from amorsize._engine.state.call import Call, Recorder
-    from amorsize._engine.state.confinement import Confinement
+    from amorsize._engine.state.caller_only import CallerOnly
     from amorsize._engine.state.failures import Failures
     from amorsize._workers.protocol import Chunk, ChunkDone, Event, SetupFailed, WorkerLost
     from amorsize._workers.tasks.shared_data import WrittenInto
@@ -49,14 +49,14 @@ class PoolEvents:
         call: Call,
         recorder: Recorder,
         failures: Failures,
-        confinement: Confinement,
+        caller_only: CallerOnly,
         *,
         losses: WorkerDeaths,
         meter: OverheadMeter | None,
         printed: Printed,
     ) -> None:
         self._call, self._work, self._tuner = call, call.work, call.tuner
-        self._recorder, self._failures, self._confinement = recorder, failures, confinement
+        self._recorder, self._failures, self._caller_only = recorder, failures, caller_only
         self._losses, self._meter, self._printed = losses, meter, printed
 
     def handle(self, event: Event, now_s: float) -> None:
@@ -85,7 +85,7 @@ class PoolEvents:
             case protocol.Text():
                 self._printed.take(event.start, event.calls)
             case protocol.Noticed():
-                self._confinement.note_change_in_worker(event.why)
+                self._caller_only.note_change_in_worker(event.why)
             case protocol.Logged():
                 self._printed.take_record(event.start, event.record)
             case protocol.Held():
@@ -137,7 +137,7 @@ class PoolEvents:
             self._unread(done.start, done.start + done.n_sent, done.error)
             return
         if done.error is not None and _tells_of_writing(done.error):
-            self._confinement.stop_before_write(done.start + n_done, done.error)
+            self._caller_only.stop_before_write(done.start + n_done, done.error)
         elif done.error is not None:
             if done.error_text:
                 serialization.add_note(

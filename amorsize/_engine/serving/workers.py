@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from amorsize._engine.serving.pool_events import PoolEvents
     from amorsize._engine.serving.retries import WorkerDeaths
     from amorsize._engine.state.call import Call, Recorder
-    from amorsize._engine.state.confinement import Confinement
+    from amorsize._engine.state.caller_only import CallerOnly
     from amorsize._engine.state.failures import Failures
     from amorsize._function.needs.kept_identities import KeptIdentities
     from amorsize._workers.protocol import Event, WorkerPool
@@ -44,12 +44,12 @@ class Workers:
         call: Call,
         recorder: Recorder,
         failures: Failures,
-        confinement: Confinement,
+        caller_only: CallerOnly,
         *,
         on_event: Callable[[Event], None],
     ) -> None:
         self._call, self._recorder, self._failures = call, recorder, failures
-        self._confinement, self.on_event = confinement, on_event
+        self._caller_only, self.on_event = caller_only, on_event
         self.pool_of: dict[int, WorkerPool] = {}
         #: When they were last polled, on the clock of `perf_counter`.
         self.polled_s = 0.0
@@ -219,7 +219,7 @@ class Workers:
             self._call,
             self._recorder,
             self._failures,
-            self._confinement,
+            self._caller_only,
             losses=self.losses,
             meter=self.meter,
             printed=self.printed,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from amorsize._engine.state.call import Call
     from amorsize._workers.processes.fork_pool import ForkPool
-    from amorsize._workers.processes.kept_forks import Standing
+    from amorsize._workers.processes.kept_forks import StateAtFork
 
 #: The most items of unknown cost whose types are read, which takes 0.3 ms.
 MOST_ITEMS = 10_000
@@ -32,7 +32,7 @@ class ForkRetention:
         self._call = call
         self.is_first = memory_store.last_trace(call.func) is None
         self._reach: tuple[Any, ...] | str | None = None  # None: not read yet
-        self._standing: Standing | str | None = None  # None: not noted yet
+        self._state_at_fork: StateAtFork | str | None = None  # None: not noted yet
 
     def why_not(self) -> str | None:
         """Why workers have to end with the call, by what the function does; None: they need not."""
@@ -44,18 +44,18 @@ class ForkRetention:
             self._reach = _why_not(self._call) or _reach_of(self._call)
         return self._reach if isinstance(self._reach, str) else None
 
-    def standing(self) -> Standing | str:
-        """The standing of workers forked now, noted once; or why they end with the call."""
+    def state_at_fork(self) -> StateAtFork | str:
+        """The state of workers forked now, noted once; or why they end with the call."""
         if (why := self.why_not()) is not None:
             return why
-        if self._standing is None:
+        if self._state_at_fork is None:
             from amorsize._workers.processes import kept_forks
 
             assert isinstance(self._reach, tuple)
             task, kwargs = self._call.task, self._call.item_kwargs
             told = task.star, task.keep_errors, *kwargs
-            self._standing = kept_forks.standing((*self._reach, *kwargs.values()), told)
-        return self._standing
+            self._state_at_fork = kept_forks.state_at_fork((*self._reach, *kwargs.values()), told)
+        return self._state_at_fork
 
     def note_start(self, n_started: int) -> None:
         """Note the state of this process once, after a worker was forked.
@@ -67,18 +67,18 @@ class ForkRetention:
         from amorsize._function.purity.pure_reach import is_same, reach_of
 
         if not is_same(self._reach, reach_of(self._call.func, ()) or ()):
-            self._reach = self._standing = f"{self._call.name} was changed during the call"
-        elif self._standing is None and (n_started >= MANY or not self.is_first):
-            self.standing()
+            self._reach = self._state_at_fork = f"{self._call.name} was changed during the call"
+        elif self._state_at_fork is None and (n_started >= MANY or not self.is_first):
+            self.state_at_fork()
 
     def keep(self, pool: ForkPool) -> None:
         """Have the workers wait for the next call, as this one is over."""
-        if self._standing is None or isinstance(self._standing, str):
+        if self._state_at_fork is None or isinstance(self._state_at_fork, str):
             pool.end_resting()
         else:
             from amorsize._workers.processes.kept_forks import kept
 
-            kept.keep(pool, self._standing)
+            kept.keep(pool, self._state_at_fork)
 
 
 def _why_not(call: Call) -> str | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from amorsize._engine.starting.new_interpreters import NewInterpreters
     from amorsize._engine.starting.remote import RemoteWorkers
     from amorsize._engine.state.call import Call, Recorder
-    from amorsize._engine.state.confinement import Confinement
+    from amorsize._engine.state.caller_only import CallerOnly
     from amorsize._function.files.item_paths import Path
     from amorsize._function.sharing.findings import Objects
     from amorsize._workers.tasks.payload import Payload
@@ -37,13 +37,13 @@ class HostInspection:
         self,
         call: Call,
         recorder: Recorder,
-        confinement: Confinement,
+        caller_only: CallerOnly,
         *,
         remote: RemoteWorkers | None,
         run_inline: Callable[[int, float], None],
         check_open_files: Callable[[], None],
     ) -> None:
-        self._call, self._recorder, self._confinement = call, recorder, confinement
+        self._call, self._recorder, self._caller_only = call, recorder, caller_only
         self._remote = remote
         self._run_inline, self._check_open_files = run_inline, check_open_files
         self._interpreters: NewInterpreters | None = None
@@ -123,8 +123,8 @@ class HostInspection:
             return False
         from amorsize._workers.processes.kept_forks import kept
 
-        standing, n_wanted = self.retention.standing(), request.n_jobs or self._host.n_cores
-        return not isinstance(standing, str) and kept.n_workers(standing) >= n_wanted
+        state, n_wanted = self.retention.state_at_fork(), request.n_jobs or self._host.n_cores
+        return not isinstance(state, str) and kept.n_workers(state) >= n_wanted
 
     def _judge(self) -> Verdict:
         """Find out where items may run: read the function, then watch an item if that is open."""
@@ -201,8 +201,8 @@ class HostInspection:
 
     def why_not_processes(self) -> str | None:
         """Why no process may run items; None: some may."""
-        if self._confinement.bound is not None:
-            return self._confinement.bound
+        if self._caller_only.reason is not None:
+            return self._caller_only.reason
         if self._call.fork_reason is None:
             return None
         return self._why_only_forks or self.interpreters.why_none()

@@ -203,13 +203,13 @@ class Starter:
         """Workers of an earlier call that can serve this one; None: there are none."""
         if self._call.fork_reason is not None or retention.is_first:
             return None
-        tuner, standing = self._call.tuner, retention.standing()
-        if isinstance(standing, str):
-            tuner.note("workers are forked anew", standing)
+        tuner, state = self._call.tuner, retention.state_at_fork()
+        if isinstance(state, str):
+            tuner.note("workers are forked anew", state)
             return None
         from amorsize._workers.processes.kept_forks import kept
 
-        pool = kept.take(standing, n_most)
+        pool = kept.take(state, n_most)
         if pool is not None:
             n = min(len(pool.resting), n_asked or n_most)
             told = "1 worker is there" if n == 1 else f"{n} workers are there"

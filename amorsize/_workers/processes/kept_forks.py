@@ -61,7 +61,7 @@ def shutdown() -> None:
         kept.shutdown()
 
 
-class Standing:
+class StateAtFork:
     """The state that a forked worker has from its caller and that its items may notice.
 
     Args:
@@ -85,12 +85,12 @@ class Standing:
             _rounding(),
         )
 
-    def is_for(self, other: Standing) -> bool:
+    def is_for(self, other: StateAtFork) -> bool:
         """Whether both are for the same function, even if that has changed."""
         return self._reach[0] is other._reach[0]  # one reference for each function
 
-    def is_still(self, now: Standing) -> bool:
-        """Whether workers of both standings would give the same results."""
+    def is_still(self, now: StateAtFork) -> bool:
+        """Whether workers of both states would give the same results."""
         return (
             is_same(self._reach, now._reach)
             and self._told == now._told
@@ -181,7 +181,7 @@ class KeptForks:
     """The pools of forked workers that wait in this process."""
 
     def __init__(self) -> None:
-        self._pools: list[tuple[ForkPool, Standing, float]] = []  # the latest last
+        self._pools: list[tuple[ForkPool, StateAtFork, float]] = []  # the latest last
         self._lock = _thread.allocate_lock()
         self._is_registered = False
 
@@ -193,7 +193,7 @@ class KeptForks:
             atexit.register(shutdown)
             os.register_at_fork(before=self.collect_ended, after_in_child=self.forget_in_fork)
 
-    def keep(self, pool: ForkPool, standing: Standing) -> None:
+    def keep(self, pool: ForkPool, state: StateAtFork) -> None:
         """Have the workers of a pool wait for the next call, if that is affordable."""
         self._register()
         if _why_too_large() is not None:  # it has grown since they began
@@ -202,21 +202,21 @@ class KeptForks:
         until_s = float("inf") if warm_blocks.are_entered() else perf_counter() + IDLE_S - MARGIN_S
         n_left = n_workers_most()
         with self._lock:
-            self._pools.append((pool, standing, until_s))
+            self._pools.append((pool, state, until_s))
             for place, (one, *_) in reversed(tuple(enumerate(self._pools))):
                 n_left -= len(one.resting)
                 if n_left < 0 or len(self._pools) - place > MOST_POOLS:
                     del self._pools[place]
                     one.end_resting()
 
-    def n_workers(self, standing: Standing) -> int:
-        """How many workers wait that could serve a call of this standing."""
+    def n_workers(self, state: StateAtFork) -> int:
+        """How many workers wait that could serve a call in this state."""
         with no_interrupts(), self._lock:
             self._end_late()
-            found = [len(pool.resting) for pool, was, _ in self._pools if was.is_still(standing)]
+            found = [len(pool.resting) for pool, was, _ in self._pools if was.is_still(state)]
         return max(found, default=0)
 
-    def take(self, standing: Standing, n_workers: int) -> ForkPool | None:
+    def take(self, state: StateAtFork, n_workers: int) -> ForkPool | None:
         """Take a pool with room for this many workers, some of which wait; None: there is none.
 
         All other pools of the same function are ended.
@@ -226,9 +226,9 @@ class KeptForks:
             self._end_late()
             for one in tuple(self._pools):
                 pool, was, _ = one
-                if was.is_for(standing):
+                if was.is_for(state):
                     self._pools.remove(one)
-                    if found is None and was.is_still(standing) and pool.n_most >= n_workers:
+                    if found is None and was.is_still(state) and pool.n_most >= n_workers:
                         found = pool
                     else:
                         pool.end_resting()
@@ -265,11 +265,11 @@ class KeptForks:
 kept = KeptForks()
 
 
-def standing(reach: tuple[Any, ...], told: tuple[Any, ...]) -> Standing | str:
-    """The standing of workers forked now; or why they cannot be kept, in words."""
+def state_at_fork(reach: tuple[Any, ...], told: tuple[Any, ...]) -> StateAtFork | str:
+    """The state that workers forked now would have; or why they cannot be kept, in words."""
     if (why := why_not_keep()) is not None:
         return why
     try:
-        return Standing(reach, told)
+        return StateAtFork(reach, told)
     except SerializationError as error:
         return str(error)

@@ -18,30 +18,30 @@ CHANGED_HERE = (
 )
 
 
-class Confinement:
+class CallerOnly:
     """Has the caller run all items that are left after one was seen to need that."""
 
     def __init__(self, call: Call, recorder: Recorder) -> None:
         self._call, self._recorder = call, recorder
         #: What an item did in a worker that it may only do in the caller; None: nothing was seen.
-        self.bound: str | None = None
+        self.reason: str | None = None
         #: Whether this call has seen it, and not an earlier one.
         self.has_noticed = False
         #: Whether the user was warned of it.
         self.is_notice_given = False
 
-    def bind(self, why: str) -> None:
+    def enforce(self, why: str) -> None:
         """Have the caller run all other items one by one, unless the user has named a backend."""
         if self._call.caller_may_run_items and self._call.tuner.request.caller_reason is None:
             self._recorder.tell(DataDependsOnItems(why=why))
 
-    def recall(self, bound: str | None) -> None:
+    def recall(self, reason: str | None) -> None:
         """Send no item to a worker if an earlier call has seen that it belongs in the caller."""
-        if bound is None:
+        if reason is None:
             return
-        self.bound = bound
+        self.reason = reason
         if not self._call.options.thread_safe:  # else the user has vouched for threads
-            self.bind(f"an earlier call has seen in a worker that {bound}")
+            self.enforce(f"an earlier call has seen in a worker that {reason}")
 
     def note_change_in_worker(self, why: str) -> None:
         """Note that an item changed something in a worker that belongs to the caller."""
@@ -51,8 +51,8 @@ class Confinement:
             return
         if self.has_noticed:
             return
-        self.bound, self.has_noticed = why, True
-        self.bind(f"in a worker, {why}")
+        self.reason, self.has_noticed = why, True
+        self.enforce(f"in a worker, {why}")
 
     def stop_before_write(self, index: int, error: WrittenInto) -> None:
         """Note that an item, at this index or a little above, wrote into a worker's copy of data.
@@ -101,7 +101,7 @@ class Confinement:
         for pool in self._call.pools.values():
             n_bytes = getattr(pool, "lent_bytes", 0)
             if 0 < n_bytes <= most_bytes and pool.has_changed_lent():  # type: ignore[attr-defined]
-                self.bound, self.has_noticed, self.is_notice_given = CHANGED_HERE, True, True
+                self.reason, self.has_noticed, self.is_notice_given = CHANGED_HERE, True, True
                 self._recorder.warn(
                     f"{self._call.name}: {CHANGED_HERE}. Their results may not "
                     "be those of the loop. Later calls run all items here."
