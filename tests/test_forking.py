@@ -89,7 +89,7 @@ def test_one_is_forked_where_no_other_is_expected(employ, forks):
     for number in range(3):
         pool.start(number)
 
-    assert (forks.n, pool.is_next_there) == (3, False)
+    assert (forks.n, pool.is_next_there()) == (3, False)
 
 
 def test_one_is_forked_at_a_time_with_setup(employ, forks):

@@ -16,7 +16,13 @@ from amorsize._engine.options import call_options
 from amorsize._engine.serving import retries, workers
 from amorsize._engine.starting import starting
 from amorsize._engine.state import call
-from amorsize._workers.protocol import ChunkDone, WorkerLost, WorkerReady, WorkerRetired
+from amorsize._workers.protocol import (
+    ChunkDone,
+    PoolDefaults,
+    WorkerLost,
+    WorkerReady,
+    WorkerRetired,
+)
 
 MOST_DEATHS = 6  # in a schedule: fewer in a row than make a call give up
 LIMIT_S = 1.0
@@ -33,7 +39,7 @@ class Clock:
         return self.now_s
 
 
-class Scheduled:
+class Scheduled(PoolDefaults):
     """A pool of workers that exist on paper; `choose(n)` says which of n things happens next."""
 
     backend = "process"

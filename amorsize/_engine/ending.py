@@ -88,13 +88,13 @@ class Ending:
         if meter is not None:
             meter.over()
         began = perf_counter()
-        starts = not any(getattr(pool, "was_kept", False) for pool in pools.values())
+        starts = not any(pool.was_kept for pool in pools.values())
         for pool in pools.values():
             stuck.extend(pool.close(at_once=at_once))
-            if (ready_s := getattr(pool, "ready_s", None)) is not None:
+            if pool.ready_s is not None:
                 from amorsize._host import resources
 
-                resources.learn_costs(clean_start_s=ready_s)
+                resources.learn_costs(clean_start_s=pool.ready_s)
         if pools:
             self._workers.printed.release_all()
         pools.clear()

@@ -18,6 +18,30 @@ if TYPE_CHECKING:
 
         backend: str
         inherits_items: bool  # a chunk may go without its items: workers have the data
+        was_kept: bool  # it has served an earlier call
+        ready_s: float | None  # from starting the last new interpreter until it was ready
+        paid_before_s: float  # of the last start, spent before it; negative: spent for later ones
+
+        @property
+        def resting(self) -> Sequence[object]:
+            """Workers that have waited since an earlier call; starting one wakes it."""
+            ...
+
+        def is_next_there(self) -> bool:
+            """Whether the next worker waits already, and need not be started."""
+            ...
+
+        def lent_bytes(self) -> int:
+            """Bytes of the task that workers map instead of holding a copy."""
+            ...
+
+        def has_changed_lent(self) -> bool:
+            """Whether the caller may have changed its data since it lent a copy."""
+            ...
+
+        def expect(self, n_workers: int) -> None:
+            """Prepare for so many starts in a row, the next one included."""
+            ...
 
         def start(self, number: int) -> None:
             """Start one worker with this number, without waiting for it."""
@@ -47,7 +71,7 @@ if TYPE_CHECKING:
             ...
 
         def kill(self, worker: int) -> None:
-            """Kill a worker, where that is possible; `WorkerLost` follows."""
+            """End a worker amid its item, where that is possible; `WorkerLost` follows."""
             ...
 
         def retire(self, worker: int) -> None:
@@ -62,35 +86,29 @@ if TYPE_CHECKING:
             """End all workers in bounded time; gives the names of those that could not be ended."""
             ...
 
-    class Payload(Protocol):
-        """A task as bytes, for workers that were not forked."""
 
-        name: str  # of the function, for messages
+class PoolDefaults:
+    """What holds for pools that neither share data with their workers nor keep them."""
 
-        @property
-        def data(self) -> bytes:
-            """The pickled `Task`, with importable code by its name."""
-            ...
+    inherits_items = was_kept = False
+    ready_s: float | None = None
+    paid_before_s = 0.0
+    resting: Sequence[Any] = ()
 
-        def apart(self) -> tuple[bytes, list[memoryview]]:
-            """The same, with large buffers apart from the pickle."""
-            ...
+    def is_next_there(self) -> bool:
+        """Each worker is started when it is asked for."""
+        return False
 
-        def carried(self) -> bytes:
-            """The process state that workers take over, from `caller_state.packed`."""
-            ...
+    def expect(self, n_workers: int) -> None:
+        """Nothing depends on how many follow."""
 
-        def by_value(self) -> bytes:
-            """The same with the code itself, for workers that would import other code."""
-            ...
+    def lent_bytes(self) -> int:
+        """Nothing is lent."""
+        return 0
 
-        def pack(self, items: Any) -> bytes:
-            """Items as bytes."""
-            ...
-
-        def pack_apart(self, items: Any) -> tuple[bytes, list[memoryview]]:
-            """Items as bytes, with large buffers apart from the pickle."""
-            ...
+    def has_changed_lent(self) -> bool:
+        """So nothing of it has changed."""
+        return False
 
 
 class Watch(Value):

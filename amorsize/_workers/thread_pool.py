@@ -22,6 +22,7 @@ from amorsize._workers.protocol import (
     ChunkDone,
     Event,
     Noticed,
+    PoolDefaults,
     SetupFailed,
     Task,
     WorkerLost,
@@ -75,7 +76,7 @@ class _ThreadState:
         self.is_in_hook = False  # `setup` or `teardown`
 
 
-class ThreadPool:
+class ThreadPool(PoolDefaults):
     """Daemon threads that run chunks and end with the call."""
 
     backend = "thread"

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from amorsize._engine.state.call import Recorder
     from amorsize._profiles.memory_store import Key
     from amorsize._workers.executors.pool import ExecutorPool
-    from amorsize._workers.protocol import Payload, Task
+    from amorsize._workers.protocol import Task
+    from amorsize._workers.tasks.payload import Payload
     from amorsize.policy.tuner import Tuner
     from amorsize.policy.worker_costs import Host
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from amorsize._engine.starting.remote import RemoteWorkers
     from amorsize._engine.state.call import Call, Recorder
     from amorsize._workers.processes.fork_pool import ForkPool
-    from amorsize._workers.processes.forking import Forks
     from amorsize._workers.protocol import WorkerPool
 
 #: What helps where a worker cannot be started, by the kind of its error: the first that fits.
@@ -56,15 +55,8 @@ class Starter:
         self._n_threads_for_memory: int | None = None  # None: not counted yet
 
     def start(self, backend: str) -> None:
-        """Start one worker; before a fork, this call's own threads have ended."""
-        if backend == "process" and self._call.fork_reason is None and not self._is_there():
-            self._stop_own_threads()
-            if not self._is_sure_to_fork():
-                return  # the tuner then decides what to do instead
-            self._limit_library_threads()
-        if self._call.work.is_finished:  # the thread that read ahead has found no more items
-            return
-        if backend == "thread" and not self._has_room_for_thread():
+        """Start one worker, or leave it to the tuner to decide what to do instead."""
+        if not self._is_ready_for(backend):
             return
         if self._start_one(backend):
             self._wake_all(backend)
@@ -76,9 +68,8 @@ class Starter:
         They have nothing to do before they are sent a chunk, so none is served later for it.
         """
         pool = self._call.pools.get(backend)
-        n = getattr(pool, "n_waiting", 0)
-        if n:
-            n = min(n, self._call.tuner.n_to_start(self._call.status(caller_busy=False)))
+        if pool is not None and pool.resting:
+            n = min(len(pool.resting), self._call.tuner.n_to_start(self._call.status(caller_busy=False)))
             with no_interrupts():
                 while n > 0 and self._start_one(backend):
                     n -= 1
@@ -89,12 +80,12 @@ class Starter:
         try:
             pool = self._pool(backend)
             is_there = self._is_there()
-            forks = self._forks(pool, is_there=is_there)
+            if backend == "process" and not is_there:
+                pool.expect(self._call.tuner.n_to_start(self._call.status(caller_busy=False)))
             worker_numbers.prepare(self._workers.numbers().of(number))
             began, began_cpu_s = perf_counter(), thread_time()
             pool.start(number)
-            if forks is not None:
-                began -= forks.paid_before_s
+            began -= pool.paid_before_s
         except SerializationError as error:  # an item may have changed what was judged before
             if not self._call.caller_may_run_items:
                 raise
@@ -122,21 +113,26 @@ class Starter:
             self._inspection.retention.note_start(self._recorder.n_started[backend])
         return True
 
-    def _forks(self, pool: WorkerPool, *, is_there: bool) -> Forks | None:
-        """What forks the workers of a pool, told how many are likely to follow; None: nothing."""
-        forks: Forks | None = getattr(pool, "forks", None)
-        if forks is not None and not is_there:
-            forks.n_expected = self._call.tuner.n_to_start(self._call.status(caller_busy=False))
-        return forks
+    def _is_ready_for(self, backend: str) -> bool:
+        """Whether a worker may start now; before a fork, this call's own threads end."""
+        if backend == "process" and self._call.fork_reason is None and not self._is_there():
+            self._stop_own_threads()
+            if not self._is_sure_to_fork():
+                return False
+            self._limit_library_threads()
+        if self._call.work.is_finished:  # the thread that read ahead has found no more items
+            return False
+        return backend != "thread" or self._has_room_for_thread()
 
     def _is_there(self) -> bool:
-        """Whether the next worker is there already, and need not be forked."""
-        return bool(getattr(self._call.pools.get("process"), "is_next_there", False))
+        """Whether the next worker process is there already, and need not be forked."""
+        pool = self._call.pools.get("process")
+        return pool is not None and pool.is_next_there()
 
     def _pool(self, backend: str) -> WorkerPool:
         kind, pool = backend, self._call.pools.get(backend)
         if pool is not None and pool.inherits_items and self._call.fork_reason is not None:
-            kind = "from a clean start"  # beside forks that were made before there was a thread
+            kind = "new interpreter"  # beside forks that were made before there was a thread
             pool = self._call.pools.get(kind)
         if pool is None:
             pool = self._new_pool(backend)
@@ -155,7 +151,6 @@ class Starter:
                 f"{verdict.WHY_REPLACED}: neither worker threads nor processes can be served. "
                 "Leave backend= to 'auto', or use 'serial': both run items in the caller."
             )
-        options = self._call.options
         if self._remote is not None:
             return self._remote.new_pool(
                 self._call.task, self._inspection.payload, self._call.tuner, self._recorder
@@ -165,25 +160,19 @@ class Starter:
 
             return ThreadPool(self._call.task)
         assert backend == "process", backend
+        return self._new_process_pool()
+
+    def _new_process_pool(self) -> WorkerPool:
+        """Forks that wait since an earlier call, or a pool of new forks or new interpreters."""
         from amorsize._workers.processes import start_method
 
         if self._call.fork_reason is None:
-            from amorsize._workers.messages import code_pickle
-
-            code_pickle.announce(
-                self._call.task.function,
-                [*self._call.work.results.in_order[:1], *self._inspection.next_items()[:1]],
-            )
+            self._announce_code()
         else:
-            self._refuse_without_interpreter()
-            if not self._call.caller_may_run_items:
-                self._warn_of_new_interpreters()
-        if self._call.fork_reason is not None and start_method.uses_loky():
-            executor = "the executor that runs worker processes on this platform"
-            call_options.refuse_unkept(options, "executor", executor)
-        host, n_most_jobs = self._call.tuner.host, self._call.tuner.n_most_jobs
+            self._check_new_interpreters()
+        options, host = self._call.options, self._call.tuner.host
         n_asked = options.n_jobs if options.n_jobs not in (None, -1) else None
-        n_most = max(64, best_backend.most_processes(host), n_most_jobs) + 8
+        n_most = max(64, best_backend.most_processes(host), self._call.tuner.n_most_jobs) + 8
         retention = self._inspection.retention
         if (kept := self._kept_pool(retention, n_most, n_asked)) is not None:
             return kept
@@ -196,6 +185,26 @@ class Starter:
             n_jobs=n_asked or host.n_cores,
             library_threads=self._n_library_threads,
         )
+
+    def _announce_code(self) -> None:
+        """Announce, before a fork, the code that forks may have to send."""
+        from amorsize._workers.messages import code_pickle
+
+        code_pickle.announce(
+            self._call.task.function,
+            [*self._call.work.results.in_order[:1], *self._inspection.next_items()[:1]],
+        )
+
+    def _check_new_interpreters(self) -> None:
+        """Refuse interpreters that cannot be started or keep an option; warn of what they lack."""
+        from amorsize._workers.processes import start_method
+
+        self._refuse_without_interpreter()
+        if not self._call.caller_may_run_items:
+            self._warn_of_new_interpreters()
+        if start_method.uses_loky():
+            executor = "the executor that runs worker processes on this platform"
+            call_options.refuse_unkept(self._call.options, "executor", executor)
 
     def _kept_pool(
         self, retention: ForkRetention, n_most: int, n_asked: int | None

@@ -80,11 +80,7 @@ class CallerOnly:
         if call.task.source is None or call.source.has_changed:
             return None
         # An item in the caller may have written as well, and items in workers did not see it.
-        for pool in call.pools.values():
-            has_changed = getattr(pool, "has_changed_lent", None)
-            if has_changed is not None and has_changed():
-                return None
-        return index
+        return None if any(pool.has_changed_lent() for pool in call.pools.values()) else index
 
     def see_writes_here(self) -> None:
         """Warn if an item here has changed memory that items in workers should have seen changed.
@@ -99,8 +95,7 @@ class CallerOnly:
             return
         most_bytes = COMPARED_SHARE * self._call.now_s / COMPARE_S
         for pool in self._call.pools.values():
-            n_bytes = getattr(pool, "lent_bytes", 0)
-            if 0 < n_bytes <= most_bytes and pool.has_changed_lent():  # type: ignore[attr-defined]
+            if 0 < pool.lent_bytes() <= most_bytes and pool.has_changed_lent():
                 self.reason, self.has_noticed, self.is_notice_given = CHANGED_HERE, True, True
                 self._recorder.warn(
                     f"{self._call.name}: {CHANGED_HERE}. Their results may not "

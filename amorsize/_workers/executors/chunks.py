@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from amorsize._clusters.protocol import ClusterAdapter
     from amorsize._workers.executors.submissions import Submission
-    from amorsize._workers.protocol import Chunk, Payload, Task
+    from amorsize._workers.protocol import Chunk, Task
+    from amorsize._workers.tasks.payload import Payload
 
     Call = tuple[Callable[..., Any], tuple[Any, ...]]
 

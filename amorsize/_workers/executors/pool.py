@@ -19,7 +19,14 @@ from amorsize._workers.executors.processes import Processes
 from amorsize._workers.executors.submissions import Lost, Submission, Submissions
 from amorsize._workers.executors.worker import CANNOT_LOAD, NOT_SET_UP, UNKNOWN
 from amorsize._workers.messages import exception_pickling, serialization
-from amorsize._workers.protocol import Chunk, SetupFailed, Task, WorkerLost, WorkerReady
+from amorsize._workers.protocol import (
+    Chunk,
+    PoolDefaults,
+    SetupFailed,
+    Task,
+    WorkerLost,
+    WorkerReady,
+)
 from amorsize.errors import WorkerDied, WorkersUnavailable
 
 TYPE_CHECKING = False
@@ -28,7 +35,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._clusters.protocol import ClusterAdapter
-    from amorsize._workers.protocol import Event, Payload
+    from amorsize._workers.protocol import Event
+    from amorsize._workers.tasks.payload import Payload
 
 #: Seconds within which the end of a process is reported after its chunks were cancelled.
 UNSURE_S = 3.0
@@ -36,10 +44,8 @@ UNSURE_S = 3.0
 START_S = 60.0
 
 
-class ExecutorPool:
+class ExecutorPool(PoolDefaults):
     """Workers that each stand for one running submission."""
-
-    inherits_items = False
 
     def __init__(
         self,

@@ -41,8 +41,6 @@ class ForkPool(ProcessPoolBase):
     """
 
     inherits_items = True
-    #: Whether it has served an earlier call.
-    was_kept = False
 
     def __init__(
         self, task: Task, *, n_workers: int, keep: Callable[[ForkPool], None] | None = None
@@ -51,22 +49,20 @@ class ForkPool(ProcessPoolBase):
         self.resting: list[WorkerHandle] = []  # they wait for a call
         serialization.pickle()  # loaded once here, instead of in every fork
         self._shared = SharedBlock(n_workers)
-        #: What makes its workers, and is told how many are about to be asked for.
+        #: What makes its workers.
         self.forks = Forks(self._shared, n_workers)
         self._forked: list[int] = []  # not yet reported as ready
         super().__init__(task)
 
     # -- starting ---------------------------------------------------------------------------
 
-    @property
-    def n_waiting(self) -> int:
-        """How many workers of an earlier call wait for this one to need them."""
-        return len(self.resting)
-
-    @property
     def is_next_there(self) -> bool:
         """Whether the next worker waits, or was forked ahead."""
         return bool(self.resting or self.forks.ahead)
+
+    def expect(self, n_workers: int) -> None:
+        """Fork so many in a row."""
+        self.forks.n_expected = n_workers
 
     def start(self, number: int) -> None:
         """Wake a worker that waits, or fork one, with this number."""
@@ -75,7 +71,7 @@ class ForkPool(ProcessPoolBase):
             if self._wake(number):
                 return
             handle = self.forks.take(self._task, is_kept=self._keep is not None)
-            handle.number = number
+            handle.number, self.paid_before_s = number, self.forks.paid_before_s
             self._register(handle)
         if self._task.setup is None:  # it reads its pipe within a millisecond: no message needed
             self._forked.append(number)
@@ -218,7 +214,7 @@ class ForkPool(ProcessPoolBase):
                 self._kill_or_hang_up(handle)
                 self._let_go(handle)
                 continue
-            handle.number, handle.is_new_call, self.forks.paid_before_s = number, True, 0.0
+            handle.number, handle.is_new_call, self.paid_before_s = number, True, 0.0
             self._register(handle)
             self._forked.append(number)
             return True

@@ -19,6 +19,7 @@ from amorsize._workers.protocol import (
     Chunk,
     Logged,
     Noticed,
+    PoolDefaults,
     SetupFailed,
     Task,
     Text,
@@ -40,14 +41,13 @@ STOPPED_CHECK_S = 1.0
 RETRY_S = 20e-3
 
 
-class ProcessPoolBase:
+class ProcessPoolBase(PoolDefaults):
     """Sends chunks to worker processes and reads what they report.
 
     A subclass starts the workers and ends them.
     """
 
     backend = "process"
-    inherits_items = False
     #: The process that owns the workers; negative while the constructor has not finished.
     _owner = -1
 

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._workers.messages.framing import Piece
-    from amorsize._workers.protocol import Event, Payload, Task
+    from amorsize._workers.protocol import Event, Task
+    from amorsize._workers.tasks.payload import Payload
 
 
 class SpawnPool(ProcessPoolBase):
@@ -50,7 +51,6 @@ class SpawnPool(ProcessPoolBase):
             payload.data
         )  # raises where the task cannot be sent
         self._stop = float("inf")
-        self.ready_s: float | None = None  # from starting the last new worker until it was ready
 
     # -- starting ---------------------------------------------------------------------------
 
@@ -190,7 +190,6 @@ class SpawnPool(ProcessPoolBase):
                 pool.put(worker)
         return []
 
-    @property
     def lent_bytes(self) -> int:
         """Bytes of the task that workers map instead of holding a copy."""
         return 0 if self._lent is None else self._lent.n_bytes

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._workers.processes.fork_pool import ForkPool
-    from amorsize._workers.protocol import Payload, Task, WorkerPool
+    from amorsize._workers.protocol import Task, WorkerPool
+    from amorsize._workers.tasks.payload import Payload
 
 
 def new_process_pool(
