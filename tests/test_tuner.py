@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from amorsize import simulate
 from amorsize.policy import actions as do
+from amorsize.policy import rules
 from amorsize.policy.events import (
     Died,
     GilProbed,
@@ -677,6 +678,14 @@ def test_the_page_has_the_rules_in_their_order():
     page = (Path(__file__).parent.parent / "docs" / "dev" / "policy.md").read_text()
 
     assert "".join(f"| {name} | {says} |\n" for name, _, says in RULES) in page
+
+
+def test_a_rule_is_named_for_the_file_that_decides():
+    """But for two of a line each, which the tuner has itself."""
+    files = {path.stem for path in Path(rules.__file__).parent.glob("*.py")}
+
+    named = {name.partition(":")[0].replace(" ", "_") for name, _, _ in RULES}
+    assert named - files == {"confirm_waiting", "wait"}
 
 
 @pytest.mark.parametrize(("n", "told"), [(1, "1 worker and no more"), (3, "3 workers and no more")])

@@ -71,6 +71,10 @@ class Engine:
         self.n_done = 0
         #: The trace, once the call is over.
         self.trace: Trace | None = None
+        # Who calls whom: the engine asks the tuner, and hands its actions to ActionRunner, which
+        # calls Opening, Workers or InlineItems. While InlineItems runs an item, a dispatcher thread
+        # has ActionRunner serve the workers. Workers gives each event to `on_event`. What is
+        # seen goes to Failures, to CallerOnly and, by the Recorder, to the tuner. Ending ends all.
         recorder = self.recorder = self.recorder_type(call)
         failures = self.failures = Failures(call, recorder)
         failures.keeps_results = self.remembers
@@ -179,7 +183,6 @@ class Engine:
             from amorsize._engine.caller.stream_consumers import wait_for_consumer
 
             consumer = Consumer(self.workers, self.seeding)
-
             call.task.kept_pipes = streaming.pipes_of_items(call)
             wait_for_consumer(call, self.caller_only, self.lockstep)
         except BaseException:
@@ -215,23 +218,20 @@ class Engine:
     # -- beginning and ending ---------------------------------------------------------------
 
     def _begin(self) -> None:
-        call, options = self.call, self.call.options
+        call, recorder = self.call, self.recorder
         if not call.source.all_read:
             call.work.read_ahead(longest_s=0.0)
             self.failures.note_broken_data()
         self.opening.find_remote()
         self.opening.look_up()
-        request = self.opening.request()
-        call.tuner = Tuner(None, request, call.known)
+        call.tuner = Tuner(None, self.opening.request(), call.known)
         self.opening.check_open_files()
         self.opening.recall_caller_only()
         self.seeding.begin()
-        if options.progress:
+        if call.options.progress:
             from amorsize._engine.reporting import progress_meter
 
-            self.recorder.progress = progress_meter.new(
-                call, self.recorder, self.workers, self.seeding
-            )
+            recorder.progress = progress_meter.new(call, recorder, self.workers, self.seeding)
 
     def _give_up(self, error: BaseException) -> None:
         """End at once, and keep the results so far in the error even if Ctrl-C comes again."""

@@ -1,4 +1,4 @@
-"""Collects what the policy has to know before the first item of a call."""
+"""Collects for the policy what is known of a call from outside: by its user, in memory, on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chooses threads, processes or the loop from measurements, without a search."""
+"""Tells which backend is best by measurements, without a search: `choose_backend` asks it."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def _tuned_plan(state: State, status: Status) -> Action | None:
     return follow_tuned_plan.follow(state, status, state.profile.followed)
 
 
-def _help_with_few(state: State, status: Status) -> Action | None:
+def _few_workers(state: State, status: Status) -> Action | None:
     if (
         not state.profile.is_contradicted
         or status.caller_busy
@@ -87,7 +87,7 @@ def _help_with_few(state: State, status: Status) -> Action | None:
     costs = state.costs
     first_s = costs.first_unconfirmed_s if costs.n_inline else costs.item_s
     is_long = (first_s or 0.0) >= dispatch.LONG_ITEM_S
-    return run_first_items.help_with_few(state, status) if is_long else None
+    return run_first_items.start_few_workers(state, status) if is_long else None
 
 
 def _choose_backend(state: State, status: Status) -> Action | None:
@@ -112,7 +112,7 @@ def _pause_workers(state: State, status: Status) -> Action | None:
     return None
 
 
-def _scale_down(state: State, _view: Status) -> Action | None:
+def _scale_down(state: State, _status: Status) -> Action | None:
     return scale.shrink(state, state.pool)
 
 
@@ -124,7 +124,7 @@ def _scale_up(state: State, status: Status) -> Action | None:
     return scale.grow(state, status, state.pool)
 
 
-def _help(state: State, status: Status) -> Action | None:
+def _caller_helps(state: State, status: Status) -> Action | None:
     pool = state.pool
     if not inline.works(state, status, pool):
         return None
@@ -134,28 +134,32 @@ def _help(state: State, status: Status) -> Action | None:
     return inline.run_slice(state, status, min(slice_s, ready_s))
 
 
-def _wait(_state: State, _view: Status) -> Action:
+def _wait(_state: State, _status: Status) -> Action:
     return Wait(reason="workers are busy")
 
 
-#: The rules by name, each with what it says. They are asked from the top: the first one that gives
-#: an action wins.
+#: The rules by name, each with what it says. A name begins with that of the file in `rules/` that
+#: decides. They are asked from the top: the first one that gives an action wins.
 RULES: tuple[tuple[str, Callable[[State, Status], Action | None], str], ...] = (
-    ("loop", _loop_asked, "The caller runs all items where the user asked for that."),
+    ("inline: asked for", _loop_asked, "The caller runs all items where the user asked for that."),
     ("look up profile", _look_up_profile, "Workers came first: now the disk is asked."),
-    ("workers only", _workers_only, "Workers run all items where the caller must not run any."),
-    ("first items", _first_items, "While nothing is known, a first item is run."),
+    ("scale: workers only", _workers_only, "Workers run all items where the caller must run none."),
+    ("run first items", _first_items, "While nothing is known, a first item is run."),
     ("check profile", _check_profile, "A remembered cost is confirmed before it is believed."),
     ("confirm waiting", _confirm_waiting, "A change to waiting items is checked on one more item."),
-    ("tuned plan", _tuned_plan, "A plan that was measured is carried out as it stands."),
-    ("few workers", _help_with_few, "A long first item may keep many cores idle: a few start."),
+    ("follow tuned plan", _tuned_plan, "A plan that was measured is carried out as it stands."),
+    (
+        "run first items: few workers",
+        _few_workers,
+        "A long first item may keep many cores idle: a few start.",
+    ),
     ("choose backend", _choose_backend, "Loop, threads or processes: what measurements show."),
-    ("serial", _serial, "The loop was chosen."),
-    ("pause workers", _pause_workers, "The caller goes on alone while workers cost more."),
-    ("scale down", _scale_down, "A worker that memory has no room for is retired."),
+    ("inline: loop chosen", _serial, "The loop was chosen."),
+    ("inline: workers paused", _pause_workers, "The caller goes on alone while workers cost more."),
+    ("scale: down", _scale_down, "A worker that memory has no room for is retired."),
     ("dispatch", _dispatch, "The least loaded worker gets the next chunk."),
-    ("scale up", _scale_up, "One more worker starts where the work left pays for it."),
-    ("help", _help, "The caller runs items while no worker needs it."),
+    ("scale: up", _scale_up, "One more worker starts where the work left pays for it."),
+    ("inline: caller helps", _caller_helps, "The caller runs items while no worker needs it."),
     ("wait", _wait, "All workers are busy."),
 )
 

@@ -1,4 +1,4 @@
-"""The trial of one neighbour of the plan in a call."""
+"""The trial of one plan beside that of a call, which differs from it a little: a neighbour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find out where items are to run, while the caller goes on with them."""
+"""Decides where items run, once what `best_backend` asks for was measured."""
 
 from __future__ import annotations
 

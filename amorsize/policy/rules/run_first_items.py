@@ -44,7 +44,7 @@ def first(state: State, status: Status) -> Action:
     """Run one item. If there are few items, which are likely long, start workers before it."""
     if status.caller_busy:
         return dispatch.meanwhile_or_wait(state, status)
-    if (action := _begin_known(state, status) or help_with_few(state, status)) is not None:
+    if (action := _begin_known(state, status) or start_few_workers(state, status)) is not None:
         return action
     is_helped, knows = state.workers.n_started > 0, state.profile.unchecked is not None
     if is_helped and state.request.thread_reason is None and state.gil.seen is None and not knows:  # noqa: SIM102
@@ -65,7 +65,7 @@ def _begin_known(state: State, status: Status) -> Action | None:
     return threads_for_known_waits.begin(state, status, state.profile.unchecked)
 
 
-def help_with_few(state: State, status: Status) -> Action | None:
+def start_few_workers(state: State, status: Status) -> Action | None:
     """Give each of a few items, which are likely long, a worker while the caller runs one."""
     if not state.is_host_inspected and _are_few(state, status, state.request.n_cores_most):
         return InspectHost()

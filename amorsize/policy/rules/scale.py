@@ -48,7 +48,7 @@ def grow(state: State, status: Status, pool: Pool) -> Action | None:
 
 
 def n_to_start(state: State, status: Status) -> int:
-    """How many processes would start one after the other by what is known now."""
+    """How many processes would start in a row by what is known now."""
     if (
         state.choice is None
         or state.choice.backend != "process"
@@ -81,23 +81,38 @@ def _caller_will_do(state: State, status: Status, n_there: int) -> bool:
 
 
 def _n_wanted(state: State, status: Status) -> int:
-    """How many workers the work left pays for."""
-    max_dispatchable = state.max_dispatchable()
-    if max_dispatchable < worker_costs.WORTH:
+    """How many workers to have, those at work included, by what the work left pays for."""
+    if state.max_dispatchable() < worker_costs.WORTH:
         return 0
-    left_s, worker_cost = state.left_s(status), state.worker_cost()
-    if not state.workers.n_started:
-        left_s = left_at_latest_s(state, status)
-    n = min(state.n_most_jobs, int(min(1e6, worker_costs.SPARE * max_dispatchable)) + 2)
-    n = min(n, worker_cost.n_affordable(left_s, sure_warmup_s(state)))
+    return (_n_for_more if state.workers.n_started else _n_for_first_start)(state, status)
+
+
+def _n_for_first_start(state: State, status: Status) -> int:
+    """How many to start where there is none; 0: with them the call would take as long."""
+    left_s = left_at_latest_s(state, status)
+    n = _n_affordable(state, status, left_s)
+    is_worth = n >= 1 and state.worker_cost().pays(left_s, n, sure_warmup_s(state))
+    return n if is_worth else 0
+
+
+def _n_for_more(state: State, status: Status) -> int:
+    """How many to have once some were started: no more than are there if the end is near."""
+    n = _n_affordable(state, status, state.left_s(status))
+    up_s = state.worker_cost().first_s + sure_warmup_s(state)
+    is_late = left_at_latest_s(state, status) < up_s
+    return min(n, state.workers.n_alive) if is_late else n
+
+
+def _n_affordable(state: State, status: Status, left_s: float) -> int:
+    """How many workers the items and the costs allow with this much work left."""
+    n_fed = int(min(1e6, worker_costs.SPARE * state.max_dispatchable())) + 2
+    n = min(state.n_most_jobs, n_fed)
+    n = min(n, state.worker_cost().n_affordable(left_s, sure_warmup_s(state)))
     if status.all_read:
         n = min(n, status.n_left + state.workers.n_in_flight)
     if state.limits.n_most is not None:
         n = min(n, state.limits.n_most)
-    if state.workers.n_started or n < 1:
-        is_late = left_at_latest_s(state, status) < worker_cost.first_s + sure_warmup_s(state)
-        return min(n, state.workers.n_alive) if is_late else n
-    return n if worker_cost.pays(left_s, n, sure_warmup_s(state)) else 0
+    return n
 
 
 def left_at_latest_s(state: State, status: Status) -> float:
