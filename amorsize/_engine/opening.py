@@ -1,4 +1,4 @@
-"""Collects for the policy what is known of a call from outside: by its user, in memory, on disk."""
+"""Collects what the policy has to know of a call beforehand, or looks it up on the way."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def remember(
 
 
 def _learned(
-    call: Call, chunks: ChunkLog, bound: str | None, makespan_s: float
+    call: Call, chunks: ChunkLog, caller_reason: str | None, makespan_s: float
 ) -> tuple[Profile | None, list[Drift]]:
     """The profile now, and how it differs from the one before."""
     tuner = call.tuner
@@ -66,7 +66,7 @@ def _learned(
 
         profile = tuned_plan_fit.kept(fits, profile, drifts)
     profile = speedup_over_earlier_calls.booked(profile, makespan_s, time())
-    return profile.replace(bound=bound), drifts
+    return profile.replace(bound=caller_reason), drifts
 
 
 def _trace(
