@@ -40,7 +40,7 @@ if TYPE_CHECKING:
             ...
 
         def expect(self, n_workers: int) -> None:
-            """Prepare for so many starts in a row, the next one included."""
+            """Prepare for so many starts in a row, as far as can be told."""
             ...
 
         def start(self, number: int) -> None:

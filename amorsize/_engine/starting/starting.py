@@ -69,7 +69,8 @@ class Starter:
         """
         pool = self._call.pools.get(backend)
         if pool is not None and pool.resting:
-            n = min(len(pool.resting), self._call.tuner.n_to_start(self._call.status(caller_busy=False)))
+            n = self._call.tuner.n_to_start(self._call.status(caller_busy=False))
+            n = min(len(pool.resting), n)
             with no_interrupts():
                 while n > 0 and self._start_one(backend):
                     n -= 1
