@@ -315,6 +315,27 @@ def test_an_interrupt_inside_an_item_tells_what_was_done_before(name, monkeypatc
     assert f"amorsize.partial_results({name}) has" in caught.value.__notes__[-1]
 
 
+@pytest.mark.parametrize("backend", ["auto", "serial", "thread", "process"])
+def test_explain_tells_of_a_call_that_ctrl_c_has_ended(backend):
+    """What a user asks after it: why was that taking so long?"""
+
+    def item(x):
+        if x == 70:
+            os.kill(parent, signal.SIGINT)
+            over.wait(10)
+        return x
+
+    parent, over = os.getpid(), threading.Event()
+    func = autotune(item, backend=backend, n_jobs=2, chunksize=1)
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        func(range(100))
+    over.set()
+
+    n_done = len(amorsize.partial_results(caught.value))
+    assert f"item: {n_done} items in" in str(func.explain())
+
+
 CAUGHT = """
 import sys
 from amorsize.policy.frozen_record import OFTEN, Value

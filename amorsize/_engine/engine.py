@@ -237,13 +237,15 @@ class Engine:
         """End at once, and keep the results so far in the error even if Ctrl-C comes again."""
         try:
             self.ending.end(at_once=True)
+            if isinstance(error, KeyboardInterrupt) and hasattr(self.call, "tuner"):
+                self._remember()  # `explain()` tells why it was taking so long
         except BaseException as another:
             self.failures.keep_in(another)
             raise
         self.failures.keep_in(error)
 
     def _remember(self) -> None:
-        if sys.is_finalizing():  # an unclosed stream: nothing can be loaded any more
+        if sys.is_finalizing() or self.trace is not None:  # nothing can be loaded, or it is done
             return
         if (record := shortage.loaded("_engine.reporting.call_outcome")) is not None:
             self.trace = record.remember(
