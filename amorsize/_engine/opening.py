@@ -105,10 +105,18 @@ class Opening:
             keeps_failures=self._call.task.keep_errors,
             is_trivial=self._is_trivial(),
             may_look_up=self._may_look_up(backend),
+            item_s_before=self._item_s_before() if backend == "process" else None,
             to_load_s=0.0
             if "amorsize._engine.starting.host_inspection" in sys.modules
             else INSPECTION_LOAD_S,
         )
+
+    def _item_s_before(self) -> float | None:
+        """What an item took in the last call of the function; None: nothing is known of that."""
+        options = self._call.options
+        if options.retune or (trace := memory_store.last_trace(self._call.func)) is None:
+            return None
+        return None if trace.profile is None else trace.profile.traits.item_s
 
     def _has_references(self) -> bool:
         """Whether items are values that the executor holds; each then runs where its value is."""

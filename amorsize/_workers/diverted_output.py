@@ -119,8 +119,13 @@ def flush_files() -> None:
 
 
 def _files() -> list[Any]:
-    streams: list[Any] = [getattr(sys, slot, None) for slot in SLOTS]
-    return [one for one in streams if _encodes_itself(one) and not one.closed]
+    found: list[Any] = []
+    for slot in SLOTS:  # two of them mostly name one stream
+        stream: Any = getattr(sys, slot, None)
+        is_new = not any(stream is one for one in found)
+        if is_new and _encodes_itself(stream) and not stream.closed:
+            found.append(stream)
+    return found
 
 
 def _encodes_itself(stream: Any) -> bool:
@@ -173,16 +178,16 @@ def _method(slot: str, method: str, stream: Any) -> Callable[..., Any]:
     """A method that is diverted in threads that run items, and is the stream's in others."""
     original, pid = getattr(stream, method.rpartition(".")[2]), kernel.getpid()
     original = getattr(original, "beneath", original)  # a line of progress had kept ours in place
-    is_text = _encodes_itself(stream)
+    is_text, is_below = _encodes_itself(stream), method == "buffer.flush"
 
     def diverted(*values: Any) -> Any:
+        if _is_flushing and is_below:  # the item has not asked for that
+            return None
         sink: Any = _sinks.get(get_ident(), _of_process)
         if sink is None or kernel.getpid() != pid or not _fits(method, values):
             return original(*values)
         if is_text and (stream.closed or (values and not _encodes(stream, values[0]))):
             return original(*values)  # raises what it raises in the loop
-        if _is_flushing and method == "buffer.flush":  # the item has not asked for that
-            return None
         value: Any = _kept(values[0]) if values else None
         sink.call(slot, method, value)
         return len(value) if method.endswith("write") else None

@@ -23,6 +23,7 @@ class Request(Value):
     is_trivial: bool = False  # an item is over in no time, as the function's code shows
     may_look_up: bool = False  # what earlier processes have learned can be looked up
     to_load_s: float = 0.0  # what inspects host and function, still to be paid in this process
+    item_s_before: float | None = None  # what an item took in the last call, for workers only
     connects: bool = False  # items use the network: what they wait for takes so many at a time
 
     @property

@@ -34,6 +34,10 @@ AHEAD_LEFT = 8
 #: A caller inside an item this long cannot serve workers. The GIL probe needs such an item.
 LONG_ITEM_S = 2e-3
 
+#: What a chunk takes of the cores, as a multiple of what it takes of the caller, where there are
+#: more processes than cores. Each of them is awake for about twice as long as the caller.
+CROWDED = 3.0
+
 #: If sending takes a larger share of the caller's time, workers get a second chunk in advance.
 DEEP_CALLER_SHARE = 0.3
 
@@ -90,19 +94,63 @@ def chunk_for(state: State, status: Status, worker: WorkerState, n_ready: int) -
         return min(state.request.chunksize, status.n_left), inf
     costs = state.costs
     if costs.item_s is None:
-        return 1, chunk_sizing.WATCHED_CHUNK_S
-    worker_cost = state.worker_cost()
+        return _unmeasured_chunk(state, status, worker, n_ready)
     if costs.waits and costs.item_s >= SLICE_S and state.waiters.is_looking(n_ready):
         return 1, inf  # reports of one item each tell soonest
-    n_items, time_budget_s = chunk_sizing.chunk_of(
-        n_left=state.n_left(status),
+    return _chunk_of(
+        state,
+        status,
+        worker,
+        n_ready,
         item_s=costs.item_s,
-        n_workers=max(n_ready, state.limits.within(state.n_most_jobs)),
-        dispatch_s=worker_cost.dispatch_s,
-        overhead_s=worker_cost.overhead_s,
         n_largest=max(costs.n_largest, 0 if costs.n_reports else costs.n_inline),
         is_watched=state.limits.contention.is_testing
         or (not worker.n_reports and costs.n_reports < FEW_REPORTS and not state.profile.fits),
+    )
+
+
+def _unmeasured_chunk(
+    state: State, status: Status, worker: WorkerState, n_ready: int
+) -> tuple[int, float]:
+    """A chunk while no item of this call has ended: as long as others, if the last call is known.
+
+    Should items cost more by now, its rest comes back after the first of them. In a thread the
+    first item is alone, as it tells whether items wait.
+    """
+    item_s = state.request.item_s_before
+    if item_s is None or worker.backend != "process":
+        return 1, chunk_sizing.WATCHED_CHUNK_S
+    n_most = status.n_left
+    return _chunk_of(
+        state, status, worker, n_ready, item_s=item_s, n_largest=n_most, is_watched=False
+    )
+
+
+def _chunk_of(
+    state: State,
+    status: Status,
+    worker: WorkerState,
+    n_ready: int,
+    *,
+    item_s: float,
+    n_largest: int,
+    is_watched: bool,
+) -> tuple[int, float]:
+    """The next chunk of items that cost so much: `chunk_sizing.chunk_of`, by what is known."""
+    worker_cost = state.worker_cost()
+    n_workers = max(n_ready, state.limits.within(state.n_most_jobs))
+    dispatch_s = worker_cost.dispatch_s
+    is_settled = state.waiters.n_asked is not None  # else shorter chunks tell sooner how many
+    if worker.backend == "process" and is_settled and n_workers > state.host.n_cores:
+        dispatch_s *= CROWDED
+    n_items, time_budget_s = chunk_sizing.chunk_of(
+        n_left=state.n_left(status),
+        item_s=item_s,
+        n_workers=n_workers,
+        dispatch_s=dispatch_s,
+        overhead_s=worker_cost.overhead_s,
+        n_largest=n_largest,
+        is_watched=is_watched,
     )
     return min(n_items, status.n_left), time_budget_s
 
