@@ -42,10 +42,11 @@ from amorsize._function.flow.value_flow import By
 from amorsize._function.library.changes import gives_shared, is_changing
 from amorsize._function.object_contents import MAX_ELEMENTS, grows_when_read
 from amorsize._function.ownership import is_own_class
+from amorsize._function.reading_limit import OF_A_WAY_BACK, Work
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from types import FunctionType
     from typing import Any
 
@@ -75,10 +76,12 @@ class Reader:
 
     def __init__(self, owns: Owns) -> None:
         self._owns = owns
+        self.work = Work()
         self.callees: Callees | None = None
         self._known = KnownTargets(MOST_HELPERS)
         # With functions and what is bound to them, so that no id comes twice.
         self._by_itself: dict[tuple[int, object], tuple[Any, Bound, list[Target]]] = {}
+        self._back: dict[tuple[int, object, Store, int], tuple[Any, Bound, dict[Store, None]]] = {}
 
     def changes(self, func: FunctionType, bound: Bound = NOTHING) -> Iterator[Change]:
         """The changes that a function makes, with these arguments bound to it."""
@@ -103,10 +106,15 @@ class Reader:
 
     def _targets(self, func: FunctionType, bound: Bound, depth: int) -> list[Target]:
         """Where the ways to changed things begin, and the last step of each."""
+        self.work.spend(1)
         return self._known.of(func, bound, depth, self._found)
 
     def _found(self, func: FunctionType, bound: Bound, depth: int) -> Iterator[Target]:
+        met: set[Target] = set()  # many calls may change the same
         for target, step in self._seen(func, bound, depth):
+            if (target, step) in met:
+                continue
+            met.add((target, step))
             yield target, step
             if value_flow.CALLED in target[2]:
                 for origin in self._handed_back(func, bound, target):
@@ -117,12 +125,25 @@ class Reader:
 
     def _handed_back(
         self, func: FunctionType, bound: Bound, target: Store, most: int = _MOST_BACK
-    ) -> Iterator[Store]:
+    ) -> Iterable[Store]:
         """The arguments that a function returns whole or in part."""
-        called = [at for at, step in enumerate(target[2]) if step == value_flow.CALLED and most]
-        for origin in (o for at in called for o in self._back_from(func, bound, target, at, most)):
-            yield origin
-            yield from self._handed_back(func, bound, origin, most - 1)
+        key = id(func), bound.key, target, most
+        if (known := self._back.get(key)) is not None:
+            return known[2]
+        found: dict[Store, None] = {}
+        ahead: Iterable[Store] = (target,)
+        for further in range(most, 0, -1):
+            below = {
+                origin: None
+                for one in ahead
+                for at, step in enumerate(one[2])
+                if step == value_flow.CALLED
+                for origin in self._back_from(func, bound, one, at, further)
+            }
+            ahead = [one for one in below if one not in found]
+            found |= below
+        self._back[key] = func, bound, found
+        return found
 
     def _back_from(
         self, func: FunctionType, bound: Bound, target: Store, place: int, most: int
@@ -130,6 +151,7 @@ class Reader:
         from amorsize._function.changes.result_aliases import by_code, from_library
         from amorsize._function.flow.operator_objects import got_by
 
+        self.work.spend(OF_A_WAY_BACK)
         callee, flow = (*target[:2], target[2][:place]), flow_of(func)
         for maker in _run(self._callees(func, bound, callee)) or [None]:
             yield from got_by(maker, flow, target, place)

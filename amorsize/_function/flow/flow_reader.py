@@ -99,6 +99,7 @@ def follow(code: CodeType) -> Flow:
     closure: dict[str, Symbol] = {name: (CLOSURE, name, ()) for name in code.co_freevars}
     given: dict[str, Symbol] = {name: (ARGUMENT, name, ()) for name in all_arguments(code)}
     _follow_all(code, closure, given, flow, _Follower(), is_outermost=True)
+    flow.is_whole = True
     return flow
 
 

@@ -99,6 +99,8 @@ class By(str):
 MOST_DEEP = 3
 #: The most steps of a way: it would grow without end where something is put into itself.
 MOST_STEPS = 16
+#: The most values of one code object of which it is kept what they may be.
+MOST_KEPT = 1000
 #: The methods that make the text of a value.
 AS_TEXT = ("__str__", "__format__", "__repr__")
 #: The method of a class that runs when a subclass of it is made.
@@ -133,6 +135,7 @@ class Flow:
         set_outside: What functions that the code defines set variables around them to, by the id of
             their code.
         imports: The modules that it imports by calls; "" for one whose name is not spelled out.
+        is_whole: Whether all of the code was followed.
     """
 
     def __init__(self) -> None:
@@ -153,6 +156,8 @@ class Flow:
         self.imports: dict[str, None] = {}
         self.set_outside: dict[int, dict[str, Symbol]] = {}
         self.inner_calls: dict[int, tuple[tuple[Symbol, ...], tuple[str, ...]]] = {}
+        self.is_whole = False
+        self._kept_told: dict[Store, list[Store]] = {}
 
     def origins(self, symbol: Symbol) -> Iterator[Store]:
         """What a value may be; nothing for one that was just made."""
@@ -293,10 +298,24 @@ class Flow:
                 continue
             if symbol[0] == GROUP:
                 symbol, way = (symbol[0], symbol[1], (*symbol[2], *way)), ()
-            for one in self.origins(symbol):
-                told = self.by_call(one)
-                if one[0] != RESULT or told[0] in (GLOBAL, CLOSURE, IMPORT):
-                    yield told, way
+            for told in self._told(symbol):
+                yield told, way
+
+    def _told(self, symbol: Store) -> Iterable[Store]:
+        """What a value may be, told by names; kept once the code was followed to its end."""
+        if (kept := self._kept_told.get(symbol)) is not None:
+            return kept
+        found = [
+            told
+            for one in self.origins(symbol)
+            for told in (self.by_call(one),)
+            if one[0] != RESULT or told[0] in (GLOBAL, CLOSURE, IMPORT)
+        ]
+        if self.is_whole:
+            if len(self._kept_told) >= MOST_KEPT:
+                self._kept_told.clear()
+            self._kept_told[symbol] = found
+        return found
 
 
 def element(symbol: Symbol, step: str = ELEMENT) -> Symbol:

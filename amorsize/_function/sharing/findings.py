@@ -150,6 +150,11 @@ class Findings:
         """Note as shared what reading could not decide."""
         self.shared[what] = self.unread[what] = None
 
+    def leave_out(self, what: str) -> None:
+        """Note what nobody has read: the caller alone may run it, as it may change anything."""
+        self.doubt(what)
+        self.copies[what] = None
+
     def _stored(self) -> tuple[str, ...]:
         """The stores that surely run. One in a method that no code names is shared instead."""
         found: dict[str, None] = {}

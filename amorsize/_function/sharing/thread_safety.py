@@ -20,6 +20,7 @@ from amorsize._function.callables import (
 from amorsize._function.object_contents import brought
 from amorsize._function.ownership import Owns, is_own_module
 from amorsize._function.plain_values import is_plain
+from amorsize._function.reading_limit import TooMuchToRead
 from amorsize._function.shareable_values import is_shareable
 from amorsize._function.sharing.calls import hooks, settle_descriptors
 from amorsize._function.sharing.changes import Changes, named_from
@@ -65,11 +66,11 @@ def examine(func: Callable[..., object], items: Sequence[object] = ()) -> tuple[
     examination = _Examination(func)
     try:
         examination.follow(items)
+    except TooMuchToRead:
+        examination.findings.leave_out("what the code reaches, which is too much to read")
     except Exception as error:  # whatever attributes of an odd object may raise
         reraise_from_handler(error)
-        what = f"what could not be examined ({type(error).__name__})"
-        examination.findings.doubt(what)
-        examination.findings.copies[what] = None
+        examination.findings.leave_out(f"what could not be examined ({type(error).__name__})")
     reach, objects = examination.findings.reach(), examination.findings.objects()
     if are_plain and not reach.unread and not examination.values.caches and objects == Objects():
         _remember_reach(func, reach, examination.code.read)
@@ -103,7 +104,7 @@ class _Examination:
         for one, (bound, method) in values.walk:
             self.code.examine(one, bound, method)
         if values.walk.is_cut:
-            self.findings.doubt(f"more than {MAX_EXAMINED} functions and classes of the project")
+            self.findings.leave_out(f"what the code reaches past {MAX_EXAMINED} functions")
         settle_descriptors(self.findings)
         classes = [one for one in values.walk.met if isinstance(one, type)]
         changes.know(dict.fromkeys(one for one, _, _ in self.code.read_with), classes)

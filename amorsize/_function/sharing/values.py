@@ -50,8 +50,8 @@ if TYPE_CHECKING:
     from amorsize._function.sharing.classes import Classes
     from amorsize._function.sharing.findings import Findings
 
-#: The most functions and classes of the project that are examined, in about 30 ms.
-MAX_EXAMINED = 300
+#: The most functions of the project that are examined, in about 50 ms.
+MAX_EXAMINED = 500
 #: The most values of a tuple that are judged one by one.
 MAX_ITEMS = 1000
 #: The most numbers and texts of a tuple that are checked, in about 3 ms.
