@@ -1,8 +1,7 @@
-"""Reading ends in time, whatever a function leads to; what was not read keeps items in the caller."""
+"""Reading ends in time; a function that was not all read stays in the caller."""
 
 import functools
 import importlib.util
-import sys
 
 import pytest
 
@@ -88,4 +87,5 @@ def test_modules_as_people_write_them_are_read_in_few_steps(name, monkeypatch):
     for one in found:
         reach(functools.partial(one))
 
-    assert found and n_steps < 50_000 * len(found), sys.version
+    assert found
+    assert n_steps < 50_000 * len(found)

@@ -9,7 +9,7 @@ MOST_STEPS = 20_000
 OF_A_WAY_BACK = 6
 
 
-class TooMuchToRead(Exception):
+class TooMuchToReadError(Exception):
     """What a function leads to was not all read, so nobody knows what it changes."""
 
 
@@ -20,7 +20,7 @@ class Work:
         self.n_left = MOST_STEPS
 
     def spend(self, n_steps: int) -> None:
-        """Count some steps; raises TooMuchToRead if they are too many."""
+        """Count some steps; raises TooMuchToReadError if they are too many."""
         self.n_left -= n_steps
         if self.n_left < 0:
-            raise TooMuchToRead
+            raise TooMuchToReadError

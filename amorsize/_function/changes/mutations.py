@@ -14,19 +14,17 @@ from amorsize._function.bound_arguments import (
     Bound,
     callables_in,
     first_argument,
-    implementations,
     is_code,
-    with_arguments,
 )
 from amorsize._function.bytecode import CLOSURE, GLOBAL
-from amorsize._function.callable_walk import opened
-from amorsize._function.callables import FUNCTION, METHOD, MISSING, member, own, raw
+from amorsize._function.callables import METHOD, MISSING, raw
 from amorsize._function.changes.change import (
     Change,
     KnownTargets,
     is_kept_by_thread,
     sets_attribute,
 )
+from amorsize._function.changes.implementers import opened_helper, run_by
 from amorsize._function.changes.library_targets import changed_by_itself, changed_by_library
 from amorsize._function.changes.possible_callees import (
     changed_by_unknown,
@@ -153,9 +151,9 @@ class Reader:
 
         self.work.spend(OF_A_WAY_BACK)
         callee, flow = (*target[:2], target[2][:place]), flow_of(func)
-        for maker in _run(self._callees(func, bound, callee)) or [None]:
+        for maker in run_by(self._callees(func, bound, callee)) or [None]:
             yield from got_by(maker, flow, target, place)
-            function, set_before = _opened(maker, self._owns)
+            function, set_before = opened_helper(maker, self._owns)
             if function is not None:
                 on = partial(self._handed_back, function, set_before, most=most - 1)
                 yield from by_code(function, flow, target, place, set_before.n_first, on)
@@ -208,7 +206,7 @@ class Reader:
         if not depth:
             return self._known.leave_out()
         flow = flow_of(func)
-        helpers = _run(self._callees(func, bound, call[0]))
+        helpers = run_by(self._callees(func, bound, call[0]))
         for helper in helpers or [None]:
             yield from self._by_method_of_first(func, bound, helper, call, depth)
         for helper in helpers:
@@ -220,7 +218,7 @@ class Reader:
             yield from self._by_prepared(func, bound, call, depth)
         for at, handed in enumerate(call[1]):  # to `map`, `partial` or `submit`
             for origin in map(flow.by_call, flow.origins(handed)):
-                for helper in _run(self._callees(func, bound, origin)):
+                for helper in run_by(self._callees(func, bound, origin)):
                     if not is_code(helper) or raw(helper) is func:
                         continue
                     from amorsize._function.flow.callback_arguments import callback_arguments
@@ -256,7 +254,7 @@ class Reader:
         from amorsize._function.flow.callback_arguments import prepared
 
         for made in prepared(call, maker, flow_of(func)):
-            for helper in _run(self._callees(func, bound, made[0])):
+            for helper in run_by(self._callees(func, bound, made[0])):
                 yield from changed_by_library(func, bound, made)
                 yield from self._by_called(func, bound, helper, made, depth)
 
@@ -264,7 +262,7 @@ class Reader:
         self, func: FunctionType, bound: Bound, helper: Any, call: Call, depth: int
     ) -> Iterator[Target]:
         callee, passed, named = call
-        function, known = _opened(helper, self._owns)
+        function, known = opened_helper(helper, self._owns)
         if function is None or function is func:
             fields = fields_given(helper, call)
             yield from through_attributes(self.callees, flow_of(func), fields)
@@ -331,7 +329,7 @@ class Reader:
         for maker in makers:
             if type(maker) is ref:
                 ends += ends_of(ref.__call__(maker), steps[place + 1 :])
-            function, set_before = _opened(maker, self._owns)
+            function, set_before = opened_helper(maker, self._owns)
             if function is not None:
                 flow = flow_of(function)
                 for (one_space, one_name, one_steps), rest in given_by(flow, steps[place + 1 :]):
@@ -344,21 +342,3 @@ class Reader:
             if gives_shared(maker) and ends_of(_OF_THREAD, steps[place + 1 :]):  # no copy
                 ends.append((MISSING, _OF_THREAD))
         return ends
-
-
-def _run(called: list[Any]) -> list[Any]:
-    """The functions that run where one of these is called."""
-    return [one for helper in called for one in implementations(helper)]
-
-
-def _opened(helper: Any, owns: Owns) -> tuple[FunctionType | None, Bound]:
-    """The project's function behind a callable, and what is bound to it."""
-    if isinstance(helper, type):
-        helper = opened(member(helper, "__init__"))
-        is_read = type(helper) is FUNCTION and owns(helper)
-        return (helper, Bound({}, n_first=1)) if is_read else (None, NOTHING)
-    function, bound = with_arguments(helper)
-    if type(function) is FUNCTION and not owns(function):
-        function = raw(own(function, "__wrapped__"))  # as that of a `contextmanager`
-    is_read = type(function) is FUNCTION and owns(function)
-    return (function, bound) if is_read else (None, NOTHING)

@@ -136,6 +136,7 @@ class Flow:
             their code.
         imports: The modules that it imports by calls; "" for one whose name is not spelled out.
         is_whole: Whether all of the code was followed.
+        kept_told: What values may be, told by names, once it was.
     """
 
     def __init__(self) -> None:
@@ -157,7 +158,7 @@ class Flow:
         self.set_outside: dict[int, dict[str, Symbol]] = {}
         self.inner_calls: dict[int, tuple[tuple[Symbol, ...], tuple[str, ...]]] = {}
         self.is_whole = False
-        self._kept_told: dict[Store, list[Store]] = {}
+        self.kept_told: dict[Store, list[Store]] = {}
 
     def origins(self, symbol: Symbol) -> Iterator[Store]:
         """What a value may be; nothing for one that was just made."""
@@ -298,24 +299,25 @@ class Flow:
                 continue
             if symbol[0] == GROUP:
                 symbol, way = (symbol[0], symbol[1], (*symbol[2], *way)), ()
-            for told in self._told(symbol):
+            for told in _told(self, symbol):
                 yield told, way
 
-    def _told(self, symbol: Store) -> Iterable[Store]:
-        """What a value may be, told by names; kept once the code was followed to its end."""
-        if (kept := self._kept_told.get(symbol)) is not None:
-            return kept
-        found = [
-            told
-            for one in self.origins(symbol)
-            for told in (self.by_call(one),)
-            if one[0] != RESULT or told[0] in (GLOBAL, CLOSURE, IMPORT)
-        ]
-        if self.is_whole:
-            if len(self._kept_told) >= MOST_KEPT:
-                self._kept_told.clear()
-            self._kept_told[symbol] = found
-        return found
+
+def _told(flow: Flow, symbol: Store) -> Iterable[Store]:
+    """What a value may be, told by names; kept once the code was followed to its end."""
+    if (kept := flow.kept_told.get(symbol)) is not None:
+        return kept
+    found = [
+        told
+        for one in flow.origins(symbol)
+        for told in (flow.by_call(one),)
+        if one[0] != RESULT or told[0] in (GLOBAL, CLOSURE, IMPORT)
+    ]
+    if flow.is_whole:
+        if len(flow.kept_told) >= MOST_KEPT:
+            flow.kept_told.clear()
+        flow.kept_told[symbol] = found
+    return found
 
 
 def element(symbol: Symbol, step: str = ELEMENT) -> Symbol:

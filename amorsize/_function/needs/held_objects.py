@@ -89,15 +89,26 @@ class Search:
                 yield one
             elif id(one) not in self.seen and (into_code or not isinstance(one, CODE)):
                 yield one
-                ahead += self.parts_of(one)
+                rows: list[Any] = []
+                ahead += self.parts_of(one, rows)
+                yield from rows
 
-    def parts_of(self, one: Any) -> list[Any]:
-        """What an object holds that matters; from now on it was seen."""
+    def parts_of(self, one: Any, table: list[Any] | None = None) -> list[Any]:
+        """What an object holds that matters; from now on it was seen.
+
+        Args:
+            one: The object.
+            table: Gets its rows, if they matter and hold plain values alone; None: each of them is
+                given as any other part is.
+        """
         self.is_cut = self.is_cut or len(self.seen) >= self._most
         self.seen[id(one)] = one
-        held = () if self.is_cut else tuple(inside(one, self._is_own))
+        if self.is_cut:
+            return []
+        kind = type(one)
+        held = one if kind is list or kind is tuple else tuple(inside(one, self._is_own))
         tables = set(map(type, held)) - ALONE
-        if not tables or self._rows_matter or not tables <= ROWS:
+        if not tables or not tables <= ROWS or (self._rows_matter and table is None):
             return self._mattering(held)
         rows = [part for part in held if type(part) in ROWS]
         cells = [cell for row in rows for cell in _cells(row)]
@@ -105,6 +116,8 @@ class Search:
             return self._mattering(held)
         if self._rows is not None:
             self._rows.update(zip(map(id, rows), rows, strict=True))
+        if table is not None and self._rows_matter:
+            table += rows
         self._count(rows)
         plain = [part for part in held if type(part) in ALONE]
         return [*self._mattering(plain), *self._mattering(cells)]

@@ -20,7 +20,7 @@ from amorsize._function.callables import (
 from amorsize._function.object_contents import brought
 from amorsize._function.ownership import Owns, is_own_module
 from amorsize._function.plain_values import is_plain
-from amorsize._function.reading_limit import TooMuchToRead
+from amorsize._function.reading_limit import TooMuchToReadError
 from amorsize._function.shareable_values import is_shareable
 from amorsize._function.sharing.calls import hooks, settle_descriptors
 from amorsize._function.sharing.changes import Changes, named_from
@@ -66,7 +66,7 @@ def examine(func: Callable[..., object], items: Sequence[object] = ()) -> tuple[
     examination = _Examination(func)
     try:
         examination.follow(items)
-    except TooMuchToRead:
+    except TooMuchToReadError:
         examination.findings.leave_out("what the code reaches, which is too much to read")
     except Exception as error:  # whatever attributes of an odd object may raise
         reraise_from_handler(error)
