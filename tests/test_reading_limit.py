@@ -8,7 +8,7 @@ import pytest
 from amorsize import tuned_map
 from amorsize._engine.options import call_options
 from amorsize._engine.placement.placement import Judge
-from amorsize._function import reading_limit
+from amorsize._function.changes import change
 from amorsize._function.sharing.thread_safety import reach
 from amorsize._function.sharing.values import MAX_EXAMINED
 
@@ -54,7 +54,7 @@ def test_a_change_too_far_to_be_read_is_not_lost():
 
 def test_code_that_leads_to_ever_more_ways_is_given_up(monkeypatch):
     """The number of steps ends it, which is the same on any host; and the caller runs the items."""
-    monkeypatch.setattr(reading_limit, "MOST_STEPS", 50)
+    monkeypatch.setattr(change, "MOST_STEPS", 50)
     source = "\n".join(
         f"def f{n}(x, kept=None):\n  return [f{n * 7 % 20}(kept, x), f{(n + 1) % 20}(x, [kept])]"
         for n in range(20)
@@ -76,7 +76,7 @@ def test_modules_as_people_write_them_are_read_in_few_steps(name, monkeypatch):
     """Functions inside functions that hand one another on took minutes."""
     n_steps = 0
 
-    class Work(reading_limit.Work):
+    class Work(change.Work):
         def spend(self, n):
             nonlocal n_steps
             n_steps += n

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amorsize._function.callable_walk import opened
 from amorsize._function.callables import (
     FUNCTION,
     METHOD,
@@ -10,6 +11,7 @@ from amorsize._function.callables import (
     defaults,
     is_partial,
     member,
+    own,
     plain,
     raw,
     type_name,
@@ -17,7 +19,7 @@ from amorsize._function.callables import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import CodeType, FunctionType
     from typing import Any
 
@@ -164,3 +166,21 @@ def is_code(value: Any) -> bool:
     """Whether a value is there to be called and is no class."""
     kind = type(value)
     return kind is FUNCTION or (callable(value) and not isinstance(value, type))
+
+
+def run_by(called: list[Any]) -> list[Any]:
+    """The functions that run where one of these is called."""
+    return [one for helper in called for one in implementations(helper)]
+
+
+def opened_helper(helper: Any, owns: Callable[[object], bool]) -> tuple[FunctionType | None, Bound]:
+    """The project's function behind a callable, and what is bound to it."""
+    if isinstance(helper, type):
+        helper = opened(member(helper, "__init__"))
+        is_read = type(helper) is FUNCTION and owns(helper)
+        return (helper, Bound({}, n_first=1)) if is_read else (None, NOTHING)
+    function, bound = with_arguments(helper)
+    if type(function) is FUNCTION and not owns(function):
+        function = raw(own(function, "__wrapped__"))  # as that of a `contextmanager`
+    is_read = type(function) is FUNCTION and owns(function)
+    return (function, bound) if is_read else (None, NOTHING)

@@ -56,6 +56,11 @@ _IN_PLACE_METHODS = ("__iadd__", "__ior__", "__isub__", "__imul__", "__iand__", 
 #: How many changes are found in all before calls are followed one deep only: these take a second.
 #: Functions that call one another in circles lead to the same things by ever more ways.
 MOST_TARGETS = 50_000
+#: How many steps are taken from helper to helper for one function, at about 4 us each. Code that
+#: calls itself in circles leads to the same things by ever more ways.
+MOST_STEPS = 20_000
+#: What it takes, in these steps, to find out what a call may have given.
+OF_A_WAY_BACK = 6
 
 #: Stands for a depth that leaves nothing out, so that any greater one finds the same. The greatest
 #: counts as one: of functions that call one another, it finds as much as is looked for.
@@ -161,6 +166,23 @@ def _is_lost(value: Any, step: str) -> bool:
 
 def _owns_its_memory(value: Any) -> bool:
     return type_name(value) == "numpy.ndarray" and value.flags.owndata and value.flags.writeable
+
+
+class TooMuchToReadError(Exception):
+    """What a function leads to was not all read, so nobody knows what it changes."""
+
+
+class Work:
+    """Counts what was followed, so that reading ends in time on any host alike."""
+
+    def __init__(self) -> None:
+        self.n_left = MOST_STEPS
+
+    def spend(self, n_steps: int) -> None:
+        """Count some steps; raises TooMuchToReadError if they are too many."""
+        self.n_left -= n_steps
+        if self.n_left < 0:
+            raise TooMuchToReadError
 
 
 class KnownTargets:

@@ -15,16 +15,19 @@ from amorsize._function.bound_arguments import (
     callables_in,
     first_argument,
     is_code,
+    opened_helper,
+    run_by,
 )
 from amorsize._function.bytecode import CLOSURE, GLOBAL
 from amorsize._function.callables import METHOD, MISSING, raw
 from amorsize._function.changes.change import (
+    OF_A_WAY_BACK,
     Change,
     KnownTargets,
+    Work,
     is_kept_by_thread,
     sets_attribute,
 )
-from amorsize._function.changes.implementers import opened_helper, run_by
 from amorsize._function.changes.library_targets import changed_by_itself, changed_by_library
 from amorsize._function.changes.possible_callees import (
     changed_by_unknown,
@@ -40,7 +43,6 @@ from amorsize._function.flow.value_flow import By
 from amorsize._function.library.changes import gives_shared, is_changing
 from amorsize._function.object_contents import MAX_ELEMENTS, grows_when_read
 from amorsize._function.ownership import is_own_class
-from amorsize._function.reading_limit import OF_A_WAY_BACK, Work
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

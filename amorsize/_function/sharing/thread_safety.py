@@ -17,10 +17,10 @@ from amorsize._function.callables import (
     plain,
     raw,
 )
+from amorsize._function.changes.change import TooMuchToReadError
 from amorsize._function.object_contents import brought
 from amorsize._function.ownership import Owns, is_own_module
 from amorsize._function.plain_values import is_plain
-from amorsize._function.reading_limit import TooMuchToReadError
 from amorsize._function.shareable_values import is_shareable
 from amorsize._function.sharing.calls import hooks, settle_descriptors
 from amorsize._function.sharing.changes import Changes, named_from
