@@ -59,21 +59,20 @@ class Starter:
         if not self._is_ready_for(backend):
             return
         if self._start_one(backend):
-            self._wake_all(backend)
+            self._start_those_there(backend)
             self._workers.poll(0.0)
 
-    def _wake_all(self, backend: str) -> None:
-        """Start all others that are about to be asked for, as far as they wait for that.
+    def _start_those_there(self, backend: str) -> None:
+        """Start all others that are about to be asked for, as far as they are there.
 
         They have nothing to do before they are sent a chunk, so none is served later for it.
         """
-        pool = self._call.pools.get(backend)
-        if pool is not None and pool.resting:
-            n = self._call.tuner.n_to_start(self._call.status(caller_busy=False))
-            n = min(len(pool.resting), n)
-            with no_interrupts():
-                while n > 0 and self._start_one(backend):
-                    n -= 1
+        if backend != "process" or not self._is_there():
+            return
+        n = self._call.tuner.n_to_start(self._call.status(caller_busy=False))
+        with no_interrupts():
+            while n > 0 and self._is_there() and self._start_one(backend):
+                n -= 1
 
     def _start_one(self, backend: str) -> bool:
         """Start one worker and tell of it; False: that was not possible, which is told."""

@@ -48,13 +48,13 @@ def grow(state: State, status: Status, pool: Pool) -> Action | None:
 
 
 def n_to_start(state: State, status: Status) -> int:
-    """How many processes would start in a row by what is known now."""
+    """How many processes would start in a row by what is known now, as far as that is told."""
     if (
         state.choice is None
         or state.choice.backend != "process"
         or state.profile.followed is not None
     ):
-        return 1
+        return 0
     pool = state.workers.of("process")
     if is_asked_of_workers(state):
         return max(0, _n_of_workers_only(state, status, pool) - pool.n_alive)
