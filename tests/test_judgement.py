@@ -121,7 +121,9 @@ def test_what_changes_the_whole_process_is_not_done_in_threads(func):
 
 OPEN_FILE = open(os.path.join(FOLDER, "rows"), "w")  # noqa: SIM115 - open for all tests
 PACKED = gzip.open(os.path.join(FOLDER, "rows.gz"), "wb")  # noqa: SIM115
-ARCHIVE = zipfile.ZipFile(os.path.join(FOLDER, "a.zip"), "w")
+zipfile.ZipFile(os.path.join(FOLDER, "a.zip"), "w").close()
+# One to write to, into which nothing is written as it goes: who runs other tests has it as well.
+ARCHIVE = zipfile.ZipFile(os.path.join(FOLDER, "a.zip"), "a")
 PAIR = socket.socketpair()
 DATABASE = sqlite3.connect(":memory:")
 JOBS: "queue.Queue[int]" = queue.Queue()
