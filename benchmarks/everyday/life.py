@@ -44,6 +44,8 @@ def live(
     folder = os.getcwd()
     module = _script(module_name) if place == "script" else _imported(module_name)
     case = sys.modules["office.casebook"].CASES[name]
+    if how == LOOP:
+        sys.modules["office.casebook"].work_once()
     if beside == "thread":
         threading.Thread(target=threading.Event().wait, daemon=True).start()
     streams = sys.stdin, sys.stdout, sys.stderr
