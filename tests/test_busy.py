@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 from witness import MANY_CORES
@@ -43,18 +44,24 @@ LEARNED_ALONE = Profile.of(  # of `compute`, while nobody else computed
 )
 
 
-@pytest.fixture
+@contextmanager
 def busy_cores():
-    """Every core has several others computing on it."""
+    """Every core has several others computing on it, for no longer than the claim needs.
+
+    What pytest does with a claim that fails would take six times as long beside them.
+    """
     command = [sys.executable, "-S", "-c", OTHER]
     n_others = PER_CORE * resources.usable_cpus().n_cores
     others = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(n_others)]
     for other in others:  # until it has begun
         other.stdout.readline()
-    yield
-    for other in others:
-        other.kill()
-        other.communicate()
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+        for other in others:
+            other.communicate()
 
 
 def spin(cost_s):
@@ -82,15 +89,16 @@ def wait(_):
     time.sleep(4e-3)
 
 
-def test_the_clock_tells_standing_back_from_sleeping(busy_cores):
+def test_the_clock_tells_standing_back_from_sleeping():
     """A thread that computes beside five others does so most of the time, one that sleeps not."""
     clock = RunDelayClock()
-    before_s, began_s = clock(), time.perf_counter()
-    spin(20e-3)
-    run_delay_s, wall_s = clock() - before_s, time.perf_counter() - began_s
-    before_s = clock()
-    time.sleep(0.2)
-    slept_s = clock() - before_s
+    with busy_cores():
+        before_s, began_s = clock(), time.perf_counter()
+        spin(20e-3)
+        run_delay_s, wall_s = clock() - before_s, time.perf_counter() - began_s
+        before_s = clock()
+        time.sleep(0.2)
+        slept_s = clock() - before_s
     clock.close()
 
     assert run_delay_s + 20e-3 == pytest.approx(wall_s, rel=0.2, abs=10e-3)
@@ -126,29 +134,32 @@ def test_a_clock_that_items_have_closed_closes_nobody_elses_file(tmp_path):
         assert theirs.read() == "no figures"
 
 
-def test_items_that_are_kept_from_computing_do_not_wait(busy_cores):
+def test_items_that_are_kept_from_computing_do_not_wait():
     """In the caller: a sixth of a core, and now and then a pause, is no item that waits.
 
     Each is long enough to lose its core more than once: a turn on it is a few ms.
     """
-    tuned_map(compute_longer, range(30), cache=False)
+    with busy_cores():
+        tuned_map(compute_longer, range(30), cache=False)
 
     assert not last_trace(compute_longer).profile.traits.waits
 
 
-def test_items_that_wait_still_do_on_busy_cores(busy_cores):
+def test_items_that_wait_still_do_on_busy_cores():
     """A sleeping item that gets its core back late has waited for what it waited for."""
-    tuned_map(wait, range(400), cache=False)
+    with busy_cores():
+        tuned_map(wait, range(400), cache=False)
 
     trace = last_trace(wait)
     assert trace.profile.traits.waits
     assert trace.plan.backend == "thread"
 
 
-def test_waiting_items_are_known_again_on_busy_cores(busy_cores):
+def test_waiting_items_are_known_again_on_busy_cores():
     """What was remembered is not put aside while the first items are too few to tell."""
-    for _ in range(2):
-        tuned_map(wait, range(400), cache=False)
+    with busy_cores():
+        for _ in range(2):
+            tuned_map(wait, range(400), cache=False)
 
     trace = last_trace(wait)
     assert trace.known_fits
@@ -157,18 +168,20 @@ def test_waiting_items_are_known_again_on_busy_cores(busy_cores):
 
 @pytest.mark.skipif(not MANY_CORES, reason="one core: no workers")
 @pytest.mark.parametrize("backend", ["process", "thread"])
-def test_workers_that_are_kept_from_computing_do_not_wait(backend, busy_cores):
+def test_workers_that_are_kept_from_computing_do_not_wait(backend):
     """In workers: what they report says how long they had to stand back."""
-    tuned_map(compute, range(60), backend=backend, cache=False)
+    with busy_cores():
+        tuned_map(compute, range(60), backend=backend, cache=False)
 
     assert not last_trace(compute).profile.traits.waits
 
 
 @pytest.mark.skipif(not MANY_CORES, reason="one core: no workers")
-def test_starved_items_are_not_told_to_have_become_waiting_ones(busy_cores):
+def test_starved_items_are_not_told_to_have_become_waiting_ones():
     """Chunk after chunk with little CPU time, and the caller's own item as well: no such drift."""
     memory_store.memory().put(memory_store.key_of(compute, 0), LEARNED_ALONE)
-    tuned_map(compute, range(150), cache=False)
+    with busy_cores():
+        tuned_map(compute, range(150), cache=False)
 
     trace = last_trace(compute)
     assert trace.known_fits

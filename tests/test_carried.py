@@ -474,21 +474,26 @@ ELSEWHERE = {"matplotlib's rcParams", "mpmath's precision", "reports of crashes"
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")
-@pytest.mark.parametrize("name", CASES)
-def test_it_is_as_in_the_caller_before_during_and_after(name):
-    """A warm worker follows: the setting's default, its change, and the default again."""
-    function, changed = CASES[name]
+@pytest.mark.parametrize("part", range(4))
+def test_it_is_as_in_the_caller_before_during_and_after(part):
+    """A warm worker follows: the setting's default, its change, and the default again.
 
-    def answers():
-        here = function(0)
-        there = tuned_map(function, range(2), backend="process", n_jobs=1)
-        assert there == [here] * 2
-        return here
+    One worker follows a quarter of the settings, one after the other.
+    """
+    for name in list(CASES)[part::4]:
+        function, changed = CASES[name]
+        plain = answers_of(function, name)
+        with changed():
+            assert answers_of(function, name) != plain, name
+        assert answers_of(function, name) == plain, name
 
-    plain = answers()
-    with changed():
-        assert answers() != plain
-    assert answers() == plain
+
+def answers_of(function, name):
+    """What it gives here, and in the worker as well."""
+    here = function(0)
+    there = tuned_map(function, range(2), backend="process", n_jobs=1)
+    assert there == [here] * 2, name
+    return here
 
 
 def test_every_entry_is_tested():

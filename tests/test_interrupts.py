@@ -98,10 +98,10 @@ def quick_collections():
 @pytest.mark.parametrize(
     ("backend", "start", "stride"),
     [
-        pytest.param("process", "", 67, marks=pytest.mark.forks),
+        pytest.param("process", "", 131, marks=pytest.mark.forks),
         ("process", "clean", 1009),
-        ("thread", "", 31),
-        ("serial", "", 7),
+        ("thread", "", 61),
+        ("serial", "", 13),
     ],
 )
 def test_at_any_line(backend, start, stride, monkeypatch):
@@ -145,12 +145,12 @@ def ends(*_):
     ("backend", "number", "handler", "raised", "is_beside_a_thread", "stride"),
     [
         pytest.param(
-            *("process", signal.SIGALRM, too_long, TooLongError, False, 173),
+            *("process", signal.SIGALRM, too_long, TooLongError, False, 331),
             marks=pytest.mark.forks,
         ),
-        ("process", signal.SIGALRM, too_long, TooLongError, True, 1801),
-        ("process", signal.SIGTERM, ends, SystemExit, True, 2003),
-        ("thread", signal.SIGUSR1, too_long, TooLongError, False, 127),
+        ("process", signal.SIGALRM, too_long, TooLongError, True, 2503),
+        ("process", signal.SIGTERM, ends, SystemExit, True, 2803),
+        ("thread", signal.SIGUSR1, too_long, TooLongError, False, 251),
     ],
 )
 def test_other_signals_at_any_line(backend, number, handler, raised, is_beside_a_thread, stride):

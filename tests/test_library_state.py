@@ -256,21 +256,27 @@ CARRIED = [
 ]
 
 
-@pytest.mark.parametrize(("function", "change"), CARRIED, ids=lambda one: one.__name__)
-def test_a_warm_worker_follows(function, change, monkeypatch):
-    """Before the change, with it, and after it was taken back: as in the caller each time."""
+@pytest.mark.parametrize("part", range(4))
+def test_a_warm_worker_follows(part, monkeypatch):
+    """Before each change, with it, and after it was taken back: as in the caller each time.
 
-    def answers():
-        here = [function(x) for x in range(1, 4)]
-        assert tuned_map(function, range(1, 4), backend="process", n_jobs=1) == here
-        return here
+    One worker follows a quarter of the changes, one after the other.
+    """
+    for function, change in CARRIED[part::4]:
+        named = f"{function.__name__}, {change.__name__}"
+        before = answers_of(function, named)
+        with monkeypatch.context() as patch:
+            change(patch)
+            assert answers_of(function, named) != before, named
+        gc.collect()
+        assert answers_of(function, named) == before, named
 
-    before = answers()
-    with monkeypatch.context() as patch:
-        change(patch)
-        assert answers() != before
-    gc.collect()
-    assert answers() == before
+
+def answers_of(function, named):
+    """What it gives here, and in the worker as well."""
+    here = [function(x) for x in range(1, 4)]
+    assert tuned_map(function, range(1, 4), backend="process", n_jobs=1) == here, named
+    return here
 
 
 def connect(patch):

@@ -121,7 +121,7 @@ def test_calls_from_several_threads_at_once(backend):
         return [row[0] for row in tuned_map(place, data, backend=backend)] == list(data)
 
     with ThreadPoolExecutor(4) as pool:
-        assert all(pool.map(call, range(8)))
+        assert all(pool.map(call, range(4)))
 
 
 @pytest.mark.forks
