@@ -35,7 +35,13 @@ def signals(_):
 def collation(_):
     import locale
 
-    return locale.setlocale(locale.LC_COLLATE), locale.setlocale(locale.LC_NUMERIC)
+    return locale.setlocale(locale.LC_COLLATE), locale.setlocale(locale.LC_ALL)
+
+
+def name_of_thread(_):
+    import threading
+
+    return threading.current_thread().name
 
 
 def warned(_):

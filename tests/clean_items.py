@@ -141,3 +141,8 @@ def waits_with_a_setting(_):
     time.sleep(6e-3)
     with warnings.catch_warnings():
         return os.getpid()
+
+
+def is_loaded(name: str) -> bool:
+    """Tells what this process has imported."""
+    return name in sys.modules

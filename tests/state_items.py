@@ -454,6 +454,23 @@ def by_attribute_of_enum(k):
     return getattr(Kind, "unit", "none"), k
 
 
+def by_own_name(_):
+    return __name__
+
+
+def by_names_of_members(_):
+    return Kind.A.name, repr(Kind(1))
+
+
+def by_statements(_):
+    import colorsys
+
+    class Made:
+        pass
+
+    return colorsys.__name__, vars(Made).get("mark")
+
+
 def by_members(_):
     return [member.name for member in Kind]
 

@@ -4,6 +4,8 @@ import time
 
 from amorsize import autotune, tuned_map
 from amorsize._engine.costs import spawn_costs
+from amorsize._engine.starting import new_interpreters
+from amorsize.policy.rules import inline
 
 
 def kept_in_the_caller(function, change, monkeypatch):
@@ -14,6 +16,10 @@ def kept_in_the_caller(function, change, monkeypatch):
         return function(x)
 
     monkeypatch.setattr(spawn_costs, "why_not_start", lambda *_: None)  # whatever it takes here
+    monkeypatch.setattr(spawn_costs, "interpreter_s", lambda: 1e-3)
+    # On a busy host the items are done here before a worker has told what it lacks.
+    monkeypatch.setattr(inline, "_is_beginning", lambda *_: False)
+    monkeypatch.setattr(new_interpreters, "libraries_of", lambda _: frozenset())
     tuned_map(len, ["a"], backend="process", n_jobs=1)  # to start one would not be worth it
     with monkeypatch.context() as patch:
         change(patch)

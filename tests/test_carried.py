@@ -304,6 +304,14 @@ CASES = {
         ),
     ),
     "tracing of memory": (carried_items.is_traced, memory_traced),
+    "name of the thread": (
+        carried_items.name_of_thread,
+        lambda: put(
+            lambda: threading.current_thread().name,
+            lambda to: setattr(threading.current_thread(), "name", to),
+            "of a test",
+        ),
+    ),
     "name of the process": (
         carried_items.name_of_process,
         lambda: put(

@@ -22,6 +22,7 @@ import amorsize
 from amorsize import autotune, tuned_map
 from amorsize._engine.costs import missed_savings, spawn_costs
 from amorsize._engine.starting import new_interpreters
+from amorsize._function.needs.libraries import libraries_of
 from amorsize._profiles.memory_store import last_trace
 from amorsize._workers.messages import framing
 from amorsize._workers.processes import spawned_main, start_ahead, worker_main
@@ -610,17 +611,70 @@ def test_an_interpreter_begins_for_later_calls_once_those_before_have_lost_its_s
     assert tuned(range(20)) == list(range(20))
     assert "1 begins now for the calls to come" in str(tuned.explain())
     assert "in processes" not in str(tuned.explain())
-    assert spawn_costs.n_warm_interpreters() == 1
+    wait_until_warm(1)
 
     assert tuned(range(20)) == list(range(20))
     amorsize.shutdown()
+
+
+def wait_until_warm(n_workers, names=frozenset()):
+    until = time.monotonic() + 60
+    while spawn_costs.n_warm_interpreters(names) < n_workers:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_an_interpreter_that_begins_ahead_is_warm_once_it_has_the_libraries():
+    """A call that takes one sooner would wait for its imports, in which a loop ends."""
+    amorsize.shutdown()
+    names, others = frozenset({"xml.dom.minidom"}), frozenset({"wsgiref.validate"})
+    assert start_ahead.start_ahead(1, names=names) == 1
+    assert spawn_costs.n_warm_interpreters() == 0  # to start Python takes 10 ms and more
+
+    wait_until_warm(1, names)
+    assert spawn_costs.n_warm_interpreters(others) == 0
+    assert (
+        start_ahead.start_ahead(1, names=frozenset({"wsgiref.validate"})) == 0
+    )  # the same one loads it
+    wait_until_warm(1, frozenset({"wsgiref.validate"}) | names)
+
+    loaded = tuned_map(clean_items.is_loaded, [*names, *others], **IN_ONE_WORKER)
+    assert loaded == [True, True]
+    assert spawn_costs.n_warm_interpreters(names | others) == 1
+    amorsize.shutdown()
+
+
+IN_ONE_WORKER = {"backend": "process", "n_jobs": 1}
+
+
+def test_a_library_that_cannot_be_imported_ahead_is_left_to_the_call():
+    amorsize.shutdown()
+    start_ahead.start_ahead(1, names=frozenset({"no_such_library"}))
+
+    wait_until_warm(1)
+    assert tuned_map(clean_items.is_loaded, ["no_such_library"], **IN_ONE_WORKER) == [False]
+    amorsize.shutdown()
+
+
+def test_libraries_are_those_that_code_names_itself_or_by_its_own_helpers():
+    """A module of the project is imported whole, with all that it imports."""
+    func = types.FunctionType(compile("lambda: (np, help_)", "", "eval").co_consts[0], {})
+    func.__module__ = "__main__"
+    helper = types.FunctionType(compile("lambda: hints", "", "eval").co_consts[0], {})
+    helper.__module__ = "__main__"
+    helper.__globals__.update(hints=importlib.import_module("numpy"))
+    func.__globals__.update(np=pytest, help_=helper, unused=importlib.import_module("hypothesis"))
+
+    assert libraries_of(func) == {"pytest", "numpy"}
+    assert "pytest" in libraries_of(partial(guarded_point, 2))
+    assert libraries_of(clean_items.is_loaded) == frozenset()  # the standard library loads soon
 
 
 def test_explain_tells_how_many_interpreters_begin_for_later_calls(monkeypatch):
     """As many as there are cores beside the caller's, or as the system has room for."""
     amorsize.shutdown()
     started = []
-    monkeypatch.setattr(start_ahead, "WarmWorker", lambda *_: started.append(1) or object())
+    monkeypatch.setattr(start_ahead, "WarmWorker", lambda *_: started.append(1) or Mock())
     monkeypatch.setattr(start_ahead.pool, "put", lambda _: None)
     monkeypatch.setattr(missed_savings, "missed_savings", Mock(recent_s=1e9))
     monkeypatch.setattr(spawn_costs, "starting_s", lambda _: 10.0)
@@ -668,6 +722,14 @@ def test_no_more_interpreters_wait_than_are_worth_their_start():
     )
     assert spawn_costs.interpreters_worth(500.0, 16) == 16
     assert spawn_costs.interpreters_worth(500.0, 3) == 3
+
+
+def test_beside_a_warm_one_another_has_to_pay_for_its_own_start(monkeypatch):
+    monkeypatch.setattr(spawn_costs, "n_warm_interpreters", lambda *_: 2)
+    monkeypatch.setattr(spawn_costs, "interpreter_s", lambda: 0.06)
+
+    assert spawn_costs.interpreters_worth(0.3, 16) == 2
+    assert spawn_costs.interpreters_worth(30.0, 16) > 4
 
 
 def computes(answer):

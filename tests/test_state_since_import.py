@@ -22,6 +22,7 @@ from datetime import timedelta
 from decimal import Decimal
 from multiprocessing import get_context
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import state_items as items
@@ -30,6 +31,7 @@ from staying import kept_in_the_caller
 
 import amorsize
 from amorsize import tuned_map
+from amorsize._function.needs import c_environment
 from amorsize._workers.tasks import marks
 from amorsize.errors import SerializationError
 
@@ -578,6 +580,34 @@ def add_member(patch):
     patch.setattr(items.Kind, "_member_names_", [*items.Kind._member_names_, "LATE"])
 
 
+def rename_module(patch):
+    patch.setattr(items, "__name__", "of a test")
+
+
+def rename_member(patch):
+    patch.setattr(items.Kind.A, "_name_", "OF_A_TEST")
+
+
+def set_value_of_member(patch):
+    patch.setattr(items.Kind.A, "_value_", 7)
+
+
+def replace_import(patch):
+    old = builtins.__import__
+    patch.setattr(builtins, "__import__", lambda *args, **named: old(*args, **named))
+
+
+def replace_build_class(patch):
+    old = builtins.__build_class__
+
+    def build(*args, **named):
+        made = old(*args, **named)
+        made.mark = "of a test"
+        return made
+
+    patch.setattr(builtins, "__build_class__", build)
+
+
 def block(patch):
     patch.setitem(sys.modules, "colorsys", None)
 
@@ -665,6 +695,11 @@ STAY = [
     (items.by_library_function, replace_library_function, "json:dumps"),
     (items.by_library_class, change_library_class, "json:JSONEncoder"),
     (items.by_members, add_member, "Kind"),
+    (items.by_own_name, rename_module, "__name__ was changed"),
+    (items.by_names_of_members, rename_member, "the member Kind.A has another name or value"),
+    (items.by_members, set_value_of_member, "the member Kind.A has another name or value"),
+    (items.by_statements, replace_import, "builtins.__import__ was replaced"),
+    (items.by_statements, replace_build_class, "builtins.__build_class__ was replaced"),
     (items.by_blocked_module, block, "imports colorsys"),
     (items.by_made_up_module, make_up, "imports made_up_by_test"),
     (items.by_number, number, "id or hash of objects"),
@@ -792,3 +827,11 @@ def test_marks_are_found_where_they_stand():
     assert marks.place_of(dataclasses.MISSING, ()).endswith(":MISSING")
     for other in (object(), items.TREE, items.Kind.A, items.Point(1), [], items, items.found):
         assert marks.place_of(other, ()) is None
+
+
+def test_the_environment_of_c_is_read_where_it_lies(monkeypatch):
+    """In a twentieth of the time that a new module `posix` takes, which reads the same."""
+    monkeypatch.setenv("OF_A_TEST", "a=b")
+    assert c_environment._read_memory() == c_environment._read_anew()
+    monkeypatch.setattr(c_environment, "_read_memory", Mock(side_effect=OSError("no environ")))
+    assert c_environment.doubt(["Popen"]) is None  # it is read all the same

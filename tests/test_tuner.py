@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from amorsize import simulate
 from amorsize.policy import actions as do
-from amorsize.policy import rules
+from amorsize.policy import best_backend, rules
 from amorsize.policy.events import (
     Died,
     GilProbed,
@@ -22,6 +22,7 @@ from amorsize.policy.events import (
     WorkersLimited,
 )
 from amorsize.policy.request import Request
+from amorsize.policy.rules import inline
 from amorsize.policy.tuner import RULES, Tuner
 from amorsize.policy.worker_costs import Host
 from amorsize.simulate import World
@@ -489,6 +490,21 @@ def test_the_caller_waits_for_new_interpreters_that_were_at_work_before(backend,
     host = tuner.host.replace(fork_reason="another thread", process_ready_s=ready_s)
     tuner.tell(HostInspected(host=host, request=tuner.request))
     assert tuner.has_proven_pool == waits
+
+
+def test_the_caller_runs_items_that_wait_until_a_new_interpreter_is_there():
+    """It imports what the function needs, in which a loop may have ended."""
+    host = Host(n_cores=2, fork_reason="another thread", process_ready_s=0.06)
+    tuner = Tuner(host, Request(n_items=100))
+    tuner.choice = best_backend.BackendChoice(backend="process", why="")
+    tuner.costs.waits = True
+    started = Started(worker=0, backend="process", start_s=0.0, now_s=0.0)
+    tuner.workers.add(started, is_cold=False)
+    status = Status(now_s=0.0, n_left=100, all_read=True, caller_busy=False)
+
+    assert inline.works(tuner, status, tuner.workers.of("process"))
+    tuner.workers.ready(started.worker)
+    assert not inline.works(tuner, status, tuner.workers.of("process"))
 
 
 @pytest.mark.parametrize(("watched_s", "holds_gil"), [(8e-3, True), (40e-3, False)])

@@ -43,18 +43,19 @@ SENDING_SHARE = 0.5
 ROOM_SHARE = 0.7
 
 
+#: No libraries.
+NO_NAMES: frozenset[str] = frozenset()
+
+
 def host(fork_reason: str | None) -> Host:
     """The host: its cores, and the costs of starting workers and sending items."""
     costs = resources.costs()
     forks = fork_reason is None
-    is_warm = n_warm_interpreters() > 0
     return Host(
         n_cores=resources.usable_cpus().n_cores,
         fork_reason=fork_reason,
         process_start_s=costs.start_s if forks else CLEAN_START_S,
-        process_ready_s=(
-            costs.ready_s if forks else WARM_READY_S if is_warm else costs.clean_start_s
-        ),
+        process_ready_s=(costs.ready_s if forks else ready_s()),
         thread_start_s=costs.thread_start_s,
         dispatch_s=costs.dispatch_s,
         thread_dispatch_s=costs.thread_dispatch_s,
@@ -62,6 +63,11 @@ def host(fork_reason: str | None) -> Host:
         load_s=0.0 if "amorsize._workers.processes.process_pool" in sys.modules else LOAD_S,
         has_gil=getattr(sys, "_is_gil_enabled", _yes)(),
     )
+
+
+def ready_s(names: frozenset[str] = NO_NAMES) -> float:
+    """Seconds until a new interpreter can take work, or a warm one with these libraries."""
+    return WARM_READY_S if n_warm_interpreters(names) else resources.costs().clean_start_s
 
 
 def interpreter_s() -> float:
@@ -73,7 +79,7 @@ def interpreter_s() -> float:
     return resources.costs().clean_start_s + IMPORTING_S * n_modules
 
 
-def interpreters_worth(left_s: float, n_most: int) -> int:
+def interpreters_worth(left_s: float, n_most: int, names: frozenset[str] = NO_NAMES) -> int:
     """How many new interpreters are worth starting for items that wait, besides the warm ones.
 
     n of them are ready after n * start / cores, and then the work takes left / n. The sum is
@@ -82,17 +88,21 @@ def interpreters_worth(left_s: float, n_most: int) -> int:
     Args:
         left_s: Seconds that one core would take for the items that are left.
         n_most: The most workers that there may be.
+        names: The libraries that the function needs.
     """
-    n_cores, n_warm = resources.usable_cpus().n_cores, n_warm_interpreters()
+    n_cores, n_warm = resources.usable_cpus().n_cores, n_warm_interpreters(names)
     n_worth = int((max(0.0, left_s) * n_cores / interpreter_s()) ** 0.5)
-    return max(1, min(n_most, max(n_cores, n_warm, n_worth)))
+    n_new = max(n_cores, n_worth) - n_warm
+    if n_warm and starting_s(n_new) > STARTING_SHARE * left_s * (1 / n_warm - 1 / (n_warm + n_new)):
+        n_new = 0
+    return max(1, min(n_most, n_warm + max(0, n_new)))
 
 
-def n_warm_interpreters() -> int:
-    """How many new interpreters wait for another call."""
+def n_warm_interpreters(names: frozenset[str] = NO_NAMES) -> int:
+    """How many new interpreters wait for another call, and have imported these libraries."""
     # The module may be there and still empty, while another thread is importing it.
     pool = getattr(sys.modules.get("amorsize._workers.processes.warm_pool"), "pool", None)
-    return 0 if pool is None else pool.n_warm
+    return 0 if pool is None else pool.n_warm(names)
 
 
 def saved_s(left_s: float, n_workers: int) -> float:
@@ -100,7 +110,13 @@ def saved_s(left_s: float, n_workers: int) -> float:
     return left_s * (1 - 1 / max(1, n_workers))
 
 
-def why_not_start(left_s: float, n_workers: int, core_share: float = 1.0) -> str | None:
+def why_not_start(
+    left_s: float,
+    n_workers: int,
+    core_share: float = 1.0,
+    names: frozenset[str] = NO_NAMES,
+    n_least: int = 1,
+) -> str | None:
     """Why new interpreters are not worth starting for this call; None: they are.
 
     Args:
@@ -108,8 +124,10 @@ def why_not_start(left_s: float, n_workers: int, core_share: float = 1.0) -> str
         n_workers: How many workers there would be.
         core_share: The share of a core that other programs leave. With less of it, a start takes
             longer, and what is started slows the caller down.
+        names: The libraries that the function needs.
+        n_least: How many workers it takes to be faster than the caller.
     """
-    if n_warm_interpreters():
+    if n_warm_interpreters(names) >= n_least:
         return None
     needed_s = starting_s(n_workers) / max(core_share, LEAST_CORE_SHARE)
     to_save_s = saved_s(left_s, n_workers)

@@ -77,7 +77,7 @@ class HostInspection:
                 process_start_s=spawn_costs.WAKE_S, process_ready_s=spawn_costs.WAKE_READY_S
             )
         if self._interpreters is not None:
-            host = host.replace(load_s=host.load_s + self._interpreters.sending_s())
+            host = self._interpreters.told_of(host)
         self._recorder.tell(HostInspected(host=host, request=request))
 
     def _find_shortage(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._engine.costs import spawn_costs
+from amorsize._function.needs.libraries import libraries_of
 from amorsize._host import resources
 
 TYPE_CHECKING = False
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from amorsize._engine.state.call import Call, Recorder
     from amorsize._workers.tasks.payload import Payload
     from amorsize.policy.request import Request
+    from amorsize.policy.worker_costs import Host
 
 #: A slowdown by other programs counts as at most this factor, since it may not last.
 MOST_STRETCHED = 8.0
@@ -34,6 +36,7 @@ class NewInterpreters:
         self._call, self._recorder = call, recorder
         self._remote, self._run_inline = remote, run_inline
         self._payload: Payload | None = None
+        self._names: frozenset[str] | None = None
         #: Whether this call runs without new interpreters because they would start too slowly.
         self._has_gone_without = False
 
@@ -73,14 +76,17 @@ class NewInterpreters:
         n_workers = self._n_computing()
         if waits:
             n_workers = spawn_costs.interpreters_worth(
-                left_s, self._call.tuner.request.n_jobs or sys.maxsize
+                left_s, self._call.tuner.request.n_jobs or sys.maxsize, self._libraries()
             )
-        why = spawn_costs.why_not_start(left_s, n_workers, core_share)
+        n_least = 1 + waits  # where items wait, the caller runs none beside workers
+        why = spawn_costs.why_not_start(left_s, n_workers, core_share, self._libraries(), n_least)
         if why is not None and not self._has_gone_without:
             self._has_gone_without = True
             from amorsize._engine.starting.worth_starting_ahead import start_if_worth
 
-            if n := start_if_worth(left_s, n_workers, self._n_computing()):
+            n_at_once = max(1, self._n_computing() - 1)  # the caller computes on one core
+            n_ahead = min(n_workers, max(n_least, n_at_once))
+            if n := start_if_worth(left_s, n_workers, (n_ahead, n_at_once), self._libraries()):
                 return f"{why}; {n} begin{'s' * (n == 1)} now for the calls to come"
         return why
 
@@ -89,7 +95,15 @@ class NewInterpreters:
         left_s = self._left_s()
         if left_s is None or not self._can_finish_here:
             return request.n_jobs
-        return spawn_costs.interpreters_worth(left_s, request.n_jobs or sys.maxsize)
+        return spawn_costs.interpreters_worth(
+            left_s, request.n_jobs or sys.maxsize, self._libraries()
+        )
+
+    def _libraries(self) -> frozenset[str]:
+        """The libraries that a worker must have imported to be warm for this call."""
+        if self._names is None:
+            self._names = libraries_of(self._call.func)
+        return self._names
 
     def _left_s(self) -> float | None:
         """Seconds that the loop would take for the items that are left; None: nobody knows."""
@@ -143,6 +157,10 @@ class NewInterpreters:
             self._payload = Payload(self._call.task, self._call.func, sample)
         return self._payload
 
-    def sending_s(self) -> float:
-        """Seconds that loading the task takes in a worker, where it is known what is sent."""
-        return 0.0 if self._payload is None else spawn_costs.sending_s(self._payload)
+    def told_of(self, host: Host) -> Host:
+        """The host with what is known of this call: what is sent, and who has its libraries."""
+        if self._payload is not None:
+            host = host.replace(load_s=host.load_s + spawn_costs.sending_s(self._payload))
+        if self._call.fork_reason is None or self._remote is not None:
+            return host
+        return host.replace(process_ready_s=spawn_costs.ready_s(self._libraries()))

@@ -6,7 +6,9 @@ from amorsize._engine.costs import missed_savings, spawn_costs
 from amorsize._workers.processes import start_method
 
 
-def start_if_worth(left_s: float, n_workers: int, n_computing: int) -> int:
+def start_if_worth(
+    left_s: float, n_workers: int, n_ahead: tuple[int, int], names: frozenset[str]
+) -> int:
     """Start some if earlier calls would have saved their start; then count this call.
 
     This call goes on without: to load the pool and to read the function would delay it.
@@ -14,7 +16,8 @@ def start_if_worth(left_s: float, n_workers: int, n_computing: int) -> int:
     Args:
         left_s: Seconds that the loop would take for the items that are left.
         n_workers: How many workers this call would have.
-        n_computing: How many of them would have a core of their own.
+        n_ahead: How many are to wait for calls to come, and how many may begin now.
+        names: The libraries that the function needs.
 
     Returns:
         How many it has started.
@@ -26,4 +29,4 @@ def start_if_worth(left_s: float, n_workers: int, n_computing: int) -> int:
         return 0
     from amorsize._workers.processes.start_ahead import start_ahead
 
-    return start_ahead(max(1, n_computing - 1))  # the caller computes on one core
+    return start_ahead(*n_ahead, names)

@@ -8,9 +8,12 @@ from __future__ import annotations
 import os
 import sys
 
+from amorsize._host.signals import reraise_from_handler
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
 #: What code names that starts programs, which have the environment as C has it.
 _STARTING = frozenset({"subprocess", "Popen", "check_output", "check_call", "system", "popen"})
@@ -40,7 +43,51 @@ def doubt(names: Iterable[str]) -> str | None:
 
 
 def _read() -> dict[bytes, bytes]:
-    """The environment as C has it, which the module `posix` reads when it is made: in 0.4 ms."""
+    """The environment as C has it."""
+    try:
+        return _read_memory()
+    except (ImportError, OSError, ValueError) as error:  # this Python or C library has no such way
+        reraise_from_handler(error)
+        return _read_anew()
+
+
+def _read_memory() -> dict[bytes, bytes]:
+    """Read where C keeps it, in 10 to 20 us."""
+    if not _pointers:
+        _find_pointers()
+    at, text = _pointers
+    found: dict[bytes, bytes] = {}
+    address = at(_variable[0]).value or 0
+    while address and (one := text(address).value) is not None:
+        name, sign, value = one.partition(b"=")
+        if sign:
+            found.setdefault(name, value)
+        address += tuple.__itemsize__
+    return found
+
+
+#: What gives a pointer, and a text, at an address, once they are made.
+_pointers: list[Any] = []
+#: The address of C's variable `environ`.
+_variable: list[int] = []
+
+
+def _find_pointers() -> None:
+    """Without the module `ctypes`, which takes 2 ms to import.
+
+    Raises:
+        OSError: The C library has no such variable.
+    """
+    import _ctypes
+
+    made: Any = _ctypes
+    kinds = [type(name, (made._SimpleCData,), {"_type_": name}) for name in "Pz"]
+    _variable[:] = [made.dlsym(made.dlopen(None, 0), "environ")]
+    _pointers[:] = [getattr(kind, "from_address") for kind in kinds]  # noqa: B009 - for mypy
+
+
+def _read_anew() -> dict[bytes, bytes]:
+    """The same from the module `posix`, which reads it when it is made: in 0.2 to 0.4 ms."""
     import _imp
 
     spec = sys.modules["posix"].__spec__

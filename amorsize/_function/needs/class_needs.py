@@ -111,6 +111,10 @@ class ClassNeeds:
 
     def _members(self, cls: Any, place: str | None) -> None:
         """What has been set on the members of an enum, or lies in a value that can change."""
+        if (name := _renamed_member(cls)) is not None:
+            self._needs.reasons.append(
+                f"the member {cls.__qualname__}.{name} has another name or value than in its enum"
+            )
         if place is not None:
             self._needs.digests[f"{place}.__members__"] = digest_of(cls.__members__)
         for name, member in cls.__members__.items():
@@ -122,6 +126,20 @@ class ClassNeeds:
                     self._needs.members.append((home, member, attribute, value))
                 if place is not None and (is_kept or is_named):
                     self._needs.keep(f"{place}.{name}.{attribute}", value)
+
+
+def _renamed_member(cls: Any) -> str | None:
+    """A member of an enum that its tables do not know by its own name and value; None: none."""
+    members, by_value = vars(cls).get("_member_map_", {}), vars(cls).get("_value2member_map_", {})
+    made_by = [one for one in cls.__mro__ if callables.is_enum(one) and one.__module__ != "enum"]
+    sets_value = any("__init__" in vars(one) for one in made_by)
+    for name, member in members.items():
+        own = vars(member)
+        value = own.get("_value_")
+        is_found = by_value.get(value) is member if is_scalar(value) else True
+        if members.get(own.get("_name_", name)) is not member or not (is_found or sets_value):
+            return str(name)
+    return None
 
 
 def _is_generated(func: FunctionType) -> bool:

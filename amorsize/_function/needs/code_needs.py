@@ -89,6 +89,8 @@ class CodeNeeds:
                 self._builtins(func.__code__, attributes)
             elif space == callable_walk.GLOBAL:
                 self._global(home, name, value, attributes)
+                if _is_renamed(func, name, value):
+                    self._needs.reasons.append(f"{name} was changed, which an import sets anew")
             elif space == callable_walk.IMPORT:
                 self._import(name, func)
         if home is not None and not _BACK_DOORS.isdisjoint(names):
@@ -274,6 +276,15 @@ def _home(func: FunctionType) -> str | None:
     if name in MAIN or module is None or vars(module) is not func.__globals__:
         return None
     return name if getattr(module, "__spec__", None) is not None else None
+
+
+def _is_renamed(func: FunctionType, name: str, value: Any) -> bool:
+    """Whether a module has another name, package or file than it was imported with."""
+    spec, main = func.__globals__.get("__spec__"), sys.modules.get("__main__")
+    if spec is None or getattr(main, "__dict__", None) is func.__globals__:
+        return False
+    told = {"__name__": "name", "__package__": "parent", "__file__": "origin"}.get(name)
+    return told is not None and getattr(spec, told, None) not in (None, value)
 
 
 def _is_plain(value: Any, depth: int) -> bool:

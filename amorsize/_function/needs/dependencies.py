@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import builtins
 from itertools import islice
 
-from amorsize._function import callable_walk
+from amorsize._function import callable_walk, callables
 from amorsize._function.callables import FUNCTION, METHOD, is_module, is_partial, own
 from amorsize._function.library.effects import effect_of
 from amorsize._function.library.reads import way_from
@@ -40,9 +41,17 @@ def needs_of(roots: Iterable[Any], sample: Any = None) -> Needs:
     search.go()
     if search.code.asks_families:
         search.note_families()
-    if (doubt := c_environment.doubt(search.code.names)) is not None:
-        needs.reasons.append(doubt)
+    doubts = c_environment.doubt(search.code.names), _replaced_builtin()
+    needs.reasons += [one for one in doubts if one is not None]
     return needs
+
+
+def _replaced_builtin() -> str | None:
+    """Why the program imports modules or makes classes in a way of its own; None: it does not."""
+    for name in ("__import__", "__build_class__"):
+        if type(vars(builtins).get(name)) is not callables.BUILTIN:
+            return f"builtins.{name} was replaced, by which statements of any code run"
+    return None
 
 
 def _is_of_known_library(root: Any) -> bool:

@@ -111,19 +111,25 @@ def _set_signals(signal: Any, value: Any) -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, (now - numbers) | set(blocked))
 
 
-_CATEGORIES = ("LC_COLLATE", "LC_CTYPE", "LC_MESSAGES", "LC_MONETARY", "LC_NUMERIC", "LC_TIME")
-
-
 def _read_locale(locale: Any) -> Any:
-    names = [name for name in _CATEGORIES if hasattr(locale, name)]
-    return {name: locale.setlocale(getattr(locale, name), None) for name in names}
+    """All categories in one text, also those that Python has no names for (paper, telephone)."""
+    return locale.setlocale(locale.LC_ALL, None)
 
 
 def _set_locale(locale: Any, value: Any) -> None:
-    for name, wanted in value.items():
-        category: int = getattr(locale, name)
-        if locale.setlocale(category, None) != wanted:
-            locale.setlocale(category, wanted)
+    if locale.setlocale(locale.LC_ALL, None) != value:
+        locale.setlocale(locale.LC_ALL, value)
+
+
+def _read_thread(threading: Any) -> Any:
+    """The name of the calling thread, unless others have made it: to ask would register it."""
+    thread = threading._active.get(threading.get_ident())
+    return None if thread is None else thread.name
+
+
+def _set_thread(threading: Any, value: Any) -> None:
+    if value is not None:
+        threading.current_thread().name = value
 
 
 def _read_warnings(warnings: Any) -> Any:
@@ -235,6 +241,7 @@ ENTRIES = (
     entry("warning filters", "warnings", (_read_warnings, _set_warnings)),
     entry("folder of tempfile", "tempfile", of("tempdir")),
     entry("prefix of tempfile", "tempfile", of("template")),
+    entry("name of the thread", "threading", (_read_thread, _set_thread)),
     entry("name of the process", "multiprocessing.process", (_read_process, _set_process)),
     entry(
         "multiprocessing's key",

@@ -20,6 +20,8 @@ SPAN = b"S"
 ITEMS = b"I"
 #: The task of the next call with the caller's state, for a new interpreter: a fork has both.
 TASK = b"F"
+#: Import what a call to come will need, in a worker that has nothing to do.
+AHEAD = b"A"
 #: The call is over, for workers that stay warm; with `STAY`, until they are told to quit.
 END = b"E"
 STAY = b"S"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 
+from amorsize._function.needs.libraries import libraries_of
 from amorsize._function.ownership import is_own_module
 from amorsize._host.signals import no_interrupts, reraise_from_handler
 from amorsize._host.unpatched import perf_counter
@@ -45,6 +46,7 @@ class SpawnPool(ProcessPoolBase):
             self._surroundings["environ"][name] = str(library_threads)
         self._library_threads = library_threads
         self._own_modules = _own_modules()
+        self._libraries = libraries_of(task.function)
         self._by_value = False
         self._lent: Lent | None = None
         self._order = self._lent_task() or self._packed_task(
@@ -65,6 +67,7 @@ class SpawnPool(ProcessPoolBase):
 
     def _assign(self, number: int, worker: WarmWorker) -> None:
         worker.begin(number, self._own_modules, self._stop)
+        worker.loaded |= self._libraries
         worker.was_sent_value, worker.worker_number = self._by_value, worker_numbers.next_number()
         self._register(worker)
         self._send_task(worker)

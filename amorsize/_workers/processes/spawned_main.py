@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from amorsize._workers.processes.worker_main import ChunkReport
     from amorsize._workers.protocol import Task
 
+#: What tasks load, which takes longer than to start the interpreter.
+_OF_TASKS = (
+    *("cloudpickle", "amorsize._workers.tasks.task_unpickling", "amorsize._workers.seeding"),
+    *("amorsize._workers.tasks.sent_classes", "amorsize._function.sharing.thread_safety"),
+)
+#: By how much the niceness of a thread grows for imports ahead: they get a tenth of a core that
+#: somebody else needs.
+AHEAD_NICE = 10
 #: The worker number, in front of a task.
 WORKER_NUMBER = Struct("<H")
 
@@ -88,6 +96,30 @@ def _share_tracker(descriptor: int | None) -> None:
         tracker._fd = descriptor
 
 
+def _load_ahead(payload: Piece) -> None:
+    """Import the libraries that a call to come needs, with the caller's path.
+
+    In a thread of low priority: the caller's loop needs the cores. Only a thread gets rid of that.
+    """
+    import threading  # in the thread that it is to take for the main one
+
+    sys.path[:], names = serialization.loads(payload)
+    thread = threading.Thread(target=_import_patiently, args=((*_OF_TASKS, *names),))
+    thread.start()
+    thread.join()
+
+
+def _import_patiently(names: tuple[str, ...]) -> None:
+    if sys.platform == "linux":  # where threads have priorities of their own
+        kernel.setpriority(kernel.PRIO_PROCESS, 0, min(19, kernel.nice(0) + AHEAD_NICE))
+    for name in names:
+        try:
+            __import__(name)
+        except Exception as error:
+            signals.reraise_from_handler(error)
+            continue  # the call itself imports it again, and tells what is wrong
+
+
 def _mapped(descriptor: int) -> SharedBlock | None:
     if descriptor < 0:
         return None
@@ -140,6 +172,10 @@ class PersistentWorker(Worker):
         if kind == framing.TASK:
             self._context = _contextvars.Context()
             self._context.run(self._take_task, payload)
+        elif kind == framing.AHEAD:
+            _load_ahead(payload)
+            self._idle_since = perf_counter()
+            framing.write(self.writing.number(), framing.FREE)
         elif kind == framing.END:
             self._context.run(self._tear_down)
             self._is_called = False

@@ -8,7 +8,7 @@ import sys
 
 from amorsize._host.signals import act_if_free, blocked, no_interrupts, reraise_from_handler
 from amorsize._host.unpatched import kernel, perf_counter
-from amorsize._workers.messages import framing
+from amorsize._workers.messages import framing, serialization
 from amorsize._workers.messages.shared_memory import SharedBlock, memory_file
 from amorsize._workers.processes.child_process import Child
 from amorsize._workers.processes.parent_death import ParentDeathPipe
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: The hash seed of all workers: they hash text alike. The caller's own seed cannot be read.
 _HASH_SEED = str(int.from_bytes(os.urandom(4), "big"))
+#: Seconds within which an interpreter that was started ahead has imported its libraries.
+BEGIN_S = 60.0
 #: The folder that holds this package.
 FOLDER = os.path.abspath(os.path.join(__file__, *[os.pardir] * 4))
 
@@ -47,9 +49,11 @@ class WarmWorker(WorkerHandle):
 
     __slots__ = (
         "_shared",
+        "is_beginning",
         "is_ready",
         "kept_at_s",
         "library_threads",
+        "loaded",
         "n_ends",
         "rights",
         "specs",
@@ -68,6 +72,8 @@ class WarmWorker(WorkerHandle):
         self.specs: dict[str, Any] = {}  # of modules that it may have imported
         self.n_ends = 0  # ended calls that it has not confirmed
         self.is_ready = self.was_kept = self.was_sent_value = False
+        self.is_beginning = False  # it was started ahead, and may still be importing
+        self.loaded: frozenset[str] = frozenset()  # names of libraries that it has been asked for
         self.kept_at_s = 0.0
         self.worker_number = 0
 
@@ -75,7 +81,7 @@ class WarmWorker(WorkerHandle):
         """Prepare for a new call under a new number."""
         self.number = number
         self.specs.update(own_modules)
-        self.is_ready = False
+        self.is_ready = self.is_beginning = False
         if self.counters is not None:
             self.counters[0], self.counters[self.slot + 1] = stop, 0.0
 
@@ -87,6 +93,24 @@ class WarmWorker(WorkerHandle):
     def would_import(self, own_modules: dict[str, Any]) -> bool:
         """Whether it has imported what the caller has: no module was reloaded since."""
         return all(own_modules.get(name, spec) is spec for name, spec in self.specs.items())
+
+    def load_ahead(self, names: frozenset[str]) -> None:
+        """Have it import libraries, before it counts as warm.
+
+        Raises:
+            BrokenPipeError: It has ended.
+        """
+        self.loaded |= names
+        self.is_beginning, self.n_ends = True, self.n_ends + 1
+        order = serialization.dumps((list(sys.path), sorted(names)))
+        self.writer.put(framing.AHEAD, order)
+        self.writer.flush(self.write_fd)
+
+    def is_warm(self, names: frozenset[str]) -> bool:
+        """Whether it could take work at once that needs these libraries."""
+        if self.is_beginning and self.is_free():
+            self.is_beginning = False
+        return not self.is_beginning and names <= self.loaded
 
     def is_free(self) -> bool:
         """Whether it has finished its last call; other messages of that call are dropped."""
@@ -141,10 +165,23 @@ class WarmPool:
             atexit.register(self.shutdown)
             os.register_at_fork(before=self.collect_ended, after_in_child=self.forget_in_fork)
 
-    @property
-    def n_warm(self) -> int:
-        """How many workers wait for a next call; asked often, so without the lock."""
-        return sum(not one.process.ended_by(0.0) for one in tuple(self._idle))
+    def n_warm(self, names: frozenset[str]) -> int:
+        """How many workers wait for a next call and have these libraries."""
+        with self._lock:
+            self._collect_ended()
+            return sum(one.is_warm(names) for one in self._idle)
+
+    def load_ahead(self, names: frozenset[str]) -> int:
+        """Have those that wait import these libraries; gives how many are about to have them."""
+        with self._lock:
+            self._collect_ended()
+            for worker in self._idle:
+                if not names <= worker.loaded and worker.is_free():
+                    try:
+                        worker.load_ahead(names)
+                    except BrokenPipeError:
+                        continue  # it has ended, and is collected the next time
+            return sum(names <= one.loaded for one in self._idle)
 
     def collect_ended(self) -> None:
         """Before a fork: a program that forks may wait for any child, and means its own."""
@@ -171,8 +208,8 @@ class WarmPool:
                 elif worker.is_free():
                     found = worker
                     break
-                else:
-                    found = found or worker  # it has just started, or is finishing a call
+                elif not worker.is_beginning:  # else it imports with patience: a new one is sooner
+                    found = found or worker  # it is finishing a call
             if found is not None:
                 self._idle.remove(found)
             return found
@@ -183,7 +220,7 @@ class WarmPool:
             worker.is_connected
             and worker.library_threads <= library_threads
             and worker.would_import(own_modules)
-            and (worker.is_free() or perf_counter() - worker.kept_at_s < GRACE_S)
+            and (worker.is_free() or perf_counter() - worker.kept_at_s < _patience_s(worker))
         )
 
     def put(self, worker: WarmWorker) -> None:
@@ -220,6 +257,11 @@ class WarmPool:
         if self._death_pipe is not None:
             self._death_pipe.close()
             self._death_pipe = None
+
+
+def _patience_s(worker: WarmWorker) -> float:
+    """Seconds within which it should have finished what it was asked for."""
+    return BEGIN_S if worker.is_beginning else GRACE_S
 
 
 pool = WarmPool()

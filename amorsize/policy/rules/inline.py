@@ -67,7 +67,7 @@ def works(state: State, status: Status, pool: Pool) -> bool:
     """Whether the caller runs items itself rather than waiting for reports."""
     if status.caller_busy:
         return False
-    if not pool.n_alive:
+    if not pool.n_alive or _is_beginning(state, pool):
         return True
     if state.costs.waits:
         return False
@@ -75,6 +75,16 @@ def works(state: State, status: Status, pool: Pool) -> bool:
         return not state.has_proven_pool  # else never wait for one that has not delivered yet
     n_most = state.limits.within(min(state.host.n_cores, state.n_most_jobs))
     return helps(state) and pool.n_alive < n_most and status.n_left > 0
+
+
+def _is_beginning(state: State, pool: Pool) -> bool:
+    """Whether new interpreters are all there is, and none can take an item yet.
+
+    They import what the function needs, which takes as long as many items that wait.
+    """
+    assert state.choice is not None
+    is_new = state.choice.backend == "process" and state.host.fork_reason is not None
+    return is_new and not (pool.ready or state.has_proven_pool or state.workers.has_lost_one)
 
 
 def helps(state: State) -> bool:
