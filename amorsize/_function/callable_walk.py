@@ -19,6 +19,7 @@ from amorsize._function.callables import (
     defaults,
     is_module,
     member,
+    runs_code_when_read,
 )
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.ownership import is_own_class, is_own_module
@@ -289,6 +290,8 @@ def end_of(
                 return value, taken
             if found is MISSING and not owns_module(value.__name__):
                 found = attribute(value, (step,))  # made on demand, by the module's own hook
+        elif runs_code_when_read(value):
+            return value, taken
         elif isinstance(value, type):
             found = member(value, step)
             if found is MISSING or hasattr(type(found), "__get__"):  # judged with its class
@@ -306,6 +309,8 @@ def attribute(value: Any, attributes: tuple[str, ...]) -> Any:
 
     MISSING where code of the project would have to run for that.
     """
+    if attributes and runs_code_when_read(value):
+        return MISSING
     if not attributes or not (is_module(value) or isinstance(value, type)):
         return value
     if _runs_own_code(value, attributes[0]):

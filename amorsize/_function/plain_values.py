@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 SCALARS: frozenset[type] = frozenset({type(None), bool, int, float, complex, str, bytes})
 #: Exact types of such values; a tuple is one if its elements are, and a slice if its bounds are.
 PLAIN: frozenset[type] = SCALARS | {range, slice, type(...)}
+#: By their ids, types are told apart without the hash that a metaclass may have.
+PLAIN_IDS = frozenset(map(id, PLAIN))
 #: The most values inside tuples and slices that are examined.
 MOST_INSIDE = 1000
 

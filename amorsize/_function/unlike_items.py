@@ -6,7 +6,7 @@ from _functools import partial  # type: ignore[import-not-found]  # `functools` 
 from itertools import islice
 
 from amorsize._function.callables import FUNCTION, METHOD, is_partial, own
-from amorsize._function.plain_values import PLAIN
+from amorsize._function.plain_values import PLAIN, PLAIN_IDS
 from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
@@ -21,8 +21,6 @@ MOST_LOOKED_INTO, MOST_PARTS = 10_000, 50
 #: The most of these that are instances: asked for its attributes, one gets a dict, in 7 us.
 _MOST_INSTANCES = 1000
 _HOLDING = (list, tuple, dict)
-#: By their ids, types are told apart without the hash that a metaclass may have.
-_PLAIN_IDS = frozenset(map(id, PLAIN))
 #: The most kinds that are examined: a list of data has fewer.
 MOST_KINDS = 30
 
@@ -46,8 +44,8 @@ def _of_each_content(sequence: Sequence[Any]) -> list[Any]:
         if at >= _MOST_INSTANCES and type(item) not in _HOLDING:
             continue
         held = parts_of(item)
-        if held and not _PLAIN_IDS.issuperset(map(id, map(type, held))):
-            kinds = {_content_kind(one) for one in held if id(type(one)) not in _PLAIN_IDS}
+        if held and not PLAIN_IDS.issuperset(map(id, map(type, held))):
+            kinds = {_content_kind(one) for one in held if id(type(one)) not in PLAIN_IDS}
             if not kinds <= met:
                 found.append(item)
                 met |= kinds
@@ -69,7 +67,7 @@ def _class_of(part: Any) -> Any:
 def parts_of(item: Any) -> list[Any]:
     """What a list, tuple, dict or instance holds."""
     kind = type(item)
-    if id(kind) in _PLAIN_IDS:
+    if id(kind) in PLAIN_IDS:
         return []
     if kind is list or kind is tuple:
         return list(islice(item, MOST_PARTS))

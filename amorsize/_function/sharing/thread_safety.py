@@ -11,11 +11,13 @@ from amorsize._function.callable_walk import end_of, layers, reads
 from amorsize._function.callables import (
     FUNCTION,
     METHOD,
+    RunsCodeError,
     is_partial,
     member,
     own,
     plain,
     raw,
+    runs_code_when_read,
 )
 from amorsize._function.changes.change import TooMuchToReadError
 from amorsize._function.object_contents import brought
@@ -60,12 +62,17 @@ def examine(func: Callable[..., object], items: Sequence[object] = ()) -> tuple[
     A function that led to no object is not examined again while its names stand for the same
     values: that takes 10 us.
     """
-    are_plain = all(map(is_plain, items))
+    would_run = any(map(_runs_code, items))
+    are_plain = not would_run and all(map(is_plain, items))
     if are_plain and (known := _known_reach(func)) is not None:
         return known, Objects()
     examination = _Examination(func)
     try:
+        if would_run:
+            raise RunsCodeError
         examination.follow(items)
+    except RunsCodeError:
+        examination.findings.leave_out("what runs code of the project when it is only looked at")
     except TooMuchToReadError:
         examination.findings.leave_out("what the code reaches, which is too much to read")
     except Exception as error:  # whatever attributes of an odd object may raise
@@ -75,6 +82,11 @@ def examine(func: Callable[..., object], items: Sequence[object] = ()) -> tuple[
     if are_plain and not reach.unread and not examination.values.caches and objects == Objects():
         _remember_reach(func, reach, examination.code.read)
     return reach, objects
+
+
+def _runs_code(item: object) -> bool:
+    """Whether looking at an item, or at what it holds, runs code of the project."""
+    return runs_code_when_read(item) or any(map(runs_code_when_read, parts_of(item)))
 
 
 class _Examination:

@@ -20,6 +20,7 @@ from amorsize._function.callables import (
     is_partial,
     member,
     raw,
+    refuse_to_run,
     type_name,
 )
 from amorsize._function.library.changes import changes_bound, changes_owner
@@ -35,7 +36,7 @@ from amorsize._function.object_contents import (
     results_kept_by,
     state,
 )
-from amorsize._function.plain_values import PLAIN
+from amorsize._function.plain_values import PLAIN, PLAIN_IDS
 from amorsize._function.shareable_values import is_shareable
 from amorsize._function.sharing.calls import is_known_call, judge_builtin, top_of
 
@@ -61,7 +62,6 @@ MAX_HELD = 400
 
 _DESCRIPTORS: Any = (type(str.upper), type(str.__add__), type(dict.__dict__["fromkeys"]))
 _WEAK: Any = (ref, ProxyType, CallableProxyType)
-_WRAPPERS = (CACHE, "builtins.staticmethod")
 
 
 class Values:
@@ -85,6 +85,7 @@ class Values:
 
     def judge(self, value: Any, label: str) -> bool:
         """Note everything that is shared through a value; False if the value itself may not be."""
+        refuse_to_run(value)
         if type(value) in PLAIN:
             return True
         value = raw(value)
@@ -95,7 +96,7 @@ class Values:
             return True
         if is_partial(value):
             return self._judge_partial(value, label)
-        if type_name(value) in _WRAPPERS:
+        if type_name(value) in (CACHE, "builtins.staticmethod"):
             return self._judge_cached(value, label)
         if kind is METHOD or issubclass(kind, BUILTINS):
             return self._judge_method(value, label)
@@ -218,7 +219,7 @@ class Values:
         return safe
 
     def _judge_items(self, items: list[Any], label: str) -> bool:
-        if len(items) <= MAX_PLAIN_ITEMS and PLAIN.issuperset(map(type, items)):
+        if len(items) <= MAX_PLAIN_ITEMS and PLAIN_IDS.issuperset(map(id, map(type, items))):
             return True
         if len(items) > MAX_ITEMS:
             self.findings.doubt(f"{label or 'self'} (over {MAX_ITEMS} values)")
@@ -271,14 +272,14 @@ class Values:
         self._held[id(value)] = value
         is_own = self.owns.class_(type(value)) or isinstance(value, tuple) or is_container(value)
         for name, part in parts(value):
+            refuse_to_run(part)
             kind = type(part)
             if kind in PLAIN:
                 continue
+            inner = f"{label}{name}"
             if is_module(part):
                 self.judge_all_of(part)
-                continue
-            inner = f"{label}{name}"
-            if kind is FUNCTION or kind is METHOD or isinstance(part, type) or is_partial(part):
+            elif kind is FUNCTION or kind is METHOD or isinstance(part, type) or is_partial(part):
                 if is_own or self.owns(part):
                     self.judge(part, inner)
             elif is_own and issubclass(kind, BUILTINS) and changes_owner(part):
@@ -298,8 +299,7 @@ class Values:
             return  # it guards what its library keeps in this process
         if what not in (None, "mutable", "safe"):
             self._judge_holding(part, kind, label)
-            return
-        if what == "safe" or is_shareable(part):
+        if what not in (None, "mutable") or is_shareable(part):
             return
         if self.owns.class_(kind):
             self.judge_class(kind)
