@@ -1,6 +1,8 @@
 """Items of another kind than the first ones may run other code, which is examined too."""
 
+import ast
 import functools
+from pathlib import Path
 
 import pytest
 
@@ -100,3 +102,16 @@ def test_items_of_too_many_kinds_stay_in_the_caller():
     items = [type(f"Kind{i}", (Job,), {})() for i in range(MOST_KINDS + 1)]
 
     assert examine(run, one_of_each(items))[0].copies
+
+
+def test_nodes_of_programs_are_of_many_kinds_and_may_leave_the_caller():
+    """Trees of any language have some hundred kinds of nodes."""
+    nodes = [node for path in sorted(Path(ast.__file__).parent.glob("a*.py")) for node in of(path)]
+    items = one_of_each(nodes)
+
+    assert len(items) > 60
+    assert not any("kinds" in what for what in examine(ast.dump, items)[0].copies)
+
+
+def of(path):
+    return ast.walk(ast.parse(path.read_bytes()))
