@@ -731,6 +731,10 @@ def test_beside_a_warm_one_another_has_to_pay_for_its_own_start(monkeypatch):
     assert spawn_costs.interpreters_worth(0.3, 16) == 2
     assert spawn_costs.interpreters_worth(30.0, 16) > 4
 
+    monkeypatch.setattr(spawn_costs, "n_warm_interpreters", lambda *_: 1)
+    monkeypatch.setattr(spawn_costs, "interpreter_s", lambda: 3.0)
+    assert spawn_costs.interpreters_worth(0.3, 16) >= 2  # one saves nothing while items wait
+
 
 def computes(answer):
     """Makes items long enough for workers, with an answer of theirs."""

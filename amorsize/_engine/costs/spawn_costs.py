@@ -92,10 +92,13 @@ def interpreters_worth(left_s: float, n_most: int, names: frozenset[str] = NO_NA
     """
     n_cores, n_warm = resources.usable_cpus().n_cores, n_warm_interpreters(names)
     n_worth = int((max(0.0, left_s) * n_cores / interpreter_s()) ** 0.5)
-    n_new = max(n_cores, n_worth) - n_warm
-    if n_warm and starting_s(n_new) > STARTING_SHARE * left_s * (1 / n_warm - 1 / (n_warm + n_new)):
+    n_new = max(0, max(n_cores, n_worth) - n_warm)
+    # One alone would save nothing where items wait.
+    if n_warm > 1 and starting_s(n_new) > STARTING_SHARE * left_s * (
+        1 / n_warm - 1 / (n_warm + n_new)
+    ):
         n_new = 0
-    return max(1, min(n_most, n_warm + max(0, n_new)))
+    return max(1, min(n_most, n_warm + n_new))
 
 
 def n_warm_interpreters(names: frozenset[str] = NO_NAMES) -> int:
