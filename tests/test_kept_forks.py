@@ -929,3 +929,36 @@ class TestThreads:
         with another_thread():
             assert mapped(scaled) == [scaled(x) for x in range(20)]
         assert mapped(scaled) == [scaled(x) for x in range(20)]
+
+    def test_no_fork_takes_the_place_of_one_that_waited(self, told):
+        """A thread began during a call of forks that were kept, and one of them has died."""
+        assert told(
+            """
+import threading
+over = threading.Event()
+signal.signal(signal.SIGALRM, lambda *_: (
+    threading.Thread(target=over.wait, daemon=True).start(),
+    os.kill(int(min(children())), signal.SIGKILL),
+))
+works()
+before = children()
+os.register_at_fork(before=lambda: print("forks beside", threading.active_count() - 1))
+signal.setitimer(signal.ITIMER_REAL, 0.05)
+data = [*range(60)]
+print(tuned_map(add_one, data, backend="process", n_jobs=2) == [x + 1 for x in data])
+print(len(before), len(before & children()))
+over.set()
+"""
+        ) == ["True", "2", "1"]
+
+    def test_one_that_has_died_is_not_there(self, waiting):
+        """Else the one in its place would be forked without a look at the threads."""
+        mapped(scaled)
+        mapped(scaled)
+        pool = kept_forks.kept._pools[-1][0]
+        assert pool.is_next_there()
+        for handle in pool.resting:
+            os.kill(handle.pid, signal.SIGKILL)
+            assert handle.process.ended_by(time.perf_counter() + 10)
+        assert not pool.is_next_there()
+        assert not waiting()

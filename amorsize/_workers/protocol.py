@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
         backend: str
         inherits_items: bool  # a chunk may go without its items: workers have the data
+        forks_more: bool  # workers that are not there yet are copies of this process
         was_kept: bool  # it has served an earlier call
         ready_s: float | None  # from starting the last new interpreter until it was ready
         paid_before_s: float  # of the last start, spent before it; negative: spent for later ones
@@ -90,7 +91,7 @@ if TYPE_CHECKING:
 class PoolDefaults:
     """What holds for pools that neither share data with their workers nor keep them."""
 
-    inherits_items = was_kept = False
+    inherits_items = forks_more = was_kept = False
     ready_s: float | None = None
     paid_before_s = 0.0
     resting: Sequence[Any] = ()

@@ -131,7 +131,8 @@ class Starter:
 
     def _pool(self, backend: str) -> WorkerPool:
         kind, pool = backend, self._call.pools.get(backend)
-        if pool is not None and pool.inherits_items and self._call.fork_reason is not None:
+        is_unsafe = self._call.fork_reason is not None
+        if pool is not None and is_unsafe and pool.forks_more and not pool.is_next_there():
             kind = "new interpreter"  # beside forks that were made before there was a thread
             pool = self._call.pools.get(kind)
         if pool is None:

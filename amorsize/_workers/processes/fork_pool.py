@@ -40,7 +40,7 @@ class ForkPool(ProcessPoolBase):
         keep: Takes the pool after the call, with the workers that wait; None: all end with it.
     """
 
-    inherits_items = True
+    inherits_items = forks_more = True
 
     def __init__(
         self, task: Task, *, n_workers: int, keep: Callable[[ForkPool], None] | None = None
@@ -57,7 +57,14 @@ class ForkPool(ProcessPoolBase):
     # -- starting ---------------------------------------------------------------------------
 
     def is_next_there(self) -> bool:
-        """Whether the next worker waits, or was forked ahead."""
+        """Whether the next worker waits, or was forked ahead.
+
+        In the place of one that has ended, another would be forked, which is not always safe.
+        """
+        while self.resting and not _still_waits(self.resting[-1]):
+            handle = self.resting.pop()
+            self._kill_or_hang_up(handle)
+            self._let_go(handle)
         return bool(self.resting or self.forks.ahead)
 
     def expect(self, n_workers: int) -> None:
@@ -208,17 +215,13 @@ class ForkPool(ProcessPoolBase):
 
     def _wake(self, number: int) -> bool:
         """Give a worker that waits this number; False: there is none."""
-        while self.resting:
-            handle = self.resting.pop()
-            if handle.process.ended_by(0.0) or not handle.is_connected:
-                self._kill_or_hang_up(handle)
-                self._let_go(handle)
-                continue
-            handle.number, handle.is_new_call, self.paid_before_s = number, True, 0.0
-            self._register(handle)
-            self._forked.append(number)
-            return True
-        return False
+        if not self.is_next_there() or not self.resting:
+            return False
+        handle = self.resting.pop()
+        handle.number, handle.is_new_call, self.paid_before_s = number, True, 0.0
+        self._register(handle)
+        self._forked.append(number)
+        return True
 
     def end_resting(self) -> None:
         """End the workers that wait, and free what the pool has."""
@@ -245,6 +248,10 @@ class ForkPool(ProcessPoolBase):
             handle.close()
         self.resting.clear()
         self.forks.close_death_pipe()
+
+
+def _still_waits(handle: WorkerHandle) -> bool:
+    return not handle.process.ended_by(0.0) and handle.is_connected
 
 
 def _has_ended_or_flushes(handle: WorkerHandle, shared: SharedBlock, deadline: float) -> bool:
