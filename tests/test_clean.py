@@ -670,6 +670,21 @@ def test_libraries_are_those_that_code_names_itself_or_by_its_own_helpers():
     assert libraries_of(clean_items.is_loaded) == frozenset()  # the standard library loads soon
 
 
+class Proxy:
+    """Stands for an object that is there at times, as the request of a web framework."""
+
+    @property
+    def __class__(self):
+        raise RuntimeError("working outside of a request")
+
+
+def test_what_stands_for_an_object_is_not_asked_for_its_class(monkeypatch):
+    """To tell the libraries of a function is to look at all that its module holds."""
+    monkeypatch.setattr(clean_items, "request", Proxy(), raising=False)
+
+    assert libraries_of(clean_items.is_loaded) == frozenset()
+
+
 def test_explain_tells_how_many_interpreters_begin_for_later_calls(monkeypatch):
     """As many as there are cores beside the caller's, or as the system has room for."""
     amorsize.shutdown()

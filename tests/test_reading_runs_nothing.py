@@ -95,3 +95,27 @@ def test_items_of_such_a_class_are_not_looked_at(items):
 
     assert RAN == []
     assert any("looked at" in one for one in reach.copies)
+
+
+class OfLibrary(type):
+    """Has code of a file that lies among the libraries."""
+
+    exec(
+        compile(
+            "def __eq__(cls, other): return cls is other\n"
+            "def __hash__(cls): return type.__hash__(cls)",
+            pytest.__file__,
+            "exec",
+        )
+    )
+
+
+@pytest.mark.parametrize("meta", [OfLibrary, type("OfC", (type,), {"__hash__": type.__hash__})])
+def test_a_metaclass_of_a_library_may_answer(meta):
+    """Protocols of `typing_extensions` have such a one, and all classes that pybind11 has made."""
+    odd = meta("Odd", (), {"__module__": __name__, "run": lambda self, x: x})
+    one = odd()
+
+    reach, _ = examine(lambda x: (one.run(x), odd().run(x), x), [one])
+
+    assert not any("looked at" in text for text in reach.copies)

@@ -835,3 +835,29 @@ def test_the_environment_of_c_is_read_where_it_lies(monkeypatch):
     assert c_environment._read_memory() == c_environment._read_anew()
     monkeypatch.setattr(c_environment, "_read_memory", Mock(side_effect=OSError("no environ")))
     assert c_environment.doubt(["Popen"]) is None  # it is read all the same
+
+
+def test_the_environment_of_c_is_read_while_another_thread_changes_it(run_script):
+    """Each new variable may move the table, and leave freed memory where it was."""
+    run_script(
+        """
+import os, sys, threading, time
+from amorsize._function.needs import c_environment
+
+sys.setswitchinterval(1e-6)
+until = time.monotonic() + 0.5
+
+def change():
+    while time.monotonic() < until:
+        for number in range(300):
+            os.putenv(f"OF_A_TEST_{number}", "x" * 50)
+        for number in range(300):
+            os.unsetenv(f"OF_A_TEST_{number}")
+
+os.environ["LASTING"] = "yes"
+for _ in range(2):
+    threading.Thread(target=change).start()
+while time.monotonic() < until:
+    assert c_environment._read_memory()[b"LASTING"] == b"yes"
+"""
+    )

@@ -19,10 +19,9 @@ from amorsize._function.callables import (
     defaults,
     is_module,
     member,
-    runs_code_when_read,
 )
 from amorsize._function.kept_by_code import kept_by_code
-from amorsize._function.ownership import is_own_class, is_own_module
+from amorsize._function.ownership import is_own_class, is_own_module, runs_code_when_read
 from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False

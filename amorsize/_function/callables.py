@@ -33,15 +33,6 @@ C_METHODS: Any = (type(str.upper), type(str.__add__))
 #: The type of what `lru_cache` makes of a function.
 CACHE = "functools._lru_cache_wrapper"
 
-
-class RunsCodeError(Exception):
-    """To look at a value would run code of the project, which may do anything."""
-
-
-#: Methods of a metaclass that run when a class is only looked at.
-_ANSWERS = frozenset(("__getattribute__", "__hash__", "__eq__"))
-_mro_of: Any = type.__dict__["__mro__"].__get__
-_members_of: Any = type.__dict__["__dict__"].__get__
 _TUNED = "amorsize._api.decorator"
 
 #: Py_TPFLAGS_HEAPTYPE, a flag of classes that were made at run time.
@@ -69,32 +60,6 @@ def member(owner: Any, name: str) -> Any:
         if found is not MISSING:
             return found
     return MISSING
-
-
-def runs_code_when_read(value: Any) -> bool:
-    """Whether a class, or that of an object, has a metaclass that answers in its place.
-
-    To look a class up in a table, to compare it or to ask for its name runs code of the project
-    then. Told without any of that.
-    """
-    kind = type(value)
-    metaclass = kind if issubclass(kind, type) else type(kind)
-    return metaclass is not type and _is_answering(metaclass)
-
-
-def _is_answering(metaclass: type) -> bool:
-    for cls in _mro_of(metaclass):
-        if cls is type:
-            return False
-        if not _ANSWERS.isdisjoint(_members_of(cls)):
-            return True
-    return False
-
-
-def refuse_to_run(value: Any) -> None:
-    """Raises RunsCodeError if looking at a value runs code of the project."""
-    if runs_code_when_read(value):
-        raise RunsCodeError
 
 
 def own(value: Any, name: str, default: Any = None) -> Any:

@@ -34,6 +34,16 @@ LARGE_LIBRARIES = frozenset(
 )
 #: The names of the module that a program begins with; the second in a child of multiprocessing.
 MAIN = ("__main__", "__mp_main__")
+#: Methods of a metaclass that run when a class is only looked at.
+_ANSWERS = ("__getattribute__", "__hash__", "__eq__")
+#: What C code of a library gives its metaclasses, as pybind11 does, and `type` its own.
+_C_METHOD = type(type.__hash__)
+_mro_of: Any = type.__dict__["__mro__"].__get__
+_members_of: Any = type.__dict__["__dict__"].__get__
+
+
+class RunsCodeError(Exception):
+    """To look at a value would run code of the project, which may do anything."""
 
 
 def is_own_function(func: FunctionType) -> bool:
@@ -198,3 +208,35 @@ def _has_file(module: str) -> bool:
 def _is_in_a_file(code: CodeType) -> bool:
     """Whether code was written in a file: methods of named tuples and data classes are not."""
     return not code.co_filename.startswith("<")
+
+
+def runs_code_when_read(value: Any) -> bool:
+    """Whether a class, or that of an object, has a metaclass that answers in its place.
+
+    To look a class up in a table, to compare it or to ask for its name runs code of the project
+    then. Told without any of that. Libraries may answer: protocols of `typing_extensions` do.
+    """
+    kind = type(value)
+    metaclass = kind if issubclass(kind, type) else type(kind)
+    return metaclass is not type and _is_answering(metaclass)
+
+
+def _is_answering(metaclass: type) -> bool:
+    for cls in _mro_of(metaclass):
+        if cls is type:
+            return False
+        members = _members_of(cls)
+        if any(_may_do_anything(members[name]) for name in _ANSWERS if name in members):
+            return True
+    return False
+
+
+def _may_do_anything(method: Any) -> bool:
+    kind = type(method)
+    return is_own_function(method) if kind is FUNCTION else kind is not _C_METHOD
+
+
+def refuse_to_run(value: Any) -> None:
+    """Raises RunsCodeError if looking at a value runs code of the project."""
+    if runs_code_when_read(value):
+        raise RunsCodeError

@@ -60,8 +60,9 @@ def _package_of(module: str) -> str | None:
 
 
 def _leading_on(values: Iterable[Any]) -> list[Any]:
+    """Those that have a module of their own. Proxies would run code to tell a class."""
     kinds = (FUNCTION, type)
-    return [one for one in values if is_module(one) or isinstance(one, kinds)]
+    return [one for one in values if is_module(one) or issubclass(type(one), kinds)]
 
 
 def _named_by(func: FunctionType) -> list[Any]:

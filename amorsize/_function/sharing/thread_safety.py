@@ -11,17 +11,15 @@ from amorsize._function.callable_walk import end_of, layers, reads
 from amorsize._function.callables import (
     FUNCTION,
     METHOD,
-    RunsCodeError,
     is_partial,
     member,
     own,
     plain,
     raw,
-    runs_code_when_read,
 )
 from amorsize._function.changes.change import TooMuchToReadError
 from amorsize._function.object_contents import brought
-from amorsize._function.ownership import Owns, is_own_module
+from amorsize._function.ownership import Owns, RunsCodeError, is_own_module, runs_code_when_read
 from amorsize._function.plain_values import is_plain
 from amorsize._function.shareable_values import is_shareable
 from amorsize._function.sharing.calls import hooks, settle_descriptors

@@ -20,7 +20,6 @@ from amorsize._function.callables import (
     is_partial,
     member,
     raw,
-    refuse_to_run,
     type_name,
 )
 from amorsize._function.library.changes import changes_bound, changes_owner
@@ -36,6 +35,7 @@ from amorsize._function.object_contents import (
     results_kept_by,
     state,
 )
+from amorsize._function.ownership import refuse_to_run
 from amorsize._function.plain_values import PLAIN, PLAIN_IDS
 from amorsize._function.shareable_values import is_shareable
 from amorsize._function.sharing.calls import is_known_call, judge_builtin, top_of
