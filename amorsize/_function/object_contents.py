@@ -12,7 +12,7 @@ from amorsize._function.shareable_values import is_shareable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
 #: How deep objects inside one another are examined.
@@ -60,6 +60,8 @@ GIVE_VIEWS = {".split", ".array_split", ".hsplit", ".vsplit", ".dsplit", ".unsta
 
 #: Types of objects that hold nothing but numbers, and of tables that keep their cells in C.
 _NUMBERS = {"numpy.ndarray", "array.array", "builtins.memoryview", "torch.Tensor", "mmap.mmap"}
+#: What `cmp_to_key` gives, which shows its function to nobody but the garbage collector.
+_BY_COMPARING = "functools.KeyWrapper"
 _TABLES = {"pandas.DataFrame", "pandas.Series"}
 
 
@@ -123,6 +125,8 @@ def parts(value: Any) -> Iterable[tuple[str, Any]]:
         yield from (("[...]", one) for one in islice(value, MAX_ELEMENTS))
     for name, one in tuple(islice(state(value).items(), MAX_ELEMENTS)):
         yield f".{name}", one
+    if type_name(value) == _BY_COMPARING:
+        yield from (("()", one) for one in _comparing(value))
     for cls in type(value).__mro__:
         for name, slot in tuple(vars(cls).items()):
             if type(slot) is _SLOT_MEMBER:
@@ -130,6 +134,16 @@ def parts(value: Any) -> Iterable[tuple[str, Any]]:
                     yield f".{name}", slot.__get__(value)
                 except AttributeError:  # not set
                     continue
+
+
+def _comparing(key: Any) -> Iterator[Any]:
+    """What compares for a key that `cmp_to_key` has made, as a function or a bound method."""
+    from gc import get_referents
+
+    for one in get_referents(key):
+        called = member(type(one), "__call__")
+        if one is not type(key):
+            yield METHOD(called, one) if type(called) is FUNCTION else one
 
 
 class _Slotted:

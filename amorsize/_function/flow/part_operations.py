@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from amorsize._function.bytecode import DIVIDES, effect_of_number
 from amorsize._function.flow.value_flow import (
+    CAUGHT,
     ENTERED,
+    INNER,
     RESULT,
     SLICE,
     Key,
@@ -102,3 +104,21 @@ def operate(frame: Frame, op: int, arg: int) -> None:
 
 def _either(frame: Frame, one: Symbol, other: Symbol) -> Symbol:
     return (one or other) if one is None or other is None else frame.flow.either(one, other)
+
+
+def catch(frame: Frame, _op: int, _arg: int) -> None:
+    """An exception may hold whatever is at hand, like what a call gives that was handed it all.
+
+    Whoever has raised it: the code itself with an item, or what was called with one.
+    """
+    flow = frame.flow
+    handed = (one for _, passed, _ in flow.calls for one in passed)
+    held = dict.fromkeys((*frame.locals.values(), *handed))
+    passed = tuple(one for one in held if one is not None and one[0] != INNER)
+    if not passed:
+        frame.stack += [None, None]
+        return
+    flow.calls.setdefault((CAUGHT, passed, ()), [])
+    name = "".join(CAUGHT[:2])
+    flow.called[name] = CAUGHT[0], CAUGHT[1], ()
+    frame.stack += [None, (RESULT, name, ())]

@@ -16,6 +16,7 @@ from amorsize._function.bytecode import (
 )
 from amorsize._function.flow.part_operations import (
     build_slice,
+    catch,
     enter,
     match_class,
     match_keys,
@@ -289,6 +290,7 @@ _OPERATIONS_BY_NAMES: tuple[tuple[Operation, tuple[str, ...]], ...] = (
     (unpack, ("UNPACK_SEQUENCE",)),
     (unpack_with_rest, ("UNPACK_EX",)),
     (enter, ("BEFORE_WITH",)),
+    (catch, ("PUSH_EXC_INFO",)),
     (match_keys, ("MATCH_KEYS",)),
     (match_class, ("MATCH_CLASS",)),
     (_build, ("BUILD_TUPLE", "BUILD_LIST", "BUILD_SET")),

@@ -30,6 +30,8 @@ RESULT = "result"
 GROUP = "group"
 #: The space of functions that the code defines, by their number.
 INNER = "inner"
+#: What is called, in place of a `raise` anywhere, to make the exceptions that code catches.
+CAUGHT: Store = GLOBAL, "BaseException", ()
 #: What is called where nothing is known of it but its arguments.
 UNKNOWN: Store = RESULT, "", ()
 #: The step of what `+=` changes.

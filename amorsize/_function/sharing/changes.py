@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._function.bound_arguments import Bound, first_argument, methods_in, with_arguments
-from amorsize._function.callable_walk import layers
+from amorsize._function.callable_walk import layers, opened
 from amorsize._function.callables import FUNCTION, member, type_name
 from amorsize._function.changes.mutations import Reader
 from amorsize._function.changes.possible_callees import Callees
@@ -86,10 +86,9 @@ class Changes:
         """
         made = [(f"class {one.__name__}", one) for one in classes if type(one) is not type]
         for label, value in (*self.findings.mutables, *made):
-            for method in self._used_methods(value, named):
-                bound = Bound.to(method, value)
+            for method, bound, argument in self._used_methods(value, named):
                 for change in self.reader.changes(method, bound):
-                    if change.label == bound.value_of(method, first_argument(method))[0]:
+                    if change.label == bound.value_of(method, argument)[0]:
                         self.see(change, "", f"{label}{change.way}")
 
     def judge_items(self, items: Sequence[object], named: set[str]) -> None:
@@ -119,12 +118,17 @@ class Changes:
         if any(type_name(member(type(value), name)) == _CACHED_PROPERTY for name in named):
             return self.owns.class_(type(value))
         return any(
-            first_argument(one) in self.reader.changed_arguments(one, Bound.to(one, value))
-            for one in self._used_methods(value, named | OF_CALLS)
+            argument in self.reader.changed_arguments(method, bound)
+            for method, bound, argument in self._used_methods(value, named | OF_CALLS)
         )
 
-    def _used_methods(self, value: Any, named: set[str]) -> Iterator[FunctionType]:
-        """The methods of an object that code names, and those that run for any attribute."""
+    def _used_methods(
+        self, value: Any, named: set[str]
+    ) -> Iterator[tuple[FunctionType, Bound, str]]:
+        """The methods of an object that code names, and those that run for any attribute.
+
+        Each with the object bound to it, and the name of the argument that this is.
+        """
         kind = type(value)
         if kind in PLAIN or not self.owns.class_(kind):
             return
@@ -138,7 +142,21 @@ class Changes:
                         of_all = isinstance(found, staticmethod | classmethod)
                         for method in () if of_all else methods_in(found):
                             if type(method) is FUNCTION and self.owns.function(method):
-                                yield method
+                                yield method, Bound.to(method, value), first_argument(method)
+                        if self.owns.class_(type(found)):
+                            yield from _getting(found, value)
+
+
+def _getting(held: Any, owner: Any) -> Iterator[tuple[FunctionType, Bound, str]]:
+    """The method by which an object in a class gives an attribute of an instance.
+
+    Not that by which it sets one: where that is done, the code names it as a change.
+    """
+    method = opened(member(type(held), "__get__"))
+    if type(method) is FUNCTION and method.__code__.co_argcount > 1:
+        argument = method.__code__.co_varnames[1]
+        bound = Bound({first_argument(method): held, argument: owner}, owner, 2)
+        yield method, bound, argument
 
 
 def _perhaps_changing(func: FunctionType) -> Iterator[str]:

@@ -86,11 +86,21 @@ class Classes:
         if not any(type(func) is FUNCTION for func in made) and not is_simple(cls):
             note_unreadable(self._values.findings, f"{cls.__module__}.{cls.__qualname__}")
 
+    def _open_getter(self, name: str, found: Any, cls: type) -> None:
+        """Follow what gives an attribute of the class, which is handed the class as well."""
+        getter = opened(member(type(found), "__get__"))
+        if type(getter) is FUNCTION and self._owns.function(getter):
+            names = getter.__code__.co_varnames[: min(3, getter.__code__.co_argcount)]
+            of = (found, self._made.setdefault(cls, Made(cls)), cls)
+            if len(names) == len(of):
+                self._values.lead_to(getter, Bound(dict(zip(names, of, strict=True)), cls, 3), name)
+
     def _open_method(self, name: str, found: Any, cls: type) -> dict[str, None]:
         """Follow a member of a class if it is a function; returns the names in its code."""
         kind = type(found)
         if self._owns.class_(kind) and any(hasattr(kind, one) for one in _ACCESSING):
             self._values.judge(found, f"class {cls.__name__}.{name}")
+            self._open_getter(name, found, cls)
         takes_class = type(found) is classmethod or name in ("__new__", "__init_subclass__")
         owner: Any = cls
         if not takes_class:

@@ -280,7 +280,7 @@ class Values:
             if is_module(part):
                 self.judge_all_of(part)
             elif kind is FUNCTION or kind is METHOD or isinstance(part, type) or is_partial(part):
-                if is_own or self.owns(part):
+                if is_own or self.owns(part.__func__ if kind is METHOD else part):
                     self.judge(part, inner)
             elif is_own and issubclass(kind, BUILTINS) and changes_owner(part):
                 self._judge_method(part, inner)  # its holder may call it
