@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import types
@@ -297,6 +298,47 @@ class TestTravel:
         assert "WeakSet" in (payload.why_not() or "")
         with pytest.raises(TypeError, match="WeakSet"):
             payload.pack([listeners])
+
+    def test_finalizers_stay_where_their_object_is(self):
+        """A worker's copy would be dead, and tell that the object is gone."""
+        kept = Kept()
+        finalizer = weakref.finalize(kept, int)
+
+        def is_open(x):
+            return finalizer.alive
+
+        def n_open(x):
+            return len(weakref.finalize._registry)
+
+        assert "finalize" in (Payload(Task(is_open), is_open).why_not() or "")
+        assert "_registry" in (Payload(Task(n_open), n_open).why_not() or "")
+
+    def test_temporary_folders_are_sent_without_what_removes_them(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = tempfile.TemporaryDirectory(dir=name)
+
+            def is_there(x):
+                return os.path.isdir(folder.name)
+
+            payload = Payload(Task(is_there), is_there)
+
+            try:
+                assert payload.why_not() is None
+                assert tuned_map(is_there, range(2), backend="process", n_jobs=1) == [True] * 2
+                assert is_there(0)
+            finally:
+                folder.cleanup()
+
+    def test_used_finalizers_are_no_other_code(self):
+        """Their class notes the first one in the caller, which a worker has not had."""
+
+        def closes(x):
+            finalizer = weakref.finalize(Kept(), int)
+            return finalizer.alive
+
+        assert closes(0) is False
+
+        assert tuned_map(closes, range(3), backend="process", n_jobs=1) == [False] * 3
 
     def test_classes_of_a_script_are_the_same_on_both_sides(self, run_script):
         """Items go out and come back as instances of the script's own class."""

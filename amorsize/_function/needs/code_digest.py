@@ -99,7 +99,7 @@ def _class_digest(cls: type) -> str:
     content = []
     for base in cls.__mro__:
         if callables.is_made_at_run_time(base):  # nobody can change the others
-            is_told = is_followed(base.__module__)
+            is_told = is_followed(base.__module__) or base.__module__ in _NOTING_USE
             for name, value in sorted(vars(base).items()):
                 if name in _MADE_UP or (is_told and _is_state(name, value)):
                     continue
@@ -120,6 +120,9 @@ def _is_state(name: str, value: Any) -> bool:
         return False
     return not is_scalar(value) or name.startswith("_")
 
+
+# Their classes note that they were used, as `weakref.finalize` does at its first finalizer.
+_NOTING_USE = {"weakref"}
 
 # By the interpreter, or with the first copy of an instance.
 _MADE_UP = {"__doc__", "__dict__", "__weakref__", "__slotnames__"}

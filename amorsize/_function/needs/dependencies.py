@@ -41,7 +41,8 @@ def needs_of(roots: Iterable[Any], sample: Any = None) -> Needs:
     search.go()
     if search.code.asks_families:
         search.note_families()
-    doubts = c_environment.doubt(search.code.names), _replaced_builtin()
+    names = search.code.names
+    doubts = c_environment.doubt(names), _replaced_builtin(), _lists_finalizers(names)
     needs.reasons += [one for one in doubts if one is not None]
     return needs
 
@@ -52,6 +53,13 @@ def _replaced_builtin() -> str | None:
         if type(vars(builtins).get(name)) is not callables.BUILTIN:
             return f"builtins.{name} was replaced, by which statements of any code run"
     return None
+
+
+def _lists_finalizers(names: Iterable[str]) -> str | None:
+    """Why the code would find other finalizers in a worker; None: it does not look for them."""
+    if not {"finalize", "_registry"}.issubset(names):
+        return None
+    return "its code looks at weakref.finalize._registry, where a worker has finalizers of its own"
 
 
 def _is_of_known_library(root: Any) -> bool:

@@ -16,7 +16,7 @@ from amorsize._workers.carried_state import caller_state
 from amorsize._workers.carried_state.pickled_state import names_main
 from amorsize._workers.messages import serialization
 from amorsize._workers.messages.code_pickle import is_found
-from amorsize._workers.tasks import marks, sent_classes
+from amorsize._workers.tasks import marks, sent_classes, weakly_held
 from amorsize._workers.tasks.task_unpickling import found_at, here, imported, unpacked, var_at
 
 TYPE_CHECKING = False
@@ -134,20 +134,15 @@ def _by_name() -> Any:
 
 def _found_there(obj: Any, by_value: frozenset[str]) -> Any:
     """How to send what a worker finds in its place; None: it is no such thing."""
-    _refuse_weak(obj)
+    weakly_held.refuse(obj)
+    if (folder := weakly_held.reduced_folder(obj, CallOnLoad)) is not None:
+        return folder
     if _is_hidden(obj):
         return bound, (obj.__func__, obj.__self__)
     if type(obj).__name__ in GENERATOR_TYPES and (place := _place_of(obj)) is not None:
         return found_at, (place,)
     place = marks.place_of(obj, by_value)
     return None if place is None else (marks.mark_at, (place, type(obj)))
-
-
-def _refuse_weak(obj: Any) -> None:
-    """Raise TypeError for a set whose members would be gone in a worker, which holds no others."""
-    weak_set = getattr(sys.modules.get("_weakrefset"), "WeakSet", ())
-    if issubclass(type(obj), weak_set) and len(obj):
-        raise TypeError(f"cannot pickle {type(obj).__name__!r} object")
 
 
 def dumped_with_code(
