@@ -666,6 +666,21 @@ def wait_until_warm(n_workers, names=frozenset()):
         time.sleep(0.01)
 
 
+def test_a_handler_may_call_while_interpreters_are_counted(monkeypatch):
+    """Its own call counts them as well, and would wait for the lock for ever."""
+    interrupted, found = Mock(), []
+    interrupted.process.ended_by.return_value = False
+    interrupted.is_warm.side_effect = lambda _: os.kill(os.getpid(), signal.SIGUSR1) or True
+    monkeypatch.setattr(pool, "_idle", [interrupted])
+    before = signal.signal(signal.SIGUSR1, lambda *_: found.append(pool._lock.locked()))
+    try:
+        assert spawn_costs.n_warm_interpreters() == 1
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+    assert found == [False]
+
+
 def test_an_interpreter_that_begins_ahead_is_warm_once_it_has_the_libraries():
     """A call that takes one sooner would wait for its imports, in which a loop ends."""
     amorsize.shutdown()

@@ -167,7 +167,9 @@ class WarmPool:
 
     def n_warm(self, names: frozenset[str]) -> int:
         """How many workers wait for a next call and have these libraries."""
-        with self._lock:
+        if not self._idle:
+            return 0
+        with no_interrupts(), self._lock:  # a call from a signal handler asks as well
             self._collect_ended()
             return sum(one.is_warm(names) for one in self._idle)
 
