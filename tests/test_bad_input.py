@@ -6,7 +6,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ from amorsize import (
     tuned_map,
 )
 from amorsize._profiles.memory_store import last_trace
+from amorsize._workers.messages import serialization
 
 # -- what is refused ------------------------------------------------------------------------
 
@@ -161,6 +164,27 @@ def locked():
 def test_a_function_that_cannot_be_pickled_runs_all_the_same(backend):
     """A closure over a lock."""
     assert tuned_map(locked(), range(100), backend=backend) == list(range(100))
+
+
+class Held:
+    """Knows whether its finalizer is still to run."""
+
+    def __init__(self):
+        self.finalizer = weakref.finalize(self, int)
+
+
+@pytest.mark.forks
+def test_results_with_finalizers_are_not_sent_without_life():
+    """A temporary folder was removed in its worker, and came back all the same."""
+    for kept in (tempfile.TemporaryDirectory, Held):
+        with pytest.raises(SerializationError, match="item 0 .*finalize"):
+            tuned_map(lambda item, kept=kept: kept(), range(2), backend="process", n_jobs=1)
+
+
+@pytest.mark.parametrize("value", [weakref.finalize, ("weakref", "finalize"), b"weakref finalize"])
+def test_what_only_names_finalizers_is_sent(value):
+    data, _ = serialization.Packing().dumps_apart(value)
+    assert serialization.loads(data) == value
 
 
 @pytest.mark.forks

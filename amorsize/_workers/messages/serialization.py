@@ -70,13 +70,13 @@ class Packing:
         """Pickle a value, with large buffers apart."""
         if self._codes is None:
             try:
-                return dumps_apart(value)
+                return _with_live_parts(*dumps_apart(value))
             except Exception as failure:
                 if raised_by_handler(failure) or not self._finds_code_to_do(value):
                     raise
         parts: list[memoryview] = []
         aside = setting_apart(parts)
-        return bounded(lambda: self._codes.dumps(value, aside)), parts
+        return _with_live_parts(bounded(lambda: self._codes.dumps(value, aside)), parts)
 
     def dumps(self, value: Any) -> bytes:
         """Pickle a value in one piece."""
@@ -91,13 +91,40 @@ class Packing:
 
         with_code = code_pickle.Codes(self._func, is_forked=self._is_forked)
         try:
-            bounded(lambda: with_code.dumps(value))
+            _with_live_parts(bounded(lambda: with_code.dumps(value)), [])
         except Exception as failure:
             if raised_by_handler(failure):
                 raise
             return False  # the message of pickle itself is clearer
         self._codes = with_code
         return True
+
+
+def _with_live_parts(data: bytes, parts: list[memoryview]) -> tuple[bytes, list[memoryview]]:
+    """What was pickled, unless it has finalizers: pickle takes them, and they arrive dead.
+
+    Worse, a `TemporaryDirectory` has then removed its folder where it was pickled.
+
+    Raises:
+        TypeError: It has one.
+    """
+    if b"weakref" in data and b"finalize" in data:  # both may be there for another reason
+        import io
+
+        class Reading(pickle().Unpickler):  # type: ignore[misc]
+            def find_class(self, module: str, name: str) -> Any:
+                is_finalizer = (module, name) == ("weakref", "finalize")
+                return _NotSent if is_finalizer else super().find_class(module, name)
+
+        tamed(Reading(io.BytesIO(data), buffers=parts).load)
+    return data, parts
+
+
+class _NotSent:
+    """Stands for `weakref.finalize` where it is found out whether there are instances."""
+
+    def __new__(cls) -> _NotSent:
+        raise TypeError("cannot pickle 'finalize' object")
 
 
 def bounded(act: Callable[[], Result]) -> Result:
