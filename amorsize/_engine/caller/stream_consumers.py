@@ -8,38 +8,43 @@ from __future__ import annotations
 
 import sys
 from gc import get_referents
-from opcode import opname
+from itertools import accumulate, dropwhile, starmap, takewhile
 
-from amorsize._function.bytecode import FOR_ITER_CACHES, JUMPS_BACK, NAME_SHIFTS, op_number, placed
+from amorsize._engine.caller.consumer_frames import body_of, consumers
 from amorsize._function.callable_walk import CLOSURE, GLOBAL, reads
-from amorsize._function.callables import FUNCTION, METHOD, MISSING, MODULE, cells, own, raw
+from amorsize._function.callables import (
+    FUNCTION,
+    METHOD,
+    MISSING,
+    MODULE,
+    cells,
+    is_partial,
+    member,
+    own,
+    raw,
+)
 from amorsize._function.library.changes import CHANGING
-from amorsize._function.ownership import is_own_class, is_own_function, is_own_module
+from amorsize._function.ownership import is_own_class, is_own_function
 from amorsize._function.sharing.thread_safety import examine
-from amorsize._host.program_line import is_ours
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import CodeType, FrameType
+    from collections.abc import Callable
+    from types import FrameType
     from typing import Any
 
     from amorsize._engine.caller.lockstep import Lockstep
     from amorsize._engine.state.call import Call
     from amorsize._engine.state.caller_only import CallerOnly
 
-    #: A frame, and where its code begins and ends that runs between two results.
-    Consumer = tuple[FrameType, int, int]
-
+#: Iterators that call something for each value, and how many of them are looked through.
+_CALLING: Any = (map, filter, zip, enumerate, accumulate, dropwhile, starmap, takewhile)
+_MOST_LAYERS = 4
 #: The most functions of the project that are asked for the names that they read.
 MOST_ASKED = 100
-_OPTIMIZED, _GENERATOR = 0x01, 0x20
+_OPTIMIZED = 0x01
 #: Of the frame, of the variable here, and of the argument of the question.
 _REFERENCES = 3
-_FOR_ITER, _EXTENDED_ARG = op_number("FOR_ITER"), op_number("EXTENDED_ARG")
-_CACHE = op_number("CACHE")
-#: Names of what takes some results, and leaves the others for later.
-_ADVANCING = frozenset({"next", "__next__", "send", "islice"})
 _PUTS_INSIDE = frozenset(
     {"STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE", "STORE_ATTR", "DELETE_ATTR"}
 )
@@ -60,14 +65,14 @@ def wait_for_consumer(call: Call, caller_only: CallerOnly, lockstep: Lockstep) -
 
 def _why(func: Callable[..., Any]) -> str | None:
     """Why items have to wait for the consumer, in words; None: they need not."""
-    consumers = [*_consumers(sys._getframe(1))]
-    if not consumers:
+    found = [*consumers(sys._getframe(1))]
+    if not found:
         return None
     reading = _Reading(func)
     try:
-        return next(filter(None, (reading.why_by(*one) for one in consumers)), None)
+        return next(filter(None, (reading.why_by(*one) for one in found)), None)
     finally:
-        for frame, _, _ in consumers:
+        for frame, _, _ in found:
             _let_go(frame)
 
 
@@ -81,46 +86,6 @@ def _let_go(frame: FrameType) -> None:
     is_copy = frame.f_code.co_flags & _OPTIMIZED and type(variables) is dict
     if is_copy and sys.getrefcount(variables) <= _REFERENCES:
         variables.clear()
-
-
-def _consumers(frame: FrameType | None) -> Iterator[Consumer]:
-    """The frames that run between two results, with where the code is that does."""
-    while frame is not None and is_ours(frame.f_globals):
-        frame = frame.f_back
-    are_left = False  # a function takes some results, and leaves the others to what calls it
-    while frame is not None and (not are_left or is_own_module(frame.f_globals.get("__name__"))):
-        code = frame.f_code
-        hands_on = code.co_flags & _GENERATOR or code.co_name == "__next__"
-        loop = _loop_taking(frame)
-        takes_some = loop is None and not _ADVANCING.isdisjoint(code.co_names)
-        if loop is not None:
-            yield frame, *loop
-        elif takes_some or are_left:
-            yield frame, _begin(frame) if are_left else 0, len(code.co_code)
-        are_left = not hands_on and loop is None and (are_left or takes_some)
-        if not (hands_on or are_left):  # else code in C takes all results
-            return
-        frame = frame.f_back
-
-
-def _loop_taking(frame: FrameType) -> tuple[int, int] | None:
-    """Where the loop begins and ends that a frame waits in for a result; None: in no `for`."""
-    data, last = frame.f_code.co_code, frame.f_lasti
-    while last > 0 and data[last] == _CACHE:  # as Python 3.12 has it where a generator goes on
-        last -= 2
-    if last < 0 or data[last] != _FOR_ITER:
-        return None
-    high = data[last - 1] << 8 if last >= 2 and data[last - 2] == _EXTENDED_ARG else 0
-    return last, last + 2 + 2 * (FOR_ITER_CACHES + (high | data[last + 1]))
-
-
-def _begin(frame: FrameType) -> int:
-    """Where a function goes on behind what it calls: there, or where a loop around it begins."""
-    last = frame.f_lasti
-    loops = (
-        (end - 2 * arg, end) for _, end, op, arg in placed(frame.f_code.co_code) if op in JUMPS_BACK
-    )
-    return min((start for start, end in loops if start <= last < end), default=last)
 
 
 class _Reading:
@@ -152,7 +117,7 @@ class _Reading:
 
     def why_by(self, frame: FrameType, start: int, stop: int) -> str | None:
         """Why, by the code of a frame between two places."""
-        body = [*_body(frame.f_code, start, stop)]
+        body = [*body_of(frame.f_code, start, stop)]
         puts_inside = any(op in _PUTS_INSIDE for op, _ in body)
         calls_own = False
         found: str | None = None
@@ -165,7 +130,7 @@ class _Reading:
                 continue
             chain = _attributes(body, at)
             value, chain = _end(value, chain)
-            if self._changes(value):
+            if any(map(self._changes, _functions_in(value, body))):
                 return f"the consumer of the stream calls {name}, which changes what items read"
             calls_own |= type(raw(value)) is FUNCTION and is_own_function(raw(value))
             if (what := self._known(value)) is not None:
@@ -208,41 +173,21 @@ class _Reading:
         return bool(stores) and shared
 
 
-def _body(code: CodeType, start: int, stop: int) -> Iterator[tuple[str, str]]:
-    """The operations between two places, with the names that they are for."""
-    data, high = code.co_code, 0
-    for at in range(start, stop, 2):
-        op, arg = data[at], high | data[at + 1]
-        high = arg << 8 if op == _EXTENDED_ARG else 0
-        names = _names(code, op, arg)
-        yield from zip(_parts_of(opname[op]), names, strict=False)
+def _functions_in(value: Any, body: list[tuple[str, str]]) -> list[Any]:
+    """A value, and what it calls if it is a `partial` or, as `map` is, an iterator made in C.
 
-
-def _parts_of(op: str) -> tuple[str, ...]:
-    """An operation on two variables as one on each: the second of STORE_FAST_LOAD_FAST loads."""
-    first, _, second = op.partition("_FAST_")
-    return (f"{first}_FAST", second) if second.endswith("_FAST") else (op,)
-
-
-def _names(code: Any, op: int, arg: int) -> tuple[str, ...]:
-    """The names that an operation is for; one empty name if it is for none."""
-    kind = opname[op]
-    if op in NAME_SHIFTS:
-        return (code.co_names[arg >> NAME_SHIFTS[op]],)
-    if kind.count("_FAST") == 2:
-        return code.co_varnames[arg >> 4], code.co_varnames[arg & 15]
-    if "_FAST" in kind:
-        return (_local(code, arg),)
-    if kind.endswith(("_DEREF", "_CLOSURE")):
-        return (_local(code, arg),)
-    return ("",)
-
-
-def _local(code: Any, arg: int) -> str:
-    """The name of a local variable or cell, in the order in which a frame has them."""
-    cells_only = tuple(one for one in code.co_cellvars if one not in code.co_varnames)
-    names = (*code.co_varnames, *cells_only, *code.co_freevars)
-    return names[arg] if arg < len(names) else ""
+    Of a class, the methods that are named beside it: the code may make an object and hand one on.
+    """
+    if isinstance(value, type):
+        named = dict.fromkeys(name for _, name in body)
+        return [value, *(held for name in named if (held := member(value, name)) is not MISSING)]
+    found, ahead = [], [(value, 0)]
+    while ahead:
+        one, depth = ahead.pop()
+        found.append(one)
+        if depth < _MOST_LAYERS and (is_partial(one) or isinstance(one, _CALLING)):
+            ahead += [(part, depth + 1) for part in get_referents(one)]
+    return found
 
 
 def _value(frame: FrameType, op: str, name: str) -> Any:
