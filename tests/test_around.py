@@ -532,6 +532,16 @@ def innermost(item):
     return item
 
 
+def large_array():
+    """24 MB, made by the test alone: each process that any test forks has what a module holds."""
+    return np.ones(3_000_000)
+
+
+def large_list():
+    """20 MB in small pieces, made by the test alone for the same reason."""
+    return list(range(500_000))
+
+
 IN_PLACE = {
     "a list": ([3, 1, 2], list.sort),
     "a list grown": ([1], lambda x: x.append(2)),
@@ -549,7 +559,7 @@ IN_PLACE = {
     "bytes": (bytearray(b"abc"), lambda x: x.__setitem__(0, 0)),
     "an array": (array.array("d", [1, 2]), lambda x: x.append(3)),
     "numpy": (np.zeros(5000), lambda x: x.__setitem__(4321, 1)),
-    "numpy, large": (np.ones(3_000_000), lambda x: np.multiply(x, 2, out=x)),
+    "numpy, large": (large_array, lambda x: np.multiply(x, 2, out=x)),
     "numpy, a view": (np.ones((100, 100))[::2, ::3], lambda x: np.negative(x, out=x)),
     "numpy of objects": (np.array([[1], "b"], dtype=object), lambda x: x[0].append(2)),
     "numpy, fields": (np.zeros(3, dtype="i4,f8"), lambda x: x["f1"].__setitem__(1, 2)),
@@ -585,6 +595,8 @@ def test_an_item_that_is_changed_in_place_is_found(what):
     if item is list:
         item = [1]
         item.append(item)
+    if item is large_array:
+        item = large_array()
 
     assert found(nothing, items=[item]) == set()
     assert places(change, item, items=[item]) == {"item"}
@@ -617,7 +629,7 @@ UNTOUCHED = {
     "a moment": (__import__("datetime").datetime(2020, 1, 1), lambda x: hash(x)),
     "a fraction": (__import__("fractions").Fraction(1, 3), lambda x: hash(x)),
     "a locale's number": (decimal.Decimal("1.5"), lambda x: x + 1),
-    "a large list": (list(range(500_000)), sum),
+    "a large list": (large_list, sum),
 }
 
 
@@ -625,6 +637,8 @@ UNTOUCHED = {
 def test_an_item_that_is_only_read_is_not_found(what):
     """Also where reading has it keep what it worked out."""
     item, read = UNTOUCHED[what]
+    if item is large_list:
+        item = large_list()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         read(item)
