@@ -393,6 +393,19 @@ class TestChanged:
         with pytest.raises(ZeroDivisionError):
             mapped(boom, range(3))
 
+    def test_a_stack_that_is_deeper_with_each_call(self, waiting):
+        """Each call is only a little deeper than the one before, but not than the fork."""
+
+        def call_at(n):
+            return mapped(depth, [3] * 9) if n == 0 else call_at(n - 1)
+
+        call_at(0)
+        first = waiting()
+        for n in range(0, 2 * kept_forks.MOST_FRAMES + 1, kept_forks.MOST_FRAMES // 2):
+            call_at(n)
+        assert first
+        assert not first & waiting()
+
     def test_the_depth_of_the_stack(self):
         """Workers that were forked deep inside have less room, and their calls end sooner."""
 

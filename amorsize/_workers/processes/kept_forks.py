@@ -98,6 +98,10 @@ class StateAtFork:
             and abs(self._depth - now._depth) <= MOST_FRAMES
         )
 
+    def begins_as_deep_as(self, earlier: StateAtFork) -> None:
+        """Its workers were forked earlier: else each call could be a little deeper, without end."""
+        self._depth = earlier._depth
+
 
 def _held(value: Any) -> Any:
     """A plain value as it is, any other object by a weak reference.
@@ -230,6 +234,7 @@ class KeptForks:
                     self._pools.remove(one)
                     if found is None and was.is_still(state) and pool.n_most >= n_workers:
                         found = pool
+                        state.begins_as_deep_as(was)
                     else:
                         pool.end_resting()
         return found
