@@ -26,7 +26,13 @@ from amorsize._engine.starting import new_interpreters
 from amorsize._function.needs.libraries import libraries_of
 from amorsize._profiles.memory_store import last_trace
 from amorsize._workers.messages import framing
-from amorsize._workers.processes import spawned_main, start_ahead, worker_main
+from amorsize._workers.processes import (
+    spawned_main,
+    start_ahead,
+    surroundings,
+    warm_pool,
+    worker_main,
+)
 from amorsize._workers.processes.warm_pool import pool
 from amorsize._workers.protocol import Task
 from amorsize._workers.tasks.payload import Payload
@@ -713,6 +719,83 @@ def test_a_library_that_cannot_be_imported_ahead_is_left_to_the_call():
     amorsize.shutdown()
 
 
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A function that writes a library, which is forgotten in the end."""
+    amorsize.shutdown()
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    names = []
+
+    def write(name, text):
+        names.append(name)
+        (folder / f"{name}.py").write_text(text)
+        return frozenset({name})
+
+    yield write
+    for name in names:
+        sys.modules.pop(name, None)
+    amorsize.shutdown()
+
+
+def test_a_library_is_imported_ahead_by_the_main_thread_where_the_caller_is(
+    library, monkeypatch, tmp_path
+):
+    """It may mind which thread that is, what the environment says, and where it is."""
+    names = library(
+        "minding_library",
+        """
+import os, threading
+
+OF_THREAD = threading.local()
+OF_THREAD.level = 5
+MODE, FOLDER = os.environ.get("MINDING"), os.getcwd()
+
+def state(_):
+    return OF_THREAD.level, MODE, FOLDER
+""",
+    )
+    assert tuned_map(clean_items.is_loaded, ["minding_library"], **IN_ONE_WORKER) == [False]
+    until = time.monotonic() + 60
+    while not pool._idle[0].is_free():  # it still confirms that the call is over
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    monkeypatch.setenv("MINDING", "yes")
+    monkeypatch.chdir(tmp_path)
+    assert start_ahead.start_ahead(1, names=names) == 0  # the one that waits imports it
+    wait_until_warm(1, names)
+
+    state = importlib.import_module("minding_library").state
+    assert tuned_map(state, [1], **IN_ONE_WORKER) == [(5, "yes", str(tmp_path))]
+
+
+def test_a_library_that_exits_while_it_is_imported_ends_no_worker(library):
+    names = library("leaving_library", "raise SystemExit(3)")
+    start_ahead.start_ahead(1, names=names)
+    wait_until_warm(1, names)
+
+
+def test_the_program_does_not_wait_for_imports_ahead_when_it_ends(library):
+    names = library("slow_library", "import time; time.sleep(60)")
+    start_ahead.start_ahead(1, names=names)
+    began = time.monotonic()
+    amorsize.shutdown()
+    assert time.monotonic() - began < warm_pool.GRACE_S
+
+
+def test_workers_of_a_block_stay_after_an_import_ahead():
+    """They stay for as long as the block lasts, and imports begin a time of their own."""
+    worker = Mock(_idle_since=math.inf)
+    worker.transport.receive.return_value = False
+    order = spawned_main.serialization.dumps((surroundings.place(), []))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(framing, "write", lambda *_: None)
+        patch.setattr(spawned_main, "_import_patiently", lambda _: None)
+        spawned_main.PersistentWorker._obey(worker, framing.AHEAD, order)
+    assert worker._idle_since == math.inf
+
+
 def test_libraries_are_those_that_code_names_itself_or_by_its_own_helpers():
     """A module of the project is imported whole, with all that it imports."""
     func = types.FunctionType(compile("lambda: (np, help_)", "", "eval").co_consts[0], {})
@@ -725,6 +808,14 @@ def test_libraries_are_those_that_code_names_itself_or_by_its_own_helpers():
     assert libraries_of(func) == {"pytest", "numpy"}
     assert "pytest" in libraries_of(partial(guarded_point, 2))
     assert libraries_of(clean_items.is_loaded) == frozenset()  # the standard library loads soon
+
+
+def test_libraries_of_a_module_of_many_functions_are_found(monkeypatch):
+    """They are imported first, and a module has any number of functions behind them."""
+    module = types.ModuleType("of_many_functions")
+    exec("import numpy\n" + "\n".join(f"def f{at}(x): pass" for at in range(100)), vars(module))
+    monkeypatch.setitem(sys.modules, "of_many_functions", module)
+    assert "numpy" in libraries_of(module.f0)
 
 
 class Proxy:

@@ -30,13 +30,14 @@ def libraries_of(func: Any) -> frozenset[str]:
     ahead, of_first = [first], _package_of(_home_of(first))
     while ahead and len(seen) < MOST:
         one = ahead.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
         home = one if is_module(one) else sys.modules.get(_home_of(one))
         name = vars(home).get("__name__") if is_module(home) else None
         if not isinstance(name, str) or name.partition(".")[0] in _QUICK:
             continue
+        key = id(one if name in ownership.MAIN else home)
+        if key in seen:
+            continue
+        seen.add(key)
         is_own = ownership.is_own_module(name) or of_first == _package_of(name) is not None
         if name not in ownership.MAIN and not is_own:
             found.add(name)

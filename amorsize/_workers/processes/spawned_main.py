@@ -7,6 +7,7 @@ import sys
 from math import inf
 from struct import Struct
 
+from amorsize._function.ownership import LARGE_LIBRARIES
 from amorsize._host import import_hooks, signals
 from amorsize._host.unpatched import kernel, perf_counter
 from amorsize._workers import first_items, nesting, stream_calls, worker_numbers
@@ -14,13 +15,15 @@ from amorsize._workers.messages import exception_pickling, framing, serializatio
 from amorsize._workers.messages.pipe_ends import End
 from amorsize._workers.messages.shared_memory import SharedBlock
 from amorsize._workers.processes import child_setup, parent_death
-from amorsize._workers.processes.surroundings import enter_surroundings
+from amorsize._workers.processes.surroundings import enter_place, enter_surroundings
 from amorsize._workers.processes.worker_main import Worker, flush_streams
 from amorsize._workers.protocol import NO_TASK
 from amorsize._workers.tasks.shared_data import IS_WRITTEN, Borrowed, WrittenInto
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from amorsize._workers.first_items import FirstItems
     from amorsize._workers.messages.framing import Piece
     from amorsize._workers.processes.worker_main import ChunkReport
@@ -97,25 +100,33 @@ def _share_tracker(descriptor: int | None) -> None:
 
 
 def _load_ahead(payload: Piece) -> None:
-    """Import the libraries that a call to come needs, with the caller's path.
+    """Import the libraries that a call to come needs, where the caller is.
 
-    In a thread of low priority: the caller's loop needs the cores. Only a thread gets rid of that.
+    Large ones in a thread of low priority: the caller's loop needs the cores, and only a thread
+    gets rid of that. Others may mind which thread imports them, as it alone has their `local()`.
     """
     import threading  # in the thread that it is to take for the main one
 
-    sys.path[:], names = serialization.loads(payload)
-    thread = threading.Thread(target=_import_patiently, args=((*_OF_TASKS, *names),))
+    where, names = serialization.loads(payload)
+    enter_place(where)
+    large = [name for name in names if name.partition(".")[0] in LARGE_LIBRARIES]
+    thread = threading.Thread(target=_import_patiently, args=((*_OF_TASKS, *large),))
     thread.start()
     thread.join()
+    _import_all(names)
 
 
 def _import_patiently(names: tuple[str, ...]) -> None:
     if sys.platform == "linux":  # where threads have priorities of their own
         kernel.setpriority(kernel.PRIO_PROCESS, 0, min(19, kernel.nice(0) + AHEAD_NICE))
+    _import_all(names)
+
+
+def _import_all(names: Iterable[str]) -> None:
     for name in names:
         try:
             __import__(name)
-        except Exception as error:
+        except BaseException as error:  # some exit where they are not welcome
             signals.reraise_from_handler(error)
             continue  # the call itself imports it again, and tells what is wrong
 
@@ -174,7 +185,7 @@ class PersistentWorker(Worker):
             self._context.run(self._take_task, payload)
         elif kind == framing.AHEAD:
             _load_ahead(payload)
-            self._idle_since = perf_counter()
+            self._idle_since = max(self._idle_since, perf_counter())  # endless in `workers()`
             framing.write(self.writing.number(), framing.FREE)
         elif kind == framing.END:
             self._context.run(self._tear_down)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from amorsize._host.signals import no_interrupts, reraise_from_handler
 from amorsize._workers.processes.library_threads import thread_variables
+from amorsize._workers.processes.surroundings import place
 from amorsize._workers.processes.warm_pool import WarmWorker, pool
 
 
@@ -20,10 +19,11 @@ def start_ahead(n_workers: int, n_most: int = 64, names: frozenset[str] = frozen
     Returns:
         How many it has started.
     """
-    environ = dict(os.environ)
+    here = place()
+    environ: dict[str, str] = here["environ"]
     environ |= dict.fromkeys(thread_variables(environ), "1")
     with no_interrupts():  # else Ctrl-C could leave a worker that nobody ends
-        n_new = max(0, min(n_most, n_workers - pool.load_ahead(names)))
+        n_new = max(0, min(n_most, n_workers - pool.load_ahead(names, here)))
         for n_started in range(n_new):
             try:
                 worker = WarmWorker(environ, 1)
@@ -31,7 +31,7 @@ def start_ahead(n_workers: int, n_most: int = 64, names: frozenset[str] = frozen
                 reraise_from_handler(error)
                 return n_started
             try:
-                worker.load_ahead(names)
+                worker.load_ahead(names, here)
             except BrokenPipeError:
                 worker.end()  # it has ended at once: the next one would, too
                 return n_started

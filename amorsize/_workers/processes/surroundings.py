@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
 def surroundings(state: bytes) -> dict[str, Any]:
     """The state that a worker takes over from its caller, with `state` from `caller_state`."""
+    return {**place(), "numpy": "numpy" in sys.modules, "carried": state}
+
+
+def place() -> dict[str, Any]:
+    """What the import of a library may depend on."""
     return {
         "folder": _folder(),
         "environ": _environ(),
         "path": list(sys.path),
         "argv": list(getattr(sys, "argv", ())),
-        "numpy": "numpy" in sys.modules,
-        "carried": state,
     }
 
 
@@ -53,12 +56,17 @@ def _environ() -> dict[str, str]:
 
 def enter_surroundings(found: dict[str, Any]) -> None:
     """Take over the state of the caller."""
+    enter_place(found)
+    caller_state.take(found["carried"])
+
+
+def enter_place(found: dict[str, Any]) -> None:
+    """Take over what the import of a library may depend on."""
     enter_folder(found["folder"])
     _take_environ(found["environ"])
     sys.path[:] = found["path"]
     sys.argv[:] = found["argv"]
     sys.path_importer_cache.pop("", None)  # "" stands for the working folder
-    caller_state.take(found["carried"])
 
 
 def enter_folder(folder: str | None) -> None:

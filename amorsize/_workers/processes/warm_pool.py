@@ -94,15 +94,19 @@ class WarmWorker(WorkerHandle):
         """Whether it has imported what the caller has: no module was reloaded since."""
         return all(own_modules.get(name, spec) is spec for name, spec in self.specs.items())
 
-    def load_ahead(self, names: frozenset[str]) -> None:
-        """Have it import libraries, before it counts as warm.
+    def load_ahead(self, names: frozenset[str], place: dict[str, Any]) -> None:
+        """Have it import libraries as here, before it counts as warm.
+
+        Args:
+            names: Their names.
+            place: Where the caller is, from `surroundings.place`.
 
         Raises:
             BrokenPipeError: It has ended.
         """
         self.loaded |= names
         self.is_beginning, self.n_ends = True, self.n_ends + 1
-        order = serialization.dumps((list(sys.path), sorted(names)))
+        order = serialization.dumps((place, sorted(names)))
         self.writer.put(framing.AHEAD, order)
         self.writer.flush(self.write_fd)
 
@@ -173,14 +177,14 @@ class WarmPool:
             self._collect_ended()
             return sum(one.is_warm(names) for one in self._idle)
 
-    def load_ahead(self, names: frozenset[str]) -> int:
+    def load_ahead(self, names: frozenset[str], place: dict[str, Any]) -> int:
         """Have those that wait import these libraries; gives how many are about to have them."""
         with self._lock:
             self._collect_ended()
             for worker in self._idle:
                 if not names <= worker.loaded and worker.is_free():
                     try:
-                        worker.load_ahead(names)
+                        worker.load_ahead(names, place)
                     except BrokenPipeError:
                         continue  # it has ended, and is collected the next time
             return sum(names <= one.loaded for one in self._idle)
@@ -239,6 +243,9 @@ class WarmPool:
             idle, self._idle = self._idle, []
         for worker in idle:
             if not worker.is_connected:
+                continue
+            if worker.number < 0 and not worker.is_free():
+                worker.process.kill()  # it imports, and has done nothing for the program
                 continue
             worker.writer.put(framing.QUIT)
             try:
