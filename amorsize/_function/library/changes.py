@@ -85,6 +85,7 @@ GIVES_SHARED = {
 OPENING_BY_MODE = {
     *("io.open", "codecs.open", "gzip.open", "bz2.open", "lzma.open", "tarfile.TarFile.open"),
     *("zipfile.ZipFile", "gzip.GzipFile", "bz2.BZ2File", "lzma.LZMAFile", "wave.open"),
+    *("io.FileIO", "logging.FileHandler", "logging.handlers.WatchedFileHandler"),
     *("wave.Wave_write", "h5py.File", "h5py._hl.files.File", "netCDF4.Dataset"),
 }
 #: Functions that open a file for changes unless an argument says that they only read.
@@ -99,6 +100,8 @@ OPENING_DATABASE = "sqlite3.connect"
 #: Functions that change files, and the places of these files' paths among their arguments.
 CHANGING_FILES = {
     **dict.fromkeys(("os.rename", "os.replace", "shutil.move"), (0, 1)),
+    **dict.fromkeys(("logging.handlers.RotatingFileHandler",), (0,)),
+    **dict.fromkeys(("logging.handlers.TimedRotatingFileHandler",), (0,)),
     **dict.fromkeys(("os.remove", "os.unlink", "os.truncate", "shutil.rmtree"), (0,)),
     **dict.fromkeys(("os.link", "os.symlink", "shutil.copy", "shutil.copy2"), (1,)),
     **dict.fromkeys(("shutil.copyfile", "shutil.copytree"), (1,)),
