@@ -677,10 +677,11 @@ def test_a_handler_may_call_while_interpreters_are_counted(monkeypatch):
     interrupted, found = Mock(), []
     interrupted.process.ended_by.return_value = False
     interrupted.is_warm.side_effect = lambda _: os.kill(os.getpid(), signal.SIGUSR1) or True
-    monkeypatch.setattr(pool, "_idle", [interrupted])
     before = signal.signal(signal.SIGUSR1, lambda *_: found.append(pool._lock.locked()))
     try:
-        assert spawn_costs.n_warm_interpreters() == 1
+        with monkeypatch.context() as patch:  # whatever ends the waiting ones must not meet it
+            patch.setattr(pool, "_idle", [interrupted])
+            assert spawn_costs.n_warm_interpreters() == 1
     finally:
         signal.signal(signal.SIGUSR1, before)
 

@@ -60,10 +60,11 @@ def test_workers_do_without_memory_to_share(monkeypatch):
     monkeypatch.setenv("AMORSIZE_START", "clean")
     warm_pool.pool.shutdown()
 
-    def full(*_):
-        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+    class Full(warm_pool.SharedBlock):
+        def __init__(self, *_):
+            raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
-    monkeypatch.setattr(warm_pool, "SharedBlock", full)
+    monkeypatch.setattr(warm_pool, "SharedBlock", Full)
 
     assert tuned_map(work, range(20), backend="process", n_jobs=2) == [2 * n for n in range(20)]
 
