@@ -27,7 +27,7 @@ def libraries_of(func: Any) -> frozenset[str]:
     while callables.is_partial(func):
         func = func.func
     first, found, seen = callables.raw(func), set[str](), set[int]()
-    ahead, of_first = [first], _package_of(_home_of(first))
+    ahead, owns = [first], ownership.Owns([func])
     while ahead and len(seen) < MOST:
         one = ahead.pop()
         home = one if is_module(one) else sys.modules.get(_home_of(one))
@@ -38,8 +38,7 @@ def libraries_of(func: Any) -> frozenset[str]:
         if key in seen:
             continue
         seen.add(key)
-        is_own = ownership.is_own_module(name) or of_first == _package_of(name) is not None
-        if name not in ownership.MAIN and not is_own:
+        if name not in ownership.MAIN and not owns.module(name):
             found.add(name)
         elif type(one) is FUNCTION and name in ownership.MAIN:
             ahead += _leading_on(_named_by(one))
@@ -51,13 +50,6 @@ def libraries_of(func: Any) -> frozenset[str]:
 def _home_of(value: Any) -> str:
     home = callables.own(value, "__module__")
     return home if isinstance(home, str) else ""
-
-
-def _package_of(module: str) -> str | None:
-    """The package of the mapped function, whose import may do something; None: a library's."""
-    package = module.partition(".")[0]
-    is_library = package in ownership.LARGE_LIBRARIES or package in sys.stdlib_module_names
-    return None if is_library else package
 
 
 def _leading_on(values: Iterable[Any]) -> list[Any]:
