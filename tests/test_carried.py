@@ -64,6 +64,11 @@ def put(get, set_to, value):
         set_to(before)
 
 
+def put_attribute(holder, name, value):
+    """Set an attribute for a block, also one that a property sets."""
+    return put(lambda: getattr(holder, name), lambda to: setattr(holder, name, to), value)
+
+
 @contextlib.contextmanager
 def garbage_kept():
     """Nothing is collected, and with another threshold."""
@@ -299,38 +304,28 @@ CASES = {
     ),
     "options of warnings": (
         carried_items.options_of_warnings,
-        lambda: put(
-            lambda: sys.warnoptions, lambda to: setattr(sys, "warnoptions", to), ["ignore"]
-        ),
+        lambda: put_attribute(sys, "warnoptions", ["ignore"]),
     ),
     "tracing of memory": (carried_items.is_traced, memory_traced),
     "name of the thread": (
         carried_items.name_of_thread,
-        lambda: put(
-            lambda: threading.current_thread().name,
-            lambda to: setattr(threading.current_thread(), "name", to),
-            "of a test",
-        ),
+        lambda: put_attribute(threading.current_thread(), "name", "of a test"),
     ),
     "name of the process": (
         carried_items.name_of_process,
-        lambda: put(
-            lambda: multiprocessing.current_process().name,
-            lambda to: setattr(multiprocessing.current_process(), "name", to),
-            "of a test",
-        ),
+        lambda: put_attribute(multiprocessing.current_process(), "name", "of a test"),
     ),
     "prefix of tempfile": (
         carried_items.prefix_of_tempfile,
-        lambda: put(lambda: tempfile.template, lambda to: setattr(tempfile, "template", to), "me"),
+        lambda: put_attribute(tempfile, "template", "me"),
     ),
     "text of masked values": (carried_items.masked_text, masked_put),
     "encodings of output": (carried_items.encodings_of_output, stream_put),
     "writing of bytecode": (
         carried_items.writes_bytecode,
-        lambda: put(
-            lambda: sys.dont_write_bytecode,
-            lambda to: setattr(sys, "dont_write_bytecode", to),
+        lambda: put_attribute(
+            sys,
+            "dont_write_bytecode",
             not sys.dont_write_bytecode,
         ),
     ),
@@ -362,9 +357,7 @@ CASES = {
     ),
     "lengths of reprlib": (
         carried_items.brief_text,
-        lambda: put(
-            lambda: reprlib.aRepr.maxstring, lambda to: setattr(reprlib.aRepr, "maxstring", to), 12
-        ),
+        lambda: put_attribute(reprlib.aRepr, "maxstring", 12),
     ),
     "log records": (
         carried_items.kind_of_records,
@@ -372,17 +365,17 @@ CASES = {
     ),
     "urllib's opener": (
         carried_items.has_opener,
-        lambda: put(
-            lambda: urllib.request._opener,
-            lambda to: setattr(urllib.request, "_opener", to),
+        lambda: put_attribute(
+            urllib.request,
+            "_opener",
             carried_items.cents,
         ),
     ),
     "HTTPS contexts": (
         carried_items.https_context,
-        lambda: put(
-            lambda: ssl._create_default_https_context,
-            lambda to: setattr(ssl, "_create_default_https_context", to),
+        lambda: put_attribute(
+            ssl,
+            "_create_default_https_context",
             ssl._create_unverified_context,
         ),
     ),
@@ -412,9 +405,7 @@ CASES = {
     ),
     "folder of tempfile": (
         carried_items.temporary_folder,
-        lambda: put(
-            lambda: tempfile.tempdir, lambda to: setattr(tempfile, "tempdir", to), "/var/tmp"
-        ),
+        lambda: put_attribute(tempfile, "tempdir", "/var/tmp"),
     ),
     "loggers": (carried_items.is_logged, logging_put),
     "class of new loggers": (
@@ -425,18 +416,18 @@ CASES = {
     "loggers that keep records": (carried_items.handlers_and_ways, records_kept),
     "contexts of decimal by name": (
         carried_items.basic_precision,
-        lambda: put(
-            lambda: decimal.BasicContext.prec,
-            lambda to: setattr(decimal.BasicContext, "prec", to),
+        lambda: put_attribute(
+            decimal.BasicContext,
+            "prec",
             5,
         ),
     ),
     "pickle's codes of classes": (carried_items.pickled_class, code_put),
     "asyncio's policy": (
         carried_items.kind_of_policy,
-        lambda: put(
-            lambda: asyncio.events._event_loop_policy,
-            lambda to: setattr(asyncio.events, "_event_loop_policy", to),
+        lambda: put_attribute(
+            asyncio.events,
+            "_event_loop_policy",
             carried_items.Policy(5),
         ),
     ),
@@ -446,9 +437,9 @@ CASES = {
     ),
     "forms of numbers": (
         carried_items.half,
-        lambda: put(
-            lambda: locale._override_localeconv,
-            lambda to: setattr(locale, "_override_localeconv", to),
+        lambda: put_attribute(
+            locale,
+            "_override_localeconv",
             {"decimal_point": ","},
         ),
     ),
@@ -473,7 +464,7 @@ CASES = {
     "pandas options": (carried_items.printed_frame, lambda: frames_put("display.max_rows", 4)),
     "arguments": (
         carried_items.arguments,
-        lambda: put(lambda: sys.argv, lambda to: setattr(sys, "argv", to), ["me", "--fast"]),
+        lambda: put_attribute(sys, "argv", ["me", "--fast"]),
     ),
     "context variables": (carried_items.tenant, tenant_put),
 }

@@ -5,7 +5,6 @@ import copyreg
 import datetime
 import decimal
 import email.charset
-import gc
 import json
 import keyword
 import linecache
@@ -24,6 +23,7 @@ import orchard_late
 import orchard_tools
 import own_settings
 import pytest
+from following import follow_in_one_worker
 from orchard_parts import part
 from staying import kept_in_the_caller
 
@@ -262,21 +262,7 @@ def test_a_warm_worker_follows(part, monkeypatch):
 
     One worker follows a quarter of the changes, one after the other.
     """
-    for function, change in CARRIED[part::4]:
-        named = f"{function.__name__}, {change.__name__}"
-        before = answers_of(function, named)
-        with monkeypatch.context() as patch:
-            change(patch)
-            assert answers_of(function, named) != before, named
-        gc.collect()
-        assert answers_of(function, named) == before, named
-
-
-def answers_of(function, named):
-    """What it gives here, and in the worker as well."""
-    here = [function(x) for x in range(1, 4)]
-    assert tuned_map(function, range(1, 4), backend="process", n_jobs=1) == here, named
-    return here
+    follow_in_one_worker(CARRIED[part::4], monkeypatch)
 
 
 def connect(patch):

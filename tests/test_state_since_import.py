@@ -6,7 +6,6 @@ import dataclasses
 import datetime
 import encodings.aliases
 import functools
-import gc
 import importlib.machinery
 import json
 import numbers
@@ -27,6 +26,7 @@ from unittest.mock import Mock
 import pytest
 import state_items as items
 import state_items_fakes
+from following import answers_of, follow_in_one_worker
 from staying import kept_in_the_caller
 
 import amorsize
@@ -446,22 +446,7 @@ def test_a_warm_worker_follows(part, monkeypatch):
     """
     items.Settings.get()
     items.cached_settings()
-    for function, change in FOLLOWED[part::4]:
-        named = f"{function.__name__}, {change.__name__}"
-        before = answers_of(function, named)
-        with monkeypatch.context() as patch:
-            change(patch)
-            assert answers_of(function, named) != before, named
-        del patch
-        gc.collect()  # a class refers to itself
-        assert answers_of(function, named) == before, named
-
-
-def answers_of(function, named):
-    """What the caller gives, which a worker has to give as well."""
-    here = [function(x) for x in range(1, 4)]
-    assert tuned_map(function, range(1, 4), backend="process", n_jobs=1) == here, named
-    return here
+    follow_in_one_worker(FOLLOWED[part::4], monkeypatch)
 
 
 def test_a_closure_has_its_variable_wherever_else_that_stands(monkeypatch):
