@@ -122,6 +122,24 @@ def test_a_wrong_buffer_is_refused():
         next(autotune(abs).stream([1], buffer=0))
 
 
+@pytest.mark.parametrize("flag", ["ordered", "indexed"])
+def test_a_flag_of_a_stream_is_checked(flag):
+    with pytest.raises(TypeError, match=f"{flag}='no' is of the wrong type .* True or False"):
+        autotune(compute).stream([1], **{flag: "no"})
+
+
+@pytest.mark.parametrize("keywords", [[1], {1: 2}, "x"])
+@pytest.mark.parametrize("ask", [tuned_map, amorsize.optimize, amorsize.quick_tune])
+def test_keywords_that_are_no_dict_of_names_are_refused(ask, keywords):
+    with pytest.raises(TypeError, match="item_kwargs is a dict of values by the names"):
+        ask(compute, [1], item_kwargs=keywords)
+
+
+def test_options_of_streams_are_told_apart():
+    with pytest.raises(TypeError, match=r"Streams have it: .*\.stream\(data, ordered=\.\.\.\)"):
+        autotune(compute, ordered=False)
+
+
 def test_a_wrong_environment_is_named(monkeypatch):
     """A misspelt AMORSIZE_BACKEND is an error in every kind of call, not ignored."""
     monkeypatch.setenv("AMORSIZE_BACKEND", "serail")

@@ -292,6 +292,13 @@ def test_where_nothing_more_can_be_written_that_is_told(home):
     assert history.list() == []
 
 
+def test_a_result_is_replaced_or_added_to():
+    history.save("x", Tuning())
+    with pytest.raises(errors.InvalidOptionError, match="exclude each other"):
+        history.save("x", Tuning(), replace=True, add=True)
+    assert history.show("x").n_added == 1
+
+
 @pytest.mark.parametrize(("path", "value"), FORGERIES, ids=str)
 def test_a_forged_field_is_not_believed(home, path, value):
     """Any one field that cannot be right makes it no result: counted, not listed, not shown."""

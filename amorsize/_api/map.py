@@ -8,7 +8,7 @@ from _functools import partial  # type: ignore[import-not-found]  # `functools` 
 
 from amorsize._engine.caller.item_seeding import is_known_to_draw
 from amorsize._engine.engine import Engine
-from amorsize._engine.options import call_checks, call_options
+from amorsize._engine.options import call_checks, call_options, option_checks
 from amorsize._engine.options.call_checks import SURELY_DATA
 from amorsize._engine.state.call import Invocation
 from amorsize._host.shortage import has_stack_room, loop
@@ -67,6 +67,8 @@ def stream(
     read_ahead: int | None = None,
 ) -> Iterator[Any]:
     """Map lazily: yield results as they are asked for."""
+    option_checks.flag("ordered", ordered)
+    option_checks.flag("indexed", indexed)
     if not _is_count(buffer):
         raise InvalidOptionError(
             f"buffer={buffer!r}: the number of items that may be in work must be a whole number "

@@ -81,5 +81,6 @@ def tuned_map(
     """
     options = call_options.spelled(locals())
     call_checks.check_function(func)
+    keywords = call_checks.checked_keywords(item_kwargs)
     run = late_map.maker().run
-    return run(raw(func), iterables, item_kwargs or {}, options, None)  # type: ignore[no-any-return]
+    return run(raw(func), iterables, keywords, options, None)  # type: ignore[no-any-return]

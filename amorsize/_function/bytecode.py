@@ -168,6 +168,17 @@ def is_class_body(code: CodeType) -> bool:
     return not code.co_flags & _IS_OF_FUNCTION
 
 
+@kept_by_code
+def globals_of_class_bodies(code: CodeType) -> dict[str, None]:
+    """The globals that classes inside the code read while they are made."""
+    found: dict[str, None] = {}
+    for inner in nested(code):
+        if is_class_body(inner):
+            found |= {name: None for kind, name, _ in loads(inner) if kind == GLOBAL}
+        found |= globals_of_class_bodies(inner)
+    return found
+
+
 def texts(code: CodeType) -> Iterator[str]:
     """The string constants of the code and of its nested code."""
     yield from (one for one in code.co_consts if type(one) is str)

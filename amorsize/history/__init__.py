@@ -76,7 +76,8 @@ def save(
         What was saved, as `show` gives it.
 
     Raises:
-        InvalidOptionError: The name is not allowed, or taken, or its result is of other work.
+        InvalidOptionError: The name is not allowed, or taken, or its result is of other work; or
+            both `replace` and `add` are set.
         WrongTypeError: There is no result in what was given.
         HistoryError: It cannot be written.
 
@@ -88,7 +89,7 @@ def save(
     """
     check_name(name, replace=replace, add=add)
     saved = build.saved(name, result, func, note)
-    if add and not replace and store.exists(name):
+    if add and store.exists(name):
         saved = build.added(show(name), saved)
     store.write(name, saved.as_document(), replace=replace or add)
     return saved
@@ -243,6 +244,10 @@ def check_name(name: str, *, replace: bool = False, add: bool = False) -> None:
         raise InvalidOptionError(
             f"{name!r:.120} cannot be a result's name: it is a printable text of 1 to "
             f"{MAX_NAME_CHARS} characters."
+        )
+    if replace and add:
+        raise InvalidOptionError(
+            "replace=True and add=True (--replace and --add) exclude each other. Pass only one."
         )
     if not (replace or add) and store.exists(name):
         raise InvalidOptionError(

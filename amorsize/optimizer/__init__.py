@@ -84,7 +84,7 @@ def optimize(
     call_checks.check_function(func)
     call_checks.check_data((data,), call_checks.name_of(func), decorated=False)
     arguments.check_numbers(sample_size, target_chunk_duration)
-    sample = Sample(func, data, sample_size, item_kwargs or {}, options)
+    sample = Sample(func, data, sample_size, call_checks.checked_keywords(item_kwargs), options)
     sample.lets_waiting_thread = prefer_threads_for_io
     tell = progress_callback or nobody
     if not sample.items:

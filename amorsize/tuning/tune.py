@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from amorsize._engine.options.call_checks import checked_keywords
 from amorsize.policy.actions import WORKER_BACKENDS
 from amorsize.tuning import options
 from amorsize.tuning.session import Session
@@ -88,7 +89,7 @@ def tune_parameters(
         backends=backends,
         thread_safe=thread_safe,
     )
-    return Session(func, data, item_kwargs or {}, asked).run()
+    return Session(func, data, checked_keywords(item_kwargs), asked).run()
 
 
 def quick_tune(
@@ -129,7 +130,7 @@ def quick_tune(
         thread_safe=thread_safe,
         is_quick=True,
     )
-    return Session(func, data, item_kwargs or {}, asked).run()
+    return Session(func, data, checked_keywords(item_kwargs), asked).run()
 
 
 def compare_plans(
@@ -174,7 +175,7 @@ def compare_plans(
         backends=WORKER_BACKENDS,
         plans=options.named_plans(plans),
     )
-    return Session(func, data, item_kwargs or {}, asked).run()
+    return Session(func, data, checked_keywords(item_kwargs), asked).run()
 
 
 def so_far(error: BaseException) -> TuningResult | None:

@@ -74,6 +74,23 @@ def check_data(iterables: tuple[Any, ...], name: str, *, decorated: bool = True)
             _check_one(data, name, decorated, is_first=place == 0)
 
 
+def checked_keywords(item_kwargs: Any) -> dict[str, Any]:
+    """The keywords for every item.
+
+    Raises:
+        WrongTypeError: They are no mapping of names.
+    """
+    if item_kwargs is None:
+        return {}
+    is_mapping = isinstance(item_kwargs, Mapping)
+    if not is_mapping or not all(isinstance(name, str) for name in item_kwargs):
+        raise WrongTypeError(
+            f"item_kwargs={shown(item_kwargs)} is of the wrong type ({kind_of(item_kwargs)}): "
+            'item_kwargs is a dict of values by the names of keywords, such as {"ndigits": 1}.'
+        )
+    return dict(item_kwargs)
+
+
 def name_of(func: Any) -> str:
     """A function's name for messages; for other callables, the name of their class."""
     return str(own(func, "__name__") or type(func).__name__)

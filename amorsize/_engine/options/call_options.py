@@ -150,7 +150,10 @@ HABITS = {
     "priority": "engine",
     "prefer": "backend",
     "random_state": "seed",
+    "on_error": "return_exceptions",
 }
+#: What only a stream has.
+OF_STREAMS = ("ordered", "buffer", "indexed", "read_ahead")
 
 #: Advice about an option, for users who type its name in another library.
 HINTS = {
@@ -167,6 +170,7 @@ HINTS = {
     "backend": "'thread' or 'process' has every item run there",
     "engine": "a dict of what a cluster is given with each chunk, such as {'num_gpus': 1}",
     "seed": "a whole number that gives each item its own random streams",
+    "return_exceptions": "True puts an item's exception in the place of its result",
 }
 
 
@@ -269,6 +273,8 @@ def _unknown_option(name: str) -> WrongTypeError:
     ours = HABITS.get(name.lower().replace("-", "_"))
     if ours is not None:
         hint = f"Here it is {ours}: {HINTS[ours]}. "
+    elif name in OF_STREAMS:
+        hint = f"Streams have it: autotune(func).stream(data, {name}=...). "
     else:
         from difflib import get_close_matches
 

@@ -172,7 +172,8 @@ def _progress(name: str, value: Any) -> bool | Callable[[Any], object]:
     return value  # type: ignore[no-any-return]
 
 
-def _flag(name: str, value: Any) -> bool:
+def flag(name: str, value: Any) -> bool:
+    """The value of an option that is on or off."""
     if value is not True and value is not False:
         raise _wrong_type(name, value, "True or False")
     return bool(value)
@@ -200,13 +201,13 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "thread_safe": _maybe_flag,
     "timeout": _timeout,
     "retries": _retries,
-    "return_exceptions": _flag,
+    "return_exceptions": flag,
     "seed": _seed,
     "progress": _progress,
-    "cache": _flag,
-    "retune": _flag,
+    "cache": flag,
+    "retune": flag,
     "on_retune": _hook,
-    "strict": _flag,
+    "strict": flag,
 }
 
 

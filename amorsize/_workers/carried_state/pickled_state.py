@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import marshal
 
-from amorsize._workers.messages import serialization
+from amorsize._workers.messages import class_pickling, serialization
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,10 +16,7 @@ def dumped(value: Any) -> bytes:
     data = serialization.dumps(value)
     if not names_main(data) or _is_data(value):
         return data
-    import cloudpickle
-
-    with_code: bytes = cloudpickle.dumps(value, serialization.PROTOCOL)
-    return with_code
+    return class_pickling.dumps(value, serialization.PROTOCOL)
 
 
 def names_main(data: bytes) -> bool:

@@ -22,6 +22,7 @@ from amorsize._function.callables import (
     raw,
 )
 from amorsize._host.unpatched import kernel
+from amorsize._workers.messages import class_pickling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,11 +95,16 @@ class Codes:
                     f"{func.__qualname__} shares the variable {name} with the function that made "
                     "it, and would have one of its own"
                 )
-        name, module = func.__module__, sys.modules.get(func.__module__ or "")
-        if isinstance(name, str) and (not self._is_forked or _has_globals_of(func, module)):
-            return _reduced(func)
-        if module is not None and any(one in func.__globals__ for one in func.__code__.co_names):
-            raise TypeError(f"{func.__qualname__} reads names that are not those of {name}")
+        space = func.__globals__
+        home: Any = space.get("__name__")  # not that of the function: `functools.wraps` copies it
+        module = sys.modules.get(home) if isinstance(home, str) else None
+        if (module is not None and vars(module) is space) or (
+            # The module has arrived with its code. Made-up globals lack what each module has.
+            not self._is_forked and isinstance(home, str) and "__package__" in space
+        ):
+            return _reduced(func, home)
+        if module is not None and any(one in space for one in func.__code__.co_names):
+            raise TypeError(f"{func.__qualname__} reads names that are not those of {home}")
         return None
 
 
@@ -115,6 +121,8 @@ def _pickler() -> Any:
 
     kept: set[Any] = {classmethod, staticmethod, property, METHOD, MODULE, CELL}
     kept |= {type(announce.__code__), READ_ONLY_DICT}
+    # Found by their names: what marks the fields of a dataclass, and loggers.
+    kept |= {inside.dataclasses._FIELD_BASE, inside.logging.Logger, inside.logging.RootLogger}
     copied = tuple(set(inside.Pickler._dispatch_table) - kept)
 
     class WithCode(cloudpickle.Pickler):  # type: ignore[misc]
@@ -126,19 +134,28 @@ def _pickler() -> Any:
                 raise TypeError(f"a {kind.__name__} would be sent as a copy of another kind")
             if kind is not MODULE and issubclass(kind, MODULE):  # by its name, like the others
                 return inside._module_reduce(obj)
-            if kind is FUNCTION and not is_found(obj):
+            is_class = issubclass(kind, type)
+            if (is_class or kind is FUNCTION) and is_found(obj):
+                return NotImplemented  # cloudpickle would change the caller's class of the name
+            if kind is FUNCTION:
                 return self.codes.reduced(obj) or super().reducer_override(obj)
-            if issubclass(kind, type) and not is_found(obj):
+            if is_class:
                 if (known := _id_of(obj)) is not None:
                     return _class_of, (known,)
                 _note(_made_here, id(obj), obj)
-            return super().reducer_override(obj)
+                made = super().reducer_override(obj)
+                return class_pickling.reduced(obj, made, _is_sent)
+            return name_at_home(obj) or super().reducer_override(obj)
 
     _class = WithCode
     return _class
 
 
 # -- classes --------------------------------------------------------------------------------
+
+
+def _is_sent(cls: type) -> bool:
+    return not is_found(cls) and _id_of(cls) is None
 
 
 def _id_of(cls: type) -> str | None:
@@ -174,6 +191,16 @@ def is_found(one: Any) -> bool:
     return found is not None and raw(found) is one
 
 
+def name_at_home(one: Any) -> str | None:
+    """The name that a mark without state, such as `dataclasses.MISSING`, has beside its class."""
+    kind: Any = type(one)
+    has_state = getattr(one, "__dict__", None) or kind.__reduce_ex__ is not object.__reduce_ex__
+    if has_state or kind.__reduce__ is not object.__reduce__ or not is_made_at_run_time(kind):
+        return None
+    home = vars(sys.modules.get(kind.__module__, object))
+    return next((name for name, value in tuple(home.items()) if value is one), None)
+
+
 def _classes_in(func: Any, depth: int = DEEPEST) -> Iterable[type]:
     """Classes that a function holds or names, found by a quick search."""
     func = raw(func)
@@ -197,16 +224,12 @@ def _classes_in(func: Any, depth: int = DEEPEST) -> Iterable[type]:
 # -- functions ------------------------------------------------------------------------------
 
 
-def _has_globals_of(func: FunctionType, module: Any) -> bool:
-    return module is not None and vars(module) is func.__globals__
-
-
 def _is_settled(cell: Any) -> bool:
     """Whether a cell holds a function, class or module, which programs rarely replace."""
     return all(isinstance(one, (type, FUNCTION, MODULE)) for one in _content(cell))
 
 
-def _reduced(func: FunctionType) -> tuple[Any, ...]:
+def _reduced(func: FunctionType, space: str) -> tuple[Any, ...]:
     n_cells = None if func.__closure__ is None else len(func.__closure__)
     state = {
         "cells": tuple(map(_content, func.__closure__ or ())),
@@ -214,20 +237,20 @@ def _reduced(func: FunctionType) -> tuple[Any, ...]:
         "kwdefaults": func.__kwdefaults__,
         "dict": func.__dict__,
         "annotations": func.__annotations__,
+        "module": func.__module__,
         "qualname": func.__qualname__,
         "doc": func.__doc__,
     }
-    made = func.__code__, func.__module__, func.__name__, n_cells
+    made = func.__code__, space, func.__name__, n_cells
     return _function, made, state, None, None, _filled
 
 
 def _function(code: CodeType, module: str, name: str, n_cells: int | None) -> FunctionType:
-    """A function of its module, with empty cells: they are filled later, as it may hold itself."""
+    """A function with the globals of a module and empty cells, which may be about to hold it."""
     __import__(module)
     space = vars(sys.modules[module])
     cells = None if n_cells is None else tuple(CELL() for _ in range(n_cells))
     made: FunctionType = FUNCTION(code, space, name, None, cells)
-    made.__module__ = module
     return made
 
 
@@ -238,7 +261,7 @@ def _filled(func: FunctionType, state: dict[str, Any]) -> None:
     func.__defaults__, func.__kwdefaults__ = state["defaults"], state["kwdefaults"]
     func.__dict__.update(state["dict"])
     func.__annotations__, func.__qualname__ = state["annotations"], state["qualname"]
-    func.__doc__ = state["doc"]
+    func.__doc__, func.__module__ = state["doc"], state["module"]
 
 
 def _contents(func: FunctionType) -> Iterable[Any]:

@@ -14,7 +14,7 @@ from amorsize._function.ownership import MAIN, is_ours
 from amorsize._host.signals import in_words, reraise_from_handler
 from amorsize._workers.carried_state import caller_state
 from amorsize._workers.carried_state.pickled_state import names_main
-from amorsize._workers.messages import serialization
+from amorsize._workers.messages import class_pickling, serialization
 from amorsize._workers.messages.code_pickle import is_found
 from amorsize._workers.tasks import marks, sent_classes, weakly_held
 from amorsize._workers.tasks.task_unpickling import found_at, here, imported, unpacked, var_at
@@ -218,7 +218,7 @@ def _with_code() -> Any:
         ) -> None:
             super().__init__(buffer, serialization.PROTOCOL, buffer_callback=aside)
             self.by_value, self.left, self.kept = by_value, left, kept
-            self.classes: list[tuple[type, str, bool]] = []  # that were sent with their code
+            self.classes: list[tuple[type, bool]] = []  # that were sent with their code
             self.fills: list[CallOnLoad] | None = []  # of caches, while there is a last
 
         def reducer_override(self, obj: Any) -> Any:
@@ -226,32 +226,37 @@ def _with_code() -> Any:
                 return _reduced_code(obj)
             if _has_a_name(obj):
                 return NotImplemented
-            if (there := _found_there(obj, self.by_value)) is not None:
+            by_value = self.by_value
+            if (there := _found_there(obj, by_value)) is not None:
                 return there
             if id(obj) in self.left:
                 return here, (self.left[id(obj)], callables.type_name(obj))
-            if type(obj) is FUNCTION and obj.__module__ not in self.by_value:
+            if type(obj) is FUNCTION and obj.__module__ not in by_value:
                 found = _reference(obj)
                 if found is not None:
                     return imported, found
             if issubclass(type(obj), MODULE):  # also one that has a class of its own
                 return self.dispatch_table[MODULE](obj)
-            if (made := _wrapper(obj, self.by_value)) is not None:
+            if (made := _wrapper(obj, by_value)) is not None:
                 entries = self.kept.get(id(obj))
                 return _with_entries(self, obj, entries) if entries else made
             made_here = isinstance(obj, type) and is_made_at_run_time(obj)
-            if made_here and _is_sent_whole(obj, self.by_value):
+            if made_here and _is_sent_whole(obj, by_value):
                 sent_classes.note(obj)
-            reduced = super().reducer_override(obj)
-            if made_here and reduced is not NotImplemented:
-                self.classes.append((obj, obj.__qualname__, is_found(obj)))
-            return reduced
+            made = super().reducer_override(obj)
+            if made is NotImplemented or not (made_here or type(obj) is FUNCTION):
+                return made
+            if not made_here:
+                return _with_globals_of_classes(obj, made)
+            self.classes.append((obj, is_found(obj)))
+            return class_pickling.reduced(obj, made, lambda one: _is_sent_whole(one, by_value))
 
     return WithCode
 
 
 def _is_sent_whole(cls: type, by_value: frozenset[str]) -> bool:
-    return cls.__module__ in by_value or cls.__module__ in MAIN or not is_found(cls)
+    is_elsewhere = cls.__module__ not in by_value and cls.__module__ not in MAIN
+    return is_made_at_run_time(cls) and not (is_elsewhere and is_found(cls))
 
 
 def _with_entries(pickler: Any, cache: Any, entries: list[stdlib_wrappers.Kept]) -> Any:
@@ -261,6 +266,15 @@ def _with_entries(pickler: Any, cache: Any, entries: list[stdlib_wrappers.Kept])
         pickler.fills.append(CallOnLoad(fill, (cache, (first, entries, {}))))
         state = first, [], extra
     return make, arguments, state, None, None, fill
+
+
+def _with_globals_of_classes(func: FunctionType, made: Any) -> Any:
+    """Add what classes in the function read while they are made, which cloudpickle leaves out."""
+    space, (_, state) = func.__globals__, made[2]
+    for name in bytecode.globals_of_class_bodies(func.__code__):
+        if name in space:
+            state["__globals__"].setdefault(name, space[name])
+    return made
 
 
 @kept_by_code

@@ -83,7 +83,7 @@ def rebuilt(
     fields: dict[str, Any],
     same: Same,
     taken: Taken,
-    code: list[tuple[type, str, bool]],
+    code: list[tuple[type, bool]],
 ) -> Task:
     """Give this worker the state of the caller, then make the task.
 
@@ -138,7 +138,7 @@ def _check_versions(versions: dict[str, str]) -> None:
             raise Changed(f"{package} is {here_is} in a worker, and {version} in the caller")
 
 
-def unpacked(items: Any, code: list[tuple[type, str, bool]]) -> Any:
+def unpacked(items: Any, code: list[tuple[type, bool]]) -> Any:
     """Install the classes that items need, then give the items."""
     _install(code)
     return items
@@ -185,17 +185,16 @@ def _import_from(module: str, origin: str) -> None:
         raise
 
 
-def _install(code: list[tuple[type, str, bool]]) -> None:
+def _install(code: list[tuple[type, bool]]) -> None:
     """Put classes where pickle looks for them when instances are sent back."""
-    for cls, qualname, is_at_home in code:
-        cls.__qualname__ = qualname  # cloudpickle drops it
+    for cls, is_at_home in code:
         if not is_at_home:  # the caller has it under no name either
             continue
         owner: Any = sys.modules.get(cls.__module__)
         if owner is None:
             owner = sys.modules[cls.__module__] = MODULE(cls.__module__)
             _made_up.append(cls.__module__)
-        *path, name = qualname.split(".")
+        *path, name = cls.__qualname__.split(".")
         if "<locals>" in path:
             continue
         for step in path:
