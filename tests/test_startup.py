@@ -247,6 +247,25 @@ tuned_map(lambda number: {does}, range(50), backend="process", n_jobs=2)
     assert len(loaded - IF_IT_TAKES_LONG) <= 160
 
 
+@pytest.mark.parametrize("data", ["iter(range(50))", "[str(n) for n in range(50)]"])
+def test_plain_items_are_sent_without_a_look_at_what_the_function_knows(ours_loaded, data):
+    """34 modules told that no number is a sentinel, and that a proven function asks for none."""
+    script = f"""
+from time import sleep
+from amorsize import tuned_map
+
+def rest(item):
+    sleep(2e-3)
+
+for _ in range(3):  # the third call has workers that were kept
+    tuned_map(rest, {data}, backend="process", n_jobs=2)
+"""
+    loaded = ours_loaded(script)
+
+    assert "amorsize._workers.processes.fork_pool" in loaded
+    assert "amorsize._function.needs.known_objects" not in loaded
+
+
 def test_workers_that_are_kept_load_nothing_of_new_interpreters(ours_loaded):
     """Eight and more wait for the next call from the first one on."""
     script = """

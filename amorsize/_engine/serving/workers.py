@@ -131,7 +131,9 @@ class Workers:
         ):
             is_open = pool.backend == "process" and self._call.options.chunksize is None
             chunk = self._with_items(chunk, may_be_cut=is_open and not alone)
-            if pool.backend == "process" and self._keeps(action.worker, chunk):
+            # Workers that were kept run nothing that could tell a plain value from its copy.
+            may_know = pool.backend == "process" and not pool.was_kept
+            if may_know and self._keeps(action.worker, chunk):
                 return
         single = self._call.task.single or alone
         flush_s = 0.0 if single else min(MOST_HELD_S, max(LEAST_HELD_S, action.time_budget_s))

@@ -6,13 +6,12 @@ that is the key of a table: its copy is not found there.
 
 from __future__ import annotations
 
-from amorsize._function.needs.held_objects import ALONE, ROWS, Search
-from amorsize._function.needs.known_objects import Known
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import Any
+
+    from amorsize._function.needs.known_objects import Known
 
 #: The most objects of an item that are looked at: in less time than they are pickled.
 MOST_PARTS = 20_000
@@ -38,7 +37,11 @@ class KeptIdentities:
         kinds = frozenset(map(type, items))
         if kinds <= _NEVER:
             return None
-        if self._known is None:
+        from amorsize._function.needs.held_objects import ALONE, ROWS, Search
+
+        if self._known is None:  # what it loads takes 5 ms, for nothing where items are numbers
+            from amorsize._function.needs.known_objects import Known
+
             self._known = Known(self._functions)
         known = self._known
         is_any = known.objects or known.numbers or known.is_cut
