@@ -21,6 +21,7 @@ import amorsize
 from amorsize import autotune, tuned_map
 from amorsize._engine.starting import fork_retention
 from amorsize._host import resources
+from amorsize._workers import inherited_descriptors
 from amorsize._workers.messages import framing
 from amorsize._workers.messages.shared_memory import SharedBlock
 from amorsize._workers.processes import kept_forks, process_pool, warm_pool, worker_main
@@ -975,3 +976,23 @@ over.set()
             assert handle.process.ended_by(time.perf_counter() + 10)
         assert not pool.is_next_there()
         assert not waiting()
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["by their range", "by their list"])
+def test_a_worker_closes_whatever_it_has_inherited_but_its_own(is_known):
+    """Far apart or side by side; -1 stands for a descriptor that it has not."""
+    reading, writing = os.pipe()
+    opened = [os.dup(reading), os.dup2(reading, 300), os.dup2(reading, 301)]
+    n_most = inherited_descriptors.n_places() if is_known else 0
+    if not (pid := os.fork()):
+        inherited_descriptors.close_all((-1, 300, writing), n_most)
+        os.write(writing, " ".join(os.listdir("/proc/self/fd")).encode())
+        os._exit(0)
+    os.waitpid(pid, 0)
+    found = {int(one) for one in os.read(reading, 65536).split()}
+    for descriptor in (reading, writing, *opened):
+        os.close(descriptor)
+
+    assert 300 in found
+    assert len(found - {0, 1, 2, 300, writing}) == 1  # that of the listing
+    assert n_most > 301 or not is_known

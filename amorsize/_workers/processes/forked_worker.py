@@ -40,12 +40,16 @@ class KeptWorker(Worker):
         inherited_descriptors.redirect_standard(own)
 
 
-def hold_nothing(own: Collection[int]) -> None:
+def hold_nothing(own: Collection[int], n_descriptors: int) -> None:
     """Release what a fork has inherited and does not need for items.
 
     Other programs may wait for the end of a pipe, for a lock on a file, a port or a folder. All of
     these are free only when the last copy is closed.
+
+    Args:
+        own: The descriptors that it needs.
+        n_descriptors: None that is open is larger; 0: nobody knows.
     """
     signals.ignore_handled()
-    inherited_descriptors.close_all(own)
+    inherited_descriptors.close_all(own, n_descriptors)
     os.chdir("/")

@@ -51,6 +51,7 @@ class Forks:
         #: Seconds of the last start that were spent before it; negative: it paid for later ones.
         self.paid_before_s = 0.0
         self._fork_s = 0.0  # of the last forks, each
+        self._n_descriptors = 0  # none is larger that the next forks inherit; 0: nobody knows
         self._n_forked = 0
         self._death_pipe: parent_death.ParentDeathPipe | None = None
 
@@ -73,6 +74,8 @@ class Forks:
         if task.setup is not None:  # it may ask for the number of its worker
             n = 1
         began = perf_counter()
+        if is_kept:  # the table doubles at most, for the pipes to these workers
+            self._n_descriptors = 2 * inherited_descriptors.n_places()
         forked, failure = self._launched(self.free_slots[: -max(n, 1) - 1 : -1], task, is_kept)
         for slot, pid, read_fd, write_fd in forked:
             try:
@@ -155,10 +158,11 @@ class Forks:
             if task.kept_pipes is not None:
                 own = (read_fd, write_fd, self._death_pipe.reading)
                 inherited_descriptors.redirect_strangers(task.kept_pipes, own)
-            for descriptor in (theirs_of_reading, theirs_of_writing, *open_ends):
-                kernel.close(descriptor)
             if is_kept:
-                hold_nothing((read_fd, write_fd, parent_death.held()))
+                hold_nothing((read_fd, write_fd, parent_death.held()), self._n_descriptors)
+            else:
+                for descriptor in (theirs_of_reading, theirs_of_writing, *open_ends):
+                    kernel.close(descriptor)
             if kernel.getppid() != parent_pid:
                 kernel._exit(1)  # the caller ended before this worker could watch it
             reading = End(read_fd, kernel.O_RDONLY, parent_pid, theirs_of_reading)
