@@ -42,7 +42,7 @@ LOSE_NONE = {
     ("amorsize/_clusters/ray_watch.py", "_keep_looking"): "runs in a thread of its own",
     (
         "amorsize/_workers/chunk.py",
-        "run_chunk",
+        "run_items",
     ): "hands on what an item raised: the engine asks",
     (
         "amorsize/_workers/processes/worker_main.py",

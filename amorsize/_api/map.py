@@ -18,7 +18,7 @@ from amorsize._profiles.memory_store import drifts_of as drifts_of
 from amorsize._profiles.memory_store import forget as forget
 from amorsize._profiles.memory_store import plan_of as plan_of
 from amorsize._workers import call_site
-from amorsize._workers.chunk import Starred, no_clock, run_chunk
+from amorsize._workers.chunk import Starred, run_items
 from amorsize.errors import InvalidOptionError
 
 TYPE_CHECKING = False
@@ -125,19 +125,11 @@ def _run_short(
         function, items = Starred(function), zip(*iterables, strict=False)
     began = perf_counter()
     results: list[Any] = []
-    ran = run_chunk(
-        function,
-        items,
-        n_items,
-        results,
-        time_budget_s=4 * SHORT_S,
-        cpu_clock=no_clock,
-        site=call_site.here(),
+    _, error, is_end, _ = run_items(
+        function, items, n_items, results, time_budget_s=4 * SHORT_S, site=call_site.here()
     )
-    if ran.error is None and (ran.is_end or ran.n_done == min(map(len, iterables))):
+    if error is None and (is_end or len(results) == min(map(len, iterables))):
         return results
-    error = ran.error
-    del ran
     try:
         made = Invocation(func=func, iterables=iterables, item_kwargs=item_kwargs)
         return _finish(made, results, error, began)

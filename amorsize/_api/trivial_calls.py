@@ -10,7 +10,7 @@ from amorsize._engine.options.call_checks import SURELY_DATA
 from amorsize._function.trivial import is_trivial
 from amorsize._host import shortage
 from amorsize._host.unpatched import perf_counter
-from amorsize._workers.chunk import no_clock, run_chunk
+from amorsize._workers.chunk import run_items
 from amorsize.policy.frozen_record import Value
 from amorsize.policy.trivial_items import LoopRun, stay_in_plain_loop
 
@@ -60,11 +60,14 @@ def begin(func: Callable[..., Any], data: Any, name: str | None) -> Begun | None
     results: list[Any] = []
     each, began, began_cpu_s, slice_s = iter(data), perf_counter(), thread_time(), FIRST_S
     while n_left := len(data) - len(results):
-        ran = run_chunk(func, each, n_left, results, time_budget_s=slice_s, cpu_clock=no_clock)
-        if ran.error is not None:
-            return Begun(results=results, began=began, error=ran.error)
+        _, error, is_end, _ = run_items(func, each, n_left, results, time_budget_s=slice_s)
+        if error is not None:
+            try:
+                return Begun(results=results, began=began, error=error)
+            finally:
+                del error  # whose traceback has this frame
         n_left = len(data) - len(results)
-        if ran.is_end or n_left <= 0:
+        if is_end or n_left <= 0:
             break
         cpu_s = thread_time() - began_cpu_s  # on a busy host, trivial items look long on the clock
         if not stay_in_plain_loop(cpu_s / len(results), n_left):

@@ -84,10 +84,11 @@ def _one_starred(item: Any, within: Any) -> Any:
 class CallSite:
     """Where the program asked for a map: a file, line, name and globals for each level."""
 
-    __slots__ = ("_levels",)
+    __slots__ = ("_levels", "_loops")
 
     def __init__(self, levels: tuple[tuple[str, int, str, dict[str, Any]], ...]) -> None:
         self._levels = levels
+        self._loops: dict[Loop, Loop] = {}  # each made once, as there are many chunks
 
     def __reduce__(self) -> tuple[Any, ...]:
         plain = [
@@ -98,7 +99,9 @@ class CallSite:
 
     def loop(self, inner: Loop) -> Loop:
         """A loop over items, called by the program's line."""
-        found: Loop = self._copied(inner, None, _around)
+        found = self._loops.get(inner)
+        if found is None:
+            found = self._loops[inner] = self._copied(inner, None, _around)
         return found
 
     def calling(self, function: Callable[..., Any], *, is_star: bool) -> Callable[[Any], Any]:

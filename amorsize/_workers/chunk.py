@@ -58,11 +58,6 @@ class Starred:
 BOUND_METHOD: type = type(Starred(abs).__call__)
 
 
-def no_clock() -> float:
-    """A clock that measures nothing, for chunks whose CPU time does not matter."""
-    return 0.0
-
-
 class Ran(Value):
     """The outcome of a chunk."""
 
@@ -112,6 +107,39 @@ def run_chunk(
         How many items were done, what they cost, and the exception that ended the run, if any.
         Data may end early: an item may remove elements from a list.
     """
+    before, clocks = len(out), _Clocks(cpu_clock, run_delay_clock)
+    outcome = run_items(
+        function,
+        items,
+        n_items,
+        out,
+        time_budget_s=time_budget_s,
+        keep_errors=keep_errors,
+        single=single,
+        progress=progress,
+        turn=turn,
+        site=site,
+    )
+    try:
+        return clocks.ran(len(out) - before, *outcome)
+    finally:
+        del outcome  # the traceback of its error has this frame
+
+
+def run_items(
+    function: Callable[[Any], Any],
+    items: Iterable[Any],
+    n_items: int,
+    out: list[Any],
+    *,
+    time_budget_s: float,
+    keep_errors: bool = False,
+    single: bool = False,
+    progress: Progress | None = None,
+    turn: Turn | None = None,
+    site: CallSite | None = None,
+) -> tuple[int, BaseException | None, bool, bool]:
+    """Do what `run_chunk` does, without measuring it: the last four fields of `Ran`."""
     before = len(out)
     end, items = before + n_items, iter(items)  # one iterator: it stops and goes on anywhere
     # map() calls C functions faster, but does not know which item it is at.
@@ -126,8 +154,7 @@ def run_chunk(
     loop = _loop(turn, is_star=is_star, is_mapped=results is not None)
     if site is not None:
         loop = site.loop(loop)
-    clocks = _Clocks(cpu_clock, run_delay_clock)
-    deadline = clocks.began + time_budget_s
+    deadline = perf_counter() + time_budget_s
     run = called, items, results, loop, out, before, end, deadline, single, progress, turn
     error: BaseException | None = None
     n_failed, is_end, is_of_data = 0, False, False
@@ -152,7 +179,7 @@ def run_chunk(
             error = failure
         break
     try:
-        return clocks.ran(len(out) - before, n_failed, error, is_end, is_of_data)
+        return n_failed, error, is_end, is_of_data
     finally:
         del error  # whose traceback has this frame
 

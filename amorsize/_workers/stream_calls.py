@@ -35,6 +35,8 @@ class Pieces:
 
     def hand_on(self) -> None:
         """Hand on what is held."""
+        if not self._calls:  # as after most chunks: to take the lock takes longer
+            return
         with self._lock:
             if self._calls:
                 calls, self._calls = self._calls, []

@@ -76,9 +76,9 @@ def write(descriptor: int, kind: bytes, *payload: Piece) -> None:
     """Write a whole frame to a blocking descriptor."""
     with _writing:
         for part in pieces(kind, *payload):
-            left = memoryview(part)
-            while left:
-                left = left[kernel.write(descriptor, left) :]
+            n_written = kernel.write(descriptor, part)
+            while n_written < len(part):  # only large ones are cut
+                n_written += kernel.write(descriptor, memoryview(part)[n_written:])
 
 
 class Reader:

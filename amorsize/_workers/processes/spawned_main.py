@@ -23,10 +23,10 @@ from amorsize._workers.tasks.shared_data import IS_WRITTEN, Borrowed, WrittenInt
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     from amorsize._workers.first_items import FirstItems
     from amorsize._workers.messages.framing import Piece
-    from amorsize._workers.processes.worker_main import ChunkReport
     from amorsize._workers.protocol import Task
 
 #: What tasks load, which takes longer than to start the interpreter.
@@ -235,16 +235,26 @@ class PersistentWorker(Worker):
         if not self.set_up():
             self.task = NO_TASK
 
-    def report(self, told: ChunkReport) -> None:
+    def report(
+        self,
+        start: int,
+        n_items: int,
+        results: list[Any],
+        times_s: tuple[float, float, float],
+        error: BaseException | None,
+        *,
+        last: bool = True,
+        is_unread: bool = False,
+    ) -> None:
         """Send results, or an error where an item has written into borrowed data."""
         if self._borrowed is not None and not self._has_reported and self._borrowed.is_written():
             if self.task.watch is not None:
-                told = told.replace(results=[], error=WrittenInto())
+                results, error = [], WrittenInto()
             else:  # with backend="process" it is allowed, with a warning
                 self._has_reported = True
                 why = f"{IS_WRITTEN}: that worker process alone has it so"
                 framing.write(self.writing.number(), framing.NOTICED, why.encode())
-        super().report(told)
+        super().report(start, n_items, results, times_s, error, last=last, is_unread=is_unread)
 
     def _give_back(self) -> bool:
         """Unmap the borrowed data; False: an object still refers to it."""

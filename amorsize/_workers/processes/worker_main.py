@@ -12,12 +12,11 @@ from amorsize._function import sizeof
 from amorsize._host.signals import reraise_from_handler
 from amorsize._host.unpatched import kernel, perf_counter
 from amorsize._workers import diverted_output, first_items, subprocess_time, worker_numbers
-from amorsize._workers.chunk import no_clock, run_chunk
+from amorsize._workers.chunk import run_items
 from amorsize._workers.messages import exception_pickling, framing, serialization, transport
 from amorsize._workers.messages.shared_memory import SharedBlock
 from amorsize._workers.rss import RssLimit
 from amorsize._workers.run_delay import RunDelayClock
-from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,18 +43,6 @@ FLUSHING = -2.0
 PARENT_CHECK_S = 1.0
 #: Seconds after which an idle worker quits. A new interpreter holds 9 MB and what it has imported.
 IDLE_S = 5.0
-
-
-class ChunkReport(Value):
-    """What a worker tells of a chunk, or of its first part."""
-
-    start: int  # index of the first result
-    n_items: int  # items of the chunk from there on
-    results: list  # type: ignore[type-arg]  # of object; a Value's fields are read at run time
-    times_s: tuple  # type: ignore[type-arg]  # wall time, CPU time and run delay of these items
-    error: BaseException | None  # raised by the item after them
-    last: bool = True  # the worker has finished the chunk
-    is_unread: bool = False  # unpickling the items has raised the error
 
 
 class Worker:
@@ -164,17 +151,7 @@ class Worker:
                 received = self.transport.unpacked(data, is_elsewhere=bool(flags & ITEMS_ELSEWHERE))
                 items = self.task.each(received, start, start)
         except BaseException as error:
-            times_s = 0.0, 0.0, 0.0
-            self.report(
-                ChunkReport(
-                    start=start,
-                    n_items=n_items,
-                    results=[],
-                    times_s=times_s,
-                    error=error,
-                    is_unread=True,
-                )
-            )
+            self.report(start, n_items, [], (0.0, 0.0, 0.0), error, is_unread=True)
             return
         _Chunk(self, start, n_items, flush_s).run(items, time_budget_s, bool(flags & SINGLE))
 
@@ -196,26 +173,45 @@ class Worker:
             flush_streams()
             kernel._exit(0)
 
-    def report(self, told: ChunkReport) -> None:
-        """Send results of a chunk."""
+    def report(
+        self,
+        start: int,
+        n_items: int,
+        results: list[Any],
+        times_s: tuple[float, float, float],
+        error: BaseException | None,
+        *,
+        last: bool = True,
+        is_unread: bool = False,
+    ) -> None:
+        """Send results of a chunk, or of its first part.
+
+        Args:
+            start: The index of the first result.
+            n_items: Items of the chunk from there on.
+            results: Of the first of these items.
+            times_s: Wall time, CPU time and run delay of these.
+            error: What the item after them has raised.
+            last: Whether the chunk is finished.
+            is_unread: Whether unpickling the items has raised the error.
+        """
         self.end_if_twin()
         began_s = process_time()  # CPU time: wall time grows beside other programs
-        flags = (LAST if told.last else 0) | (UNREAD if told.is_unread else 0)
-        data, parts, some_stayed = self._pickled(told.start, told.results)
+        flags = (LAST if last else 0) | (UNREAD if is_unread else 0)
+        data, parts, some_stayed = self._pickled(start, results)
         flags |= SOME_UNPICKLABLE if some_stayed else 0
-        n_bytes = len(data) + sum(map(len, parts))
+        n_bytes, n_results = len(data) + sum(map(len, parts)), len(results)
         ahead, pickled, is_elsewhere = self.transport.packed(data, parts)
         flags |= ELSEWHERE if is_elsewhere else 0
-        if told.last:
+        if last:
             self.rss_limit.judge()
             flags |= LEAVES if self.rss_limit.exceeds_limit else 0
         grown = self.rss_limit.to_report()
         flags |= 0 if grown is None else TELLS_GROWTH
-        n_results = len(told.results)
         self.result_bytes = n_bytes // n_results if n_results else self.result_bytes
-        error = b"" if told.error is None else exception_pickling.pack_error(told.error)
+        packed_error = b"" if error is None else exception_pickling.pack_error(error)
         header = REPORT.pack(
-            *(told.start, n_results, told.n_items, *told.times_s, process_time() - began_s),
+            *(start, n_results, n_items, *times_s, process_time() - began_s),
             *(flags, len(pickled), n_bytes, *(grown or (0, 0))),
         )
         flush_streams()
@@ -223,7 +219,7 @@ class Worker:
             framing.write(self.writing.number(), framing.NOTICED, news.encode())
         for kind, part in ahead:
             framing.write(self.writing.number(), kind, part)
-        framing.write(self.writing.number(), framing.DONE, header, pickled, error)
+        framing.write(self.writing.number(), framing.DONE, header, pickled, packed_error)
 
     def _pickled(self, start: int, results: list[Any]) -> tuple[bytes, list[memoryview], bool]:
         """Results as bytes and large parts, and whether stand-ins are among them."""
@@ -247,7 +243,7 @@ class _Chunk:
     """Runs one chunk, and reports early results that would wait too long."""
 
     def __init__(self, worker: Worker, start: int, n_items: int, flush_s: float) -> None:
-        self._worker = worker
+        self._worker, self._watched = worker, worker.first_items
         self._start, self._n_items, self._flush_s = start, n_items, flush_s
         self._out: list[Any] = []
         self._n_sent = 0
@@ -255,52 +251,46 @@ class _Chunk:
 
     def _clocks(self) -> tuple[float, float, float]:
         """Wall time, CPU time and run delay so far, without the cost of watching items."""
-        watched = self._worker.first_items
-        wall_s, cpu_s = (0.0, 0.0) if watched is None else (watched.spent_s, watched.spent_cpu_s)
-        return (
-            perf_counter() - wall_s,
-            subprocess_time.with_process() - cpu_s,
-            self._worker.run_delay_clock(),
-        )
+        wall_s, cpu_s = perf_counter(), subprocess_time.with_process()
+        if self._watched is not None:
+            wall_s, cpu_s = wall_s - self._watched.spent_s, cpu_s - self._watched.spent_cpu_s
+        return wall_s, cpu_s, self._worker.run_delay_clock()
 
     def run(self, items: Iterator[Any], time_budget_s: float, single: bool) -> None:
-        task, watched = self._worker.task, self._worker.first_items
-        function = self._worker.function
+        task, watched, function = self._worker.task, self._watched, self._worker.function
         if watched is not None and watched.is_open:
             function = watched.watched(task.wrappable(function))
-        ran = run_chunk(
+        _, error, *_ = run_items(
             function,
             items,
             self._n_items,
             self._out,
             time_budget_s=time_budget_s,
-            cpu_clock=no_clock,  # its own also tell apart what was sent early
             keep_errors=task.keep_errors,
             single=single,
             progress=self._progress,
             site=task.site,
         )
-        self._send(ran.error, last=True)
+        try:
+            self._send(error, last=True)
+        finally:
+            del error  # whose traceback has this frame
 
     def _progress(self, n_done: int, n_next: int, now_s: float) -> bool:
-        index = self._start + n_done
-        counters, slot = self._worker.counters, self._worker.slot
-        self._worker.end_if_twin()
-        n_held = n_done - self._n_sent
+        worker, n_held = self._worker, n_done - self._n_sent
+        worker.end_if_twin()
         if n_held and (now_s - self._sent_at > self._flush_s or self._is_much(n_held)):
             self._send(None, last=False)
-        if n_done and not self._worker.rss_limit.check(now_s):
+        if n_done and not worker.rss_limit.check(now_s):
             return False
-        watched = self._worker.first_items
-        if watched is not None and watched.has_news:
+        if self._watched is not None and self._watched.has_news:
             return False  # the rest may be the caller's
-        if counters is None:
+        if (counters := worker.counters) is None:
             return True
+        index, slot = self._start + n_done, worker.slot
         if index >= counters[0]:
             return False
-        counters[slot] = index
-        counters[slot + 1] = now_s
-        counters[slot + 2] = n_next
+        counters[slot], counters[slot + 1], counters[slot + 2] = index, now_s, n_next
         return True
 
     def _is_much(self, n_held: int) -> bool:
@@ -311,19 +301,12 @@ class _Chunk:
         return n_held * result_bytes > HELD_BYTES
 
     def _send(self, error: BaseException | None, last: bool) -> None:
-        wall_s, cpu_s, run_delay_s = (
-            now - began for now, began in zip(self._clocks(), self._began, strict=True)
-        )
-        results = self._out[self._n_sent :]
+        (wall_s, cpu_s, delay_s), began = self._clocks(), self._began
+        times_s = wall_s - began[0], cpu_s - began[1], delay_s - began[2]
+        n_sent, results = self._n_sent, self._out
+        results = results[n_sent:] if n_sent else results
         self._worker.report(
-            ChunkReport(
-                start=self._start + self._n_sent,
-                n_items=self._n_items - self._n_sent,
-                results=results,
-                times_s=(wall_s, cpu_s, run_delay_s),
-                error=error,
-                last=last,
-            )
+            self._start + n_sent, self._n_items - n_sent, results, times_s, error, last=last
         )
         if not last:
             self._n_sent += len(results)
