@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from amorsize._function.bound_arguments import NOTHING
-from amorsize._function.bytecode import GLOBAL
-from amorsize._function.changes import mutations
-from amorsize._function.changes.change import MOST_TARGETS, KnownTargets
+from amorsize._function.changes import call_edges
+from amorsize._function.changes.call_graph import shortened
 from amorsize._function.changes.library_targets import changed_by_itself
+from amorsize._function.flow.value_flow import CALLED, ELEMENT, GIVEN, INSIDE, SUPER
 from amorsize._function.sharing.findings import OF_ITEMS
 from amorsize._function.sharing.thread_safety import examine
 
@@ -91,30 +90,45 @@ def test_a_row_of_helpers_is_followed_to_its_end():
     assert "global TABLE" in "".join((*reach.stores, *reach.changed))
 
 
-def test_circles_of_functions_that_lead_to_ever_more_are_not_read_for_ever():
-    """Once much was found, calls are followed one deep."""
-    known, depths = KnownTargets(most=4), []
-    found = [((GLOBAL, f"name {at}", ()), "") for at in range(MOST_TARGETS // 20)]
-
-    def find(func, bound, depth):
-        depths.append(depth)
-        return found
-
-    for _ in range(40):
-        known.of(eval("lambda: None"), NOTHING, 4, find)
-
-    assert depths == 21 * [4] + 19 * [1]
+NODES = """
+class Node:
+    def __init__(self, left, right): self.left, self.right, self.n = left, right, 0
+    def first(self, x): self.n = x; self.left.second(x); self.right.third(x)
+    def second(self, x): self.right.first(x); self.left.third(x)
+    def third(self, x): self.left.first(x); self.right.second(x)
+ROOT = Node(Node(None, None), None)
+"""
 
 
-def test_what_a_circle_of_functions_changes_is_found_once_for_each_depth(monkeypatch):
-    """What a function changes by itself is the same at each depth, and is looked for once."""
+@pytest.mark.parametrize("call", ["ROOT.first(x)", "ROOT.left.second(x)", "Node.third(ROOT, x)"])
+def test_a_circle_of_methods_that_leads_ever_deeper_is_followed_to_its_end(call):
+    """Each goes on to the left and to the right: there are ever more ways, all of them alike."""
+    space: dict[str, Any] = {"__name__": "project"}
+    exec(NODES, space)
+
+    reach = examine(eval(f"lambda x: {call}", space), [1, 2])[0]
+
+    assert "global ROOT" in "".join((*reach.stores, *reach.changed))
+    assert not any("too much" in text for text in reach.unread)
+
+
+def test_ways_that_lead_ever_deeper_are_kept_short():
+    assert shortened((".left", ".left", ".left", ".n")) == (".left", ".left", ".n")
+    assert shortened((ELEMENT, "[0]", GIVEN, ".n")) == (GIVEN, INSIDE, ".n")
+    assert shortened((SUPER, ".n")) == (".n",)
+    assert shortened((SUPER, ".made", CALLED, ".n")) == (SUPER, ".made", CALLED, ".n")
+    assert shortened((".one", CALLED) * 4) is None
+
+
+def test_what_a_circle_of_functions_changes_is_looked_for_once(monkeypatch):
+    """Each function is read once with the same things bound to it, however many call it."""
     looked_for: list[str] = []
 
     def counted(func, bound):
         looked_for.append(func.__name__)
         return changed_by_itself(func, bound)
 
-    monkeypatch.setattr(mutations, "changed_by_itself", counted)
+    monkeypatch.setattr(call_edges, "changed_by_itself", counted)
     calls = [(at, (at + 1) % 30, (at + 7) % 30) for at in range(30)]
     code = [f"def f{at}(x, to):\n    f{one}(x, to), f{two}(x, to)" for at, one, two in calls]
     code.append("def f3(x, to):\n    f4(x, to), to.append(x)")

@@ -54,7 +54,7 @@ def test_a_change_too_far_to_be_read_is_not_lost():
 
 def test_code_that_leads_to_ever_more_ways_is_given_up(monkeypatch):
     """The number of steps ends it, which is the same on any host; and the caller runs the items."""
-    monkeypatch.setattr(change, "MOST_STEPS", 50)
+    monkeypatch.setattr(change, "MOST_STEPS", 20)
     source = "\n".join(
         f"def f{n}(x, kept=None):\n  return [f{n * 7 % 20}(kept, x), f{(n + 1) % 20}(x, [kept])]"
         for n in range(20)

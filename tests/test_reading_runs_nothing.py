@@ -1,6 +1,9 @@
 """Reading a function runs nobody's code."""
 
+import dataclasses
+import functools
 import types
+import weakref
 
 import pytest
 
@@ -119,3 +122,98 @@ def test_a_metaclass_of_a_library_may_answer(meta):
     reach, _ = examine(lambda x: (one.run(x), odd().run(x), x), [one])
 
     assert not any("looked at" in text for text in reach.copies)
+
+
+def noted(hook):
+    """A method that notes that it ran."""
+
+    def run(self, *arguments):
+        RAN.append(hook)
+        return getattr(object, hook, lambda *_: 0)(self, *arguments)
+
+    return run
+
+
+#: What objects may have that runs where they are only looked at.
+HOOKS = {
+    "__class__": property(noted("__class__ of a proxy")),
+    "__dict__": property(noted("__dict__ made up")),
+    "__wrapped__": property(noted("__wrapped__ made up")),
+    **{
+        name: noted(name)
+        for name in (
+            *("__getattribute__", "__getattr__", "__eq__", "__hash__", "__repr__", "__bool__"),
+            *("__len__", "__iter__", "__call__", "__contains__", "__getitem__", "__index__"),
+        )
+    },
+}
+USES_OF_OBJECTS = {
+    "attribute": "def f(x): return ONE.rate * x",
+    "method": "def f(x): return ONE.run(x)",
+    "call": "def f(x): return ONE(x)",
+    "handed on": "def f(x): return sorted([x], key=ONE), list(map(ONE, [x]))",
+    "element": "def f(x): return LIST[0], LIST[-1].rate, TABLE['one'].run(x), TABLE[3]",
+    "key": "def f(x): return KEYS[3], KEYS['a'], KEYS.get(ONE), len(KEYS)",
+    "attribute of a shared object": "def f(x): BOX.held = BOX.one.rate; return BOX.one(x)",
+    "default": "def f(x, one=ONE): return one.run(x) or one(x)",
+    "a helper is handed it": "def g(one, x): one.n = x; return one\ndef f(x): return g(ONE, x).n",
+    "made by an object": "def f(x): ONE.maker('n')(x).n = 1; return ONE(x)(x)[0]",
+    "partial": "f = functools.partial(lambda one, x: one(x), ONE)",
+    "decorated": "def f(x): return x\nf.__wrapped__ = ONE",
+    "subclass of a container": "def f(x): return ROWS[0], SHELF['a'], [*ROWS], len(PAIR), x in BAG",
+    "field of a frozen record": "def f(x): return RECORD.one(x)",
+    "name of a file": "def f(x): open(f'{ONE}{x}', 'w')",
+    "cached": "@functools.lru_cache\ndef g(one, x): return one\ndef f(x): return g(ONE, x)",
+    "weak": "def f(x): return WEAK().run(x)",
+    "exception": "def f(x):\n  try: return ONE.run(x)\n  except OSError as e: e.one = ONE; raise",
+}
+
+
+def of_class(hook):
+    """A class whose objects have one of these hooks."""
+    plain = {"__hash__": object.__hash__, "run": lambda self, x: x, "rate": 3}
+    return type("Odd", (), {"__module__": __name__, **plain, hook: HOOKS[hook]})
+
+
+def counting(kind):
+    """A subclass of a builtin container that notes when it is looked at."""
+    hooks = ("__len__", "__iter__", "__getitem__", "__contains__", "values", "items", "keys", "get")
+    own = {name: noted(name) for name in hooks if hasattr(kind, name)}
+    return type(f"Noted{kind.__name__}", (kind,), {**own, "__module__": __name__})
+
+
+@pytest.mark.parametrize("use", USES_OF_OBJECTS)
+@pytest.mark.parametrize("hook", HOOKS)
+def test_objects_of_the_project_are_not_asked_for_anything(hook, use):
+    """What an object is, is told by its type: any question to it may run code of the project."""
+    odd = of_class(hook)
+    one, box = odd(), type("Box", (), {"__module__": __name__})()
+    record = dataclasses.make_dataclass("Record", ["one"], frozen=True)
+    object.__setattr__(box, "one", one)
+    space = {
+        **{"ONE": one, "BOX": box, "LIST": [one, one], "TABLE": {"one": one, 3: one}},
+        **{"KEYS": {"a": 1, 3: 2}, "RECORD": record(one), "WEAK": weakref.ref(one)},
+        **{"ROWS": counting(list)([1, one]), "SHELF": counting(dict)(a=one)},
+        **{"PAIR": counting(tuple)((one, 2)), "BAG": counting(set)([1, 2])},
+        **{"functools": functools, "__name__": __name__},
+    }
+    if hook != "__hash__":
+        space["KEYS"][one] = 1
+    exec(USES_OF_OBJECTS[use], space)
+    RAN.clear()
+
+    examine(space["f"], [1, 2])
+
+    assert RAN == []
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("item", ["one", "[one]", "(one, 2)", "{'a': one}", "one.run", "ROWS"])
+def test_items_of_the_project_are_not_asked_for_anything(hook, item):
+    odd = of_class(hook)
+    made = eval(item, {"one": odd(), "ROWS": counting(list)([1, odd()])})
+    RAN.clear()
+
+    examine(lambda x: (x.rate, x[0], len(x), [*x]), [made, made])
+
+    assert RAN == []

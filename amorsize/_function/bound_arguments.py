@@ -9,6 +9,8 @@ from amorsize._function.callables import (
     MISSING,
     READ_ONLY_DICT,
     defaults,
+    is_a,
+    is_class,
     is_partial,
     member,
     own,
@@ -38,21 +40,19 @@ class Bound:
         values: The arguments that are set. What goes to `*args` is a tuple, to `**kwargs` a dict.
         owner: The object that a method is bound to; MISSING if there is none.
         n_first: How many of them are bound by position.
+        key: Identifies these bindings while their values are alive. A method that was bound anew
+            to the same object is the same.
     """
 
     def __init__(self, values: dict[str, Any], owner: Any = MISSING, n_first: int = 0) -> None:
         self.values, self.owner, self.n_first = values, owner, n_first
+        self.key = tuple([(name, _identity(one)) for name, one in values.items()])
 
     @classmethod
     def to(cls, func: FunctionType, owner: Any) -> Bound:
         """The object that a method is bound to; MISSING: it is not known."""
         name = first_argument(func)
         return NOTHING if owner is MISSING or not name else cls({name: owner}, owner, 1)
-
-    @property
-    def key(self) -> tuple[tuple[str, int], ...]:
-        """Identifies these bindings while their values are alive."""
-        return tuple((name, id(value)) for name, value in self.values.items())
 
     def and_these(self, values: dict[str, Any]) -> Bound:
         """These bindings with further arguments, which calling code passes."""
@@ -67,12 +67,16 @@ class Bound:
         if name in self.values:
             value = self.values[name]
             if value is self.owner:
-                return ("class" if isinstance(value, type) else OWNER), value
+                return ("class" if is_class(value) else OWNER), value
             return f"argument {name}", value
         for one, value in defaults(func):
             if one == name:
                 return f"default {name}", value
         return PASSED, MISSING
+
+
+def _identity(value: Any) -> object:
+    return (id(value.__func__), id(value.__self__)) if type(value) is METHOD else id(value)
 
 
 NOTHING = Bound({})
@@ -149,15 +153,15 @@ def methods_in(held: Any) -> list[Any]:
     """The functions that run where code uses a member of a class."""
     if type_name(held) == "functools.singledispatchmethod":
         return implementations(held.dispatcher)
-    if isinstance(held, property):
+    if is_a(held, property):
         return [raw(held.fget)]
     return [raw(held.func) if type_name(held) in _AROUND else raw(plain(held))]
 
 
 def callables_in(value: Any, most: int) -> bool:
     """Whether a value is code to be called, or a plain container that holds such."""
-    if isinstance(value, list | tuple | dict):
-        held: Iterable[Any] = dict.values(value) if isinstance(value, dict) else value
+    if is_a(value, list | tuple | dict):
+        held: Iterable[Any] = dict.values(value) if is_a(value, dict) else value
         return any(is_code(one) for one, _ in zip(held, range(most), strict=False))
     return is_code(value)
 
@@ -165,7 +169,7 @@ def callables_in(value: Any, most: int) -> bool:
 def is_code(value: Any) -> bool:
     """Whether a value is there to be called and is no class."""
     kind = type(value)
-    return kind is FUNCTION or (callable(value) and not isinstance(value, type))
+    return kind is FUNCTION or (callable(value) and not is_class(value))
 
 
 def run_by(called: list[Any]) -> list[Any]:
@@ -175,7 +179,7 @@ def run_by(called: list[Any]) -> list[Any]:
 
 def opened_helper(helper: Any, owns: Callable[[object], bool]) -> tuple[FunctionType | None, Bound]:
     """The project's function behind a callable, and what is bound to it."""
-    if isinstance(helper, type):
+    if is_class(helper):
         helper = opened(member(helper, "__init__"))
         is_read = type(helper) is FUNCTION and owns(helper)
         return (helper, Bound({}, n_first=1)) if is_read else (None, NOTHING)

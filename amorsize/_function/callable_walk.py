@@ -17,9 +17,13 @@ from amorsize._function.callables import (
     MODULE,
     cells,
     defaults,
+    has,
+    is_a,
+    is_class,
     is_module,
     member,
 )
+from amorsize._function.container_elements import elements
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.ownership import is_own_class, is_own_module, runs_code_when_read
 from amorsize._host.signals import reraise_from_handler
@@ -124,8 +128,9 @@ def layers(func: Any) -> list[Any]:
 
 def wrapped_by(outer: Any) -> Any:
     """The callable that a decorator has wrapped, by its `__wrapped__`; None: it names none."""
-    if type(outer) is FUNCTION:
-        return outer.__dict__.get("__wrapped__")
+    function = outer.__func__ if type(outer) is METHOD else outer
+    if type(function) is FUNCTION:
+        return function.__dict__.get("__wrapped__")
     if type(outer) in _WITHOUT_ATTRIBUTES:
         return None
     found = callables.own(outer, "__dict__", {})
@@ -150,7 +155,7 @@ def held(target: Any) -> Iterator[Link]:
     elif type(target) is METHOD:
         yield FUNC, "", target.__func__
         yield SELF, "", target.__self__
-    elif isinstance(target, type):
+    elif is_class(target):
         for base in target.__mro__[1:-1]:
             yield BASE, base.__name__, base
         for name, value in tuple(vars(target).items()):
@@ -166,19 +171,14 @@ def held(target: Any) -> Iterator[Link]:
     else:
         yield TYPE, "", type(target)
         attributes = callables.own(target, "__dict__")
-        if isinstance(attributes, dict):
+        if is_a(attributes, dict):
             for name, value in tuple(attributes.items()):
                 yield (WRAPPED if name == "__wrapped__" else ATTRIBUTE), name, value
 
 
 def is_container(target: Any) -> bool:
     """Whether a thing holds others as its elements."""
-    return isinstance(target, CONTAINERS)
-
-
-def elements(target: Any) -> Iterable[Any]:
-    """The elements of a container: the values of a dict."""
-    return target.values() if isinstance(target, dict) else target
+    return is_a(target, CONTAINERS)
 
 
 def _held_by_function(func: FunctionType) -> Iterator[Link]:
@@ -291,9 +291,9 @@ def end_of(
                 found = attribute(value, (step,))  # made on demand, by the module's own hook
         elif runs_code_when_read(value):
             return value, taken
-        elif isinstance(value, type):
+        elif is_class(value):
             found = member(value, step)
-            if found is MISSING or hasattr(type(found), "__get__"):  # judged with its class
+            if found is MISSING or has(type(found), "__get__"):  # judged with its class
                 return value, taken
         else:
             return value, taken
@@ -310,7 +310,7 @@ def attribute(value: Any, attributes: tuple[str, ...]) -> Any:
     """
     if attributes and runs_code_when_read(value):
         return MISSING
-    if not attributes or not (is_module(value) or isinstance(value, type)):
+    if not attributes or not (is_module(value) or is_class(value)):
         return value
     if _runs_own_code(value, attributes[0]):
         return MISSING
@@ -328,7 +328,7 @@ def _runs_own_code(value: Any, name: str) -> bool:
         is_made = held is MISSING or member(type(value), name) is not member(MODULE, name)
         return is_made and (is_own_module(value.__name__) or is_own_class(type(value)))
     kind = type(held)
-    if held is not MISSING and kind is not FUNCTION and hasattr(kind, "__get__"):
+    if held is not MISSING and kind is not FUNCTION and has(kind, "__get__"):
         inside = held.__func__ if kind is classmethod else held
         if is_own_class(type(inside)) or (kind is classmethod and type(inside) is not FUNCTION):
             return True
@@ -344,4 +344,4 @@ def _is_asked_by_metaclass(kind: type, name: str, held: Any) -> bool:
     found = member(kind, name)
     if type(found) is FUNCTION or member(type, name) is found:
         return False
-    return hasattr(type(found), "__set__" if held is not MISSING else "__get__")
+    return has(type(found), "__set__" if held is not MISSING else "__get__")

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FunctionType
-    from typing import Any
+    from typing import Any, TypeGuard
 
 #: Stands for a member that is not there.
 MISSING: Any = type("MISSING", (), {"__repr__": lambda _: "MISSING"})()
@@ -51,9 +51,23 @@ def raw(func: Any) -> Any:
     return func
 
 
+def is_a(value: object, kinds: Any) -> bool:
+    """Whether a value is of one of these types.
+
+    Told by its type alone: `isinstance` asks the value for its `__class__` as well, which may run
+    code of the program, and may be another class than its own.
+    """
+    return issubclass(type(value), kinds)
+
+
+def is_class(value: object) -> TypeGuard[type]:
+    """Whether a value is a class, by its type alone."""
+    return issubclass(type(value), type)
+
+
 def member(owner: Any, name: str) -> Any:
     """A member of a module or class by its name, without running descriptors; MISSING: none."""
-    if isinstance(owner, MODULE):
+    if is_a(owner, MODULE):
         return vars(owner).get(name, MISSING)
     for cls in owner.__mro__:
         found = vars(cls).get(name, MISSING)
@@ -62,15 +76,33 @@ def member(owner: Any, name: str) -> Any:
     return MISSING
 
 
+def has(cls: type, name: str) -> bool:
+    """Whether a class has a member, without asking its metaclass."""
+    return member(cls, name) is not MISSING
+
+
 def own(value: Any, name: str, default: Any = None) -> Any:
     """An attribute that an object really has, not one that it makes up as proxies do."""
+    if _is_computed(value, name):
+        return default
     try:
         return object.__getattribute__(value, name)
     except AttributeError:
         kind = type(value)
+    if kind is METHOD:  # it asks its function
+        return own(value.__func__, name, default)
     if any(type(member(kind, hook)) is FUNCTION for hook in ("__getattr__", "__getattribute__")):
         return default
-    return getattr(value, name, default)  # a method asks its function, compiled wrappers theirs
+    return getattr(value, name, default)  # compiled wrappers ask what they wrap
+
+
+def _is_computed(value: Any, name: str) -> bool:
+    """Whether the class of a value has code in Python that gives the attribute."""
+    kind = type(value)
+    if kind is FUNCTION or kind is METHOD or not is_made_at_run_time(kind):
+        return False
+    held = member(kind, name)
+    return type(held) is property or type(member(type(held), "__get__")) is FUNCTION
 
 
 def plain(found: Any) -> Any:
@@ -133,7 +165,7 @@ def _holds(module: str, name: str, function: Any) -> bool:
     function = own(function, "__func__") or function  # what a bound method runs
     found = sys.modules.get(module)
     for part in name.split("."):
-        found = member(found, part) if isinstance(found, (MODULE, type)) else None
+        found = member(found, part) if is_a(found, (MODULE, type)) else None
     return found is function or (type(found) is BUILTIN and found == function)
 
 

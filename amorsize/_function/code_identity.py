@@ -11,7 +11,7 @@ from __future__ import annotations
 from _weakref import ref
 
 from amorsize._function import callables
-from amorsize._function.callables import BUILTIN, FUNCTION, METHOD, is_module
+from amorsize._function.callables import BUILTIN, FUNCTION, METHOD, is_class, is_module
 from amorsize._function.item_kind import kind_of
 from amorsize._host.signals import reraise_from_handler
 
@@ -51,7 +51,7 @@ def identity_of(func: Any, depth: int = DEEPEST) -> Any:  # hashable
     if callables.is_partial(func):
         values = *func.args, *func.keywords.values()
         return identity_of(func.func, depth), *_inner(values, depth)
-    if isinstance(func, type):
+    if is_class(func):
         return ref(func)
     call = callables.member(kind, "__call__")
     if type(call) is FUNCTION:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amorsize._function import callables, sizeof
+from amorsize._function.callables import is_a
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ class DataSize:
             return
         self._seen[id(target)] = target
         one = target
-        if isinstance(target, dict | list | tuple | set | frozenset):
-            one = next(iter(target.values() if isinstance(target, dict) else target), None)
+        if is_a(target, dict | list | tuple | set | frozenset):
+            one = next(iter(target.values() if is_a(target, dict) else target), None)
         elif self._owns.class_(type(target)):
             return  # its attributes are
         if sizeof.has_size(one):

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from amorsize._function import callable_walk, callables, ownership
-from amorsize._function.callables import FUNCTION, METHOD, MISSING, is_module, own, raw, type_name
+from amorsize._function.callables import (
+    FUNCTION,
+    METHOD,
+    MISSING,
+    is_a,
+    is_class,
+    is_module,
+    own,
+    raw,
+    type_name,
+)
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.plain_values import SCALARS
 from amorsize._function.references import name_of
@@ -113,7 +123,7 @@ class _Content:
             self._add_function(target, owner)
         elif type(target) is METHOD:
             self._add_method(target)
-        elif isinstance(target, type):
+        elif is_class(target):
             self._add_class(target, _MAKERS)
         elif callables.is_partial(target):
             self._add_partial(target)
@@ -155,13 +165,13 @@ class _Content:
     def _add_class_of(self, value: Any, names: tuple[str, ...]) -> None:
         """The methods of a class, or of an instance's class, that the code names."""
         if type(value) not in SCALARS and type(value) is not FUNCTION:
-            cls = value if isinstance(value, type) else type(value)
+            cls = value if is_class(value) else type(value)
             if ownership.is_own_class(cls):
                 self._add_members(cls, names)
 
     def _add_method(self, method: MethodType) -> None:
         bound_to = method.__self__
-        cls = bound_to if isinstance(bound_to, type) else type(bound_to)
+        cls = bound_to if is_class(bound_to) else type(bound_to)
         self.key.append(cls.__qualname__)
         self.variant.append(("self", type_name(bound_to)))
         self._walk.beside(method.__func__, cls if ownership.is_own_class(cls) else None)
@@ -205,7 +215,7 @@ class _Content:
             self.variant.append((label, type_name(value)))
             if self._is_own(value):
                 self._walk.below(value)
-        elif isinstance(value, str | bytes) and len(value) > LONG:
+        elif is_a(value, str | bytes) and len(value) > LONG:
             self.variant.append((label, len(value), value[: LONG // 2], value[-LONG // 2 :]))
         else:
             self.variant.append((label, value))
@@ -215,7 +225,7 @@ class _Content:
         kind = type(value)
         if kind is FUNCTION:
             return ownership.is_own_function(value) or value.__closure__ is not None
-        if isinstance(value, type):
+        if is_class(value):
             return ownership.is_own_class(value)
         if kind is METHOD or callables.is_partial(value):
             return True

@@ -5,7 +5,17 @@ from __future__ import annotations
 import sys
 from _collections import defaultdict  # type: ignore[import-not-found]  # `collections` is large
 
-from amorsize._function.callables import FUNCTION, METHOD, is_module, member, own, type_name
+from amorsize._function.callables import (
+    FUNCTION,
+    METHOD,
+    is_a,
+    is_class,
+    is_module,
+    member,
+    own,
+    type_name,
+)
+from amorsize._function.container_elements import elements
 from amorsize._function.ownership import is_published
 from amorsize._function.plain_values import PLAIN
 from amorsize._function.shareable_values import is_shareable
@@ -66,19 +76,19 @@ _TABLES = {"pandas.DataFrame", "pandas.Series"}
 
 
 def is_container(value: Any) -> bool:
-    return isinstance(value, CONTAINERS) or type_name(value) == "collections.deque"
+    return is_a(value, CONTAINERS) or type_name(value) == "collections.deque"
 
 
 def gives_nodes(value: Any) -> bool:
     """Whether it may be a tree, whose methods give nodes that are a part of it."""
     if is_shareable(value) or type_name(value) in _NUMBERS | _TABLES:
         return False
-    return callable(getattr(type(value), "find", None) or getattr(type(value), "get", None))
+    return any(callable(member(type(value), name)) for name in ("find", "get"))
 
 
 def grows_when_read(value: Any) -> bool:
     """Whether reading a missing key adds that key, as in a `defaultdict`."""
-    if not isinstance(value, defaultdict) or value.default_factory is None:
+    if not is_a(value, defaultdict) or value.default_factory is None:
         return False
     return member(type(value), "__missing__") is member(defaultdict, "__missing__")
 
@@ -93,8 +103,8 @@ def is_trusted(value: Any) -> bool:
 
 def is_frozen(kind: type) -> bool:
     """Whether it is a frozen dataclass; its fields may still hold objects that change."""
-    parameters = getattr(kind, "__dataclass_params__", None)
-    return parameters is not None and bool(parameters.frozen)
+    parameters = member(kind, "__dataclass_params__")
+    return type_name(parameters) == "dataclasses._DataclassParams" and bool(parameters.frozen)
 
 
 def is_simple(cls: type) -> bool:
@@ -103,7 +113,7 @@ def is_simple(cls: type) -> bool:
 
 
 def is_standard_stream(value: Any) -> bool:
-    return value in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
+    return any(value is one for one in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__))
 
 
 def state(value: Any) -> dict[str, Any]:
@@ -115,14 +125,14 @@ def parts(value: Any) -> Iterable[tuple[str, Any]]:
     """The values that an object holds, each with the way to it."""
     from itertools import islice
 
-    if isinstance(value, dict):
-        for at, (key, one) in enumerate(islice(value.items(), MAX_FUNCTIONS)):
+    if is_a(value, dict):
+        for at, (key, one) in enumerate(islice(dict.items(value), MAX_FUNCTIONS)):
             if at < MAX_ELEMENTS or type(one) is FUNCTION:
-                yield f"[{key!r:.40}]", one
+                yield f"[{key!r:.40}]" if type(key) in PLAIN else "[...]", one
             if type(key) not in PLAIN:
                 yield "[...]", key
-    elif isinstance(value, list | tuple | set | frozenset) or is_container(value):
-        yield from (("[...]", one) for one in islice(value, MAX_ELEMENTS))
+    elif is_a(value, list | tuple | set | frozenset) or is_container(value):
+        yield from (("[...]", one) for one in islice(elements(value), MAX_ELEMENTS))
     for name, one in tuple(islice(state(value).items(), MAX_ELEMENTS)):
         yield f".{name}", one
     if type_name(value) == _BY_COMPARING:
@@ -172,14 +182,14 @@ def inside(value: Any) -> list[Any]:
 
 def is_rows(value: Any) -> bool:
     """Whether it is what tables of numbers are made of."""
-    return isinstance(value, list | tuple) or type_name(value) in _NUMBERS | _TABLES
+    return is_a(value, list | tuple) or type_name(value) in _NUMBERS | _TABLES
 
 
 def is_opaque(value: Any) -> bool:
     """Whether it may hold what nobody can see: made in C, by a library, and more than numbers."""
-    if is_shareable(value) or isinstance(value, (*CONTAINERS, tuple)) or is_container(value):
+    if is_shareable(value) or is_a(value, (*CONTAINERS, tuple)) or is_container(value):
         return False
-    if is_module(value) or isinstance(value, type) or type_name(value) in _NUMBERS:
+    if is_module(value) or is_class(value) or type_name(value) in _NUMBERS:
         return False
     if type_name(value) in _TABLES:
         dtypes = value.dtypes if type_name(value).endswith("Frame") else [value.dtype]
@@ -194,7 +204,7 @@ def brought(item: Any) -> dict[int, Any]:
     while ahead and len(found) < MAX_ELEMENTS:
         value, depth = ahead.pop()
         kind = type(value)
-        if kind in PLAIN or is_module(value) or kind is FUNCTION or isinstance(value, type):
+        if kind in PLAIN or is_module(value) or kind is FUNCTION or is_class(value):
             continue
         if kind is METHOD:
             ahead.append((value.__self__, depth + 1))

@@ -11,7 +11,16 @@ from __future__ import annotations
 import os
 import sys
 
-from amorsize._function.callables import FUNCTION, METHOD, is_module, is_partial, member, own, raw
+from amorsize._function.callables import (
+    FUNCTION,
+    METHOD,
+    is_class,
+    is_module,
+    is_partial,
+    member,
+    own,
+    raw,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,7 +143,7 @@ class Owns:
         value = raw(value)
         if type(value) is FUNCTION:
             return self.function(value)
-        return isinstance(value, type) and self.class_(value)
+        return is_class(value) and self.class_(value)
 
     def function(self, func: FunctionType) -> bool:
         if is_own_function(func):
@@ -168,7 +177,7 @@ class OwnsFiles(Owns):
         if type(value) is FUNCTION:
             is_own = self.function(value)
             return is_own and (_is_in_a_file(value.__code__) or _has_file(value.__module__))
-        if isinstance(value, type):
+        if is_class(value):
             return self.class_(value) and _has_file(value.__module__)
         return False
 

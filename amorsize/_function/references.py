@@ -5,7 +5,17 @@ from __future__ import annotations
 import sys
 
 from amorsize._function import callable_walk, callables
-from amorsize._function.callables import BUILTINS, FUNCTION, METHOD, is_module, own, raw, type_name
+from amorsize._function.callables import (
+    BUILTINS,
+    FUNCTION,
+    METHOD,
+    is_a,
+    is_class,
+    is_module,
+    own,
+    raw,
+    type_name,
+)
 from amorsize._function.ownership import MAIN, is_published
 from amorsize._host.signals import reraise_from_handler
 
@@ -74,11 +84,11 @@ def resolve(module: str, qualname: str) -> Callable[..., Any]:
 
 def _place(func: Any) -> tuple[object, object]:
     """Module and qualified name; None where there are none."""
-    if type(func) is not FUNCTION and not isinstance(func, type):
+    if type(func) is not FUNCTION and not is_class(func):
         owner = own(func, "__self__")
         # a class method is bound to its class, wherever it was defined, a builtin to an instance
-        if isinstance(owner, type) or issubclass(type(func), BUILTINS):
-            cls = owner if isinstance(owner, type) else type(owner)
+        if is_class(owner) or issubclass(type(func), BUILTINS):
+            cls = owner if is_class(owner) else type(owner)
             if owner is not None and not is_module(owner):
                 return cls.__module__, f"{cls.__qualname__}.{func.__name__}"
         name = own(func, "__qualname__") or own(func, "__name__")
@@ -108,12 +118,12 @@ def _is_same(found: Any, func: Any) -> bool:
     if type(found) is not type(func) or not issubclass(type(func), (METHOD, type(len))):
         return False
     # bound anew at each look; two methods are equal if function and owner are the same
-    return isinstance(func.__self__, type) and bool(found == func)
+    return is_class(func.__self__) and bool(found == func)
 
 
 def is_under_its_name(cls: type) -> bool:
     """Whether a class is found under its name; no code of the program runs to tell."""
     found: Any = sys.modules.get(cls.__module__)
     for step in cls.__qualname__.split("."):
-        found = callables.member(found, step) if isinstance(found, _NAMING) else None
+        found = callables.member(found, step) if is_a(found, _NAMING) else None
     return found is cls

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._function.callables import is_enum
+from amorsize._function.callables import is_enum, own
 from amorsize._function.ownership import is_own_class
 from amorsize._function.plain_values import PLAIN
 
@@ -62,7 +62,7 @@ def is_shareable(value: Any) -> bool:
     if kind in PLAIN or kind in _DESCRIPTORS or _is_listed(kind) or is_enum(kind):
         return True
     if issubclass(kind, int | float | complex | str | bytes):
-        return not getattr(value, "__dict__", None)
+        return not own(value, "__dict__")
     return _is_fixed_in_numpy(value, kind)
 
 

@@ -103,9 +103,12 @@ class ItemSeeding:
         return asked == "process" or (asked == "auto" and not options.thread_safe)
 
     def _found(self) -> tuple[Reach, Objects]:
+        from amorsize._engine.placement.placement import last_refusal
         from amorsize._function.sharing.thread_safety import examine
 
-        return examine(self._call.task.function)
+        func, options = self._call.task.function, self._call.options
+        known = last_refusal(func, (), options) if self._call.caller_may_run_items else None
+        return known or examine(func)
 
     def _stays(self, reach: Reach) -> bool:
         """Whether items stay in the caller by what was read, and so draw as in the loop."""

@@ -10,8 +10,10 @@ import _thread
 import os
 
 from amorsize._engine.placement.verdict import Verdict, runs_event_loop, why_stay
+from amorsize._function.callables import is_a, own
 from amorsize._function.sharing.calls import ON_DESCRIPTORS, WATCHED_FOR
 from amorsize._function.sharing.findings import OF_ITEMS, Objects, Reach
+from amorsize._function.sharing.known_reaches import last_reach
 from amorsize._function.sharing.thread_safety import examine
 from amorsize._host.unpatched import kernel
 from amorsize.policy.frozen_record import Value
@@ -58,10 +60,20 @@ class Judge:
         func: The function, with the keywords of the call bound.
         options: The options of the call.
         identity: Identifies the function across calls.
+        may_stay: Whether the caller may run all items. If it may, and a short while ago neither
+            threads nor processes were allowed, the function is not read again.
     """
 
-    def __init__(self, func: Callable[..., Any], options: Options, identity: Any) -> None:
+    def __init__(
+        self,
+        func: Callable[..., Any],
+        options: Options,
+        identity: Any,
+        *,
+        may_stay: bool = False,
+    ) -> None:
         self._func, self._options, self._identity = func, options, identity
+        self._may_stay = may_stay
         self.reach = Reach(shared=(), stores=())
         self.objects = Objects()
         self._seen: Seen | None = None  # None: no item was watched
@@ -70,7 +82,8 @@ class Judge:
 
     def read(self, items: Sequence[object]) -> Verdict:
         """The verdict by the code and by what was seen so far."""
-        self.reach, self.objects = examine(self._func, items)
+        known = last_refusal(self._func, items, self._options) if self._may_stay else None
+        self.reach, self.objects = known or examine(self._func, items)
         if self._seen is None and (kept := _watched.get(self._identity)) is not None:
             reach, seen = kept
             if seen.left or reach == self.reach:
@@ -161,7 +174,7 @@ class Judge:
     def why_not_new_interpreters(self) -> str | None:
         """What the caller has and a worker in a new interpreter may not have; None: nothing."""
         for name, value in self.objects.mutables.items():
-            if isinstance(value, _thread._local) and vars(value):
+            if is_a(value, _thread._local) and own(value, "__dict__"):
                 return f"a new interpreter may lack some of what this thread has in {name}"
         for name in self.reach.at_descriptors:
             return f"descriptors have other numbers in a new interpreter ({name})"
@@ -237,6 +250,17 @@ def _named_by_process(path: str) -> Finding:
 def _names_process(path: str) -> bool:
     digits = "".join(one if one.isdigit() else " " for one in os.path.basename(path))
     return str(kernel.getpid()) in digits.split()
+
+
+def last_refusal(
+    func: Callable[..., Any], items: Sequence[object], options: Options
+) -> tuple[Reach, Objects] | None:
+    """What was found a short while ago, if by that the caller has to run all items."""
+    reach = last_reach(func, items)
+    verdict = Verdict() if reach is None else from_reading(reach, options)
+    if reach is None or None in (verdict.thread_reason, verdict.process_reason):
+        return None
+    return reach, Objects()
 
 
 def why_not_threads(func: Callable[..., Any], options: Options) -> str | None:

@@ -43,7 +43,7 @@ def why_in_lockstep(
         options: Those of the call.
         items: The next items, as far as they are read.
     """
-    reach, objects = examine(func, items)
+    reach, objects = placement.last_refusal(func, items, options) or examine(func, items)
     verdict = placement.from_reading(reach, options)
     if verdict.thread_reason is not None and verdict.process_reason is not None:
         return verdict.process_reason  # nobody waits for an item that is not read yet

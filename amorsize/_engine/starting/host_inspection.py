@@ -133,7 +133,10 @@ class HostInspection:
         from amorsize._engine.placement import placement
 
         judge = placement.Judge(
-            self._call.task.function, self._call.options, memory_store.identity_of(self._call.func)
+            self._call.task.function,
+            self._call.options,
+            memory_store.identity_of(self._call.func),
+            may_stay=self._call.caller_may_run_items,
         )
         verdict = self._read_and_watched(judge)
         if self._call.work.stop is not None and judge.reach.seeds and not judge.reach.reseeds:

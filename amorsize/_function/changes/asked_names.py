@@ -7,7 +7,16 @@ import sys
 from amorsize._function import bytecode
 from amorsize._function.bytecode import GLOBAL
 from amorsize._function.callable_walk import reads
-from amorsize._function.callables import FUNCTION, METHOD, MISSING, is_module
+from amorsize._function.callables import (
+    FUNCTION,
+    METHOD,
+    MISSING,
+    has,
+    is_a,
+    is_class,
+    is_module,
+    own,
+)
 from amorsize._function.flow.flow_reader import flow_of
 from amorsize._function.flow.made_instances import Made
 from amorsize._function.flow.name_lookup import callees_of, ends_of, root_of
@@ -142,7 +151,7 @@ def _names_of(cls: type, owns: Owns, *, with_methods: bool) -> set[str]:
     found = set()
     for base in cls.__mro__:
         for name, held in tuple(vars(base).items()) if owns.class_(base) else ():
-            is_asked = hasattr(type(held), "__get__") and type(held) is not FUNCTION
+            is_asked = has(type(held), "__get__") and type(held) is not FUNCTION
             if is_asked or (with_methods and type(held) is FUNCTION and name[:1] != "_"):
                 found.add(name)
     return found
@@ -202,8 +211,7 @@ class _Handed:
         """Whether a value is the result of a call, so that nobody knows what is inside."""
         makers = callees_of(func, bound, (*made[:2], made[2][: made[2].index(CALLED)]))
         is_open = not makers or any(
-            self._owns(_code_of(one)) or getattr(one, "__name__", "") in _ALL_NAMES
-            for one in makers
+            self._owns(_code_of(one)) or own(one, "__name__", "") in _ALL_NAMES for one in makers
         )
         return self._ours if is_open else set()
 
@@ -214,7 +222,7 @@ class _Handed:
         while ahead and len(seen) < _MOST_HANDED:
             one, depth = ahead.pop()
             kind = one.cls if type(one) is Made else type(one)
-            if id(one) in seen or is_module(one) or isinstance(one, type):
+            if id(one) in seen or is_module(one) or is_class(one):
                 continue
             seen[id(one)] = one
             if kind in self._ours:
@@ -225,7 +233,7 @@ class _Handed:
 
 
 def _holds(value: Any) -> bool:
-    return isinstance(value, tuple) or is_container(value)
+    return is_a(value, tuple) or is_container(value)
 
 
 def _code_of(taker: Any) -> Any:
@@ -235,6 +243,6 @@ def _code_of(taker: Any) -> Any:
 def _top_of(taker: Any) -> str:
     """The package of what is called."""
     code = _code_of(taker)
-    module = code.__module__ if type(code) is FUNCTION or isinstance(code, type) else None
-    module = module or getattr(code, "__module__", None) or type(code).__module__
+    module = code.__module__ if type(code) is FUNCTION or is_class(code) else None
+    module = module or own(code, "__module__") or type(code).__module__
     return module.partition(".")[0].lstrip("_") if isinstance(module, str) else ""

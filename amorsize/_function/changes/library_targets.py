@@ -7,6 +7,7 @@ from amorsize._function.callables import (
     FUNCTION,
     METHOD,
     MISSING,
+    is_class,
     is_made_at_run_time,
     raw,
     type_name,
@@ -151,7 +152,7 @@ def _registered(func: FunctionType, bound: Bound, call: Call) -> Iterator[Target
 def _registers(called: Any) -> bool:
     """Whether it belongs to a class, or to a function that a library has made of another."""
     if type(called) is METHOD:
-        is_of_code, called = isinstance(called.__self__, type), raw(called.__func__)
+        is_of_code, called = is_class(called.__self__), raw(called.__func__)
     else:
         is_of_code = type(called) is FUNCTION and bool(called.__closure__)
     is_librarys = type(called) is FUNCTION and not is_own_function(called)

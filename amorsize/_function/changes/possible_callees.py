@@ -10,15 +10,14 @@ from amorsize._function.bound_arguments import (
 )
 from amorsize._function.bytecode import CLOSURE, GLOBAL, is_class_body, nested, stored_attributes
 from amorsize._function.callable_walk import opened
-from amorsize._function.callables import CELL, FUNCTION, MISSING, member
+from amorsize._function.callables import CELL, FUNCTION, MISSING, has, is_class, member
 from amorsize._function.changes.change import sets_attribute
 from amorsize._function.flow.flow_reader import flow_of
-from amorsize._function.flow.name_lookup import makes_new, root_of
+from amorsize._function.flow.name_lookup import root_of
 from amorsize._function.flow.passed_arguments import Passed
 from amorsize._function.flow.value_flow import (
     ANY,
     ARGUMENT,
-    CALLED,
     DOUBLE_STAR,
     FOUND,
     STAR,
@@ -27,17 +26,26 @@ from amorsize._function.flow.value_flow import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from types import CodeType, FunctionType
     from typing import Any
 
-    from amorsize._function.bound_arguments import Bound
     from amorsize._function.flow.value_flow import Call, Flow, Store, Symbol
     from amorsize._function.ownership import Owns
 
-    # The arguments that a function changes, the ways to what is changed, and whether it is set.
-    Changed = Callable[[FunctionType], list[tuple[str, tuple[str, ...], bool]]]
+    # A function, how many of its arguments are bound, and whether it is a method of the object
+    # from which a call takes it.
+    Member = tuple[FunctionType, int, bool]
+    # What stands for each that a call passes, and the names of the last ones.
+    Shape = tuple[tuple[Store, ...], tuple[str, ...]]
+    # An argument that a function changes, the way to what is changed, and whether it is set.
+    Given = tuple[str, tuple[str, ...], bool]
+    # Which of what is passed is changed, None for the object from which a call takes the function;
+    # the way, the step, the shared objects that this may be, and whether it is that object.
+    OfAny = tuple[Symbol, tuple[str, ...], By, tuple[str, ...], bool]
 
+#: The space of what a call passes, by its place.
+PLACE = "place"
 #: The most functions that a call is taken for.
 MOST_TRIED = 50
 _METHODS = (staticmethod, classmethod)
@@ -161,7 +169,7 @@ class Callees:
         """Index a member of a class: as what reading an attribute runs, or as a method."""
         func = opened(held)
         is_property = func is not held and type(held) not in _METHODS
-        is_descriptor = self._owns.class_(type(held)) and hasattr(type(held), "__get__")
+        is_descriptor = self._owns.class_(type(held)) and has(type(held), "__get__")
         if is_property or is_descriptor:
             self._attributes.add(name)
             getter = func if is_property else opened(member(type(held), "__get__"))
@@ -183,10 +191,10 @@ def fields_given(made: Any, call: Call) -> Iterator[tuple[str, Symbol]]:
     """The values that a call puts into a named tuple or a namespace, by the names of fields."""
     _, passed, named = call
     n_by_place = len(passed) - len(named)
-    if isinstance(made, type) and issubclass(made, tuple):
+    if is_class(made) and issubclass(made, tuple):
         for field, symbol in zip(_fields_of(made), passed[:n_by_place], strict=False):
             yield f".{field}", symbol
-    if isinstance(made, type):
+    if is_class(made):
         yield from ((f".{name}", one) for name, one in zip(named, passed[n_by_place:], strict=True))
 
 
@@ -209,29 +217,57 @@ def through_attributes(
                 yield (*origin[:2], (*origin[2], *rest)), step
 
 
-def changed_by_unknown(
-    callees: Callees, changed: Changed, func: FunctionType, bound: Bound, call: Call
-) -> Iterator[tuple[Store, str]]:
-    """What the functions that were met may change that fit such a call."""
-    (space, name, steps), passed, named = call
+def may_run_any(call: Call) -> bool:
+    """Whether a call that cannot be followed may run a function that changes what it is handed."""
+    (space, _, steps), passed, _ = call
     is_named = bool(steps) and steps[-1][0] == "."
-    if not (steps or space in (ARGUMENT, CLOSURE)) or not (is_named or any(passed)):
+    return bool(steps or space in (ARGUMENT, CLOSURE)) and (is_named or any(passed))
+
+
+def shape_of(call: Call) -> Shape:
+    """How a call passes its arguments: each by its place among all that it passes, and the names.
+
+    Calls that may run the same functions have the same.
+    """
+    _, passed, named = call
+    stars = (one[2][-1:] if one is not None else () for one in passed)
+    ways = ((one if one in ((STAR,), (DOUBLE_STAR,)) else ()) for one in stars)
+    return tuple((PLACE, str(at), way) for at, way in enumerate(ways)), named
+
+
+def of_member(callees: Callees, member: Member, shape: Shape, change: Given) -> Iterator[OfAny]:
+    """What a function changes, told for all calls of which it is one that they may run."""
+    function, n_bound, is_own = member
+    argument, way, is_set = change
+    step = By.call_of(function.__name__, is_set=is_set)
+    if not (n_bound and argument == first_argument(function)):
+        for symbol, rest in Passed(function.__code__, *shape, n_bound).at(argument, way):
+            if symbol is not None:
+                yield symbol, rest, step, (), False
         return
-    is_new = CALLED in steps and makes_new(func, bound, call[0])
-    for function, n_bound, is_own in callees.fitting(call):
-        arguments = changed(function)
-        given = Passed(function.__code__, passed, named, n_bound) if arguments else None
-        for argument, way, is_set in arguments:
-            step = By.call_of(function.__name__, is_set=is_set)
-            if not (n_bound and argument == first_argument(function)):
-                for origin, rest in flow_of(func).known(given.at(argument, way) if given else ()):
-                    yield (*origin[:2], (*origin[2], *rest)), step
-                continue
-            if is_own:
-                yield (space, name, (*steps[:-1], *way)), step
-            if not is_new and space in (GLOBAL, CLOSURE):
-                for label, _ in callees.sharing(function):
-                    yield (FOUND, label, way), step
+    labels = tuple(label for label, _ in callees.sharing(function))
+    if labels or is_own:
+        yield None, way, step, labels, is_own
+
+
+def changed_by_unknown(
+    func: FunctionType, is_new: bool, call: Call, change: OfAny
+) -> Iterator[tuple[Store, str]]:
+    """What such a change is for a call in a function; `is_new`: its object has just been made."""
+    (space, name, steps), passed, _ = call
+    handed, way, step, labels, is_own = change
+    if handed is not None:
+        symbol = passed[int(handed[1])]
+        if symbol is not None and handed[2]:  # of what `*` or `**` stands for
+            symbol = symbol[0], symbol[1], (*symbol[2][:-1], *handed[2])
+        for origin, rest in flow_of(func).known(((symbol, way),)):
+            yield (*origin[:2], (*origin[2], *rest)), step
+        return
+    if is_own:
+        yield (space, name, (*steps[:-1], *way)), step
+    if not is_new and space in (GLOBAL, CLOSURE):
+        for label in labels:
+            yield (FOUND, label, way), step
 
 
 def _defined_by(code: CodeType) -> Iterator[tuple[CodeType, bool]]:

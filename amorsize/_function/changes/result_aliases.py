@@ -8,7 +8,7 @@ from amorsize._function.bytecode import CLOSURE, GLOBAL
 from amorsize._function.callable_walk import function_behind
 from amorsize._function.callables import public_name_of
 from amorsize._function.flow import value_flow
-from amorsize._function.flow.flow_reader import flow_of, given_by
+from amorsize._function.flow.flow_reader import calls_of, flow_of, given_by
 from amorsize._function.flow.passed_arguments import Passed
 from amorsize._function.flow.value_flow import ENTERED, INSIDE, OBJECTS, leads_inside, one_step
 from amorsize._function.library.effect_table import rules
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from amorsize._function.flow.value_flow import Flow, Store, Symbol
 
     Further = Callable[[Store], Iterable[Store]]
+    # What it gives by the table, its code if that is read, and whether it is a weak reference.
+    Kind = tuple[str, FunctionType | None, bool]
 
 _NEW, _SAME, _KEEPS, _ONE, _NUMBERS = "new", "same", "keeps", "one", "numbers"
 #: Packages whose functions give new tables of numbers, and objects only where they got some.
@@ -39,20 +41,23 @@ _OF_ITSELF = {
 _known: dict[str, str] = {}
 
 
-def from_library(maker: Any, flow: Flow, target: Store, place: int) -> Iterator[Store]:
+def kind_of(maker: Any, callee: Store) -> Kind:
+    """All that matters of a function of a library: what the table says, or else its code."""
+    what = _told_of(maker, callee[2][-1] if callee[2] else "")
+    return what, None if what else function_behind(maker), maker is ref
+
+
+def from_library(kind: Kind, flow: Flow, target: Store, place: int) -> Iterator[Store]:
     """What a target is in truth that a library's function has given, at this place of the way."""
     space, name, steps = target
     callee, rest = (space, name, steps[:place]), steps[place + 1 :]
-    what = _kind_of(maker, steps[place - 1] if place else "")
+    what, function, is_reference = kind
     if what == _NEW:
         return
-    function = function_behind(maker)
-    if function is not None and not what:
+    if function is not None:
         yield from by_code(function, flow, target, place, 0, lambda _: ())
-    for called, passed, _ in flow.calls:
-        if called != callee:
-            continue
-        if maker is ref and rest[:1] == (value_flow.CALLED,):
+    for _, passed, _ in calls_of(flow, callee):
+        if is_reference and rest[:1] == (value_flow.CALLED,):
             yield from _told(flow, passed[:1], rest[1:])
         elif what == _SAME:
             yield from _told(flow, passed, rest)
@@ -78,9 +83,7 @@ def by_code(
         if value_flow.CALLED in way:
             given_on += [(one, ()) for one in further((space, name, (*way, *last)))]
     back = [one for one in given_on if one[0][0] == value_flow.ARGUMENT]
-    for called, passed, named in flow.calls if back else ():
-        if called != (*target[:2], target[2][:place]):
-            continue
+    for _, passed, named in calls_of(flow, (*target[:2], target[2][:place])) if back else ():
         arguments = Passed(function.__code__, passed, named, n_bound)
         for (_, argument, way), last in back:
             for origin, more in flow.known(arguments.at(argument, way)):
@@ -97,7 +100,7 @@ def _leads_on(rest: tuple[str, ...]) -> bool:
     return at < len(rest)
 
 
-def _kind_of(maker: Any, last: str) -> str:
+def _told_of(maker: Any, last: str) -> str:
     """What the table says of a function; of one that is not known, its name alone."""
     if not _known:
         _known.update({name: what for what, _, _, name in rules(GIVES)})

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from amorsize._function.bound_arguments import NOTHING, with_arguments
-from amorsize._function.callables import FUNCTION, MISSING, member, plain, public_name_of, raw
+from amorsize._function.callables import (
+    FUNCTION,
+    MISSING,
+    is_class,
+    member,
+    plain,
+    public_name_of,
+    raw,
+)
 from amorsize._function.files.changed_parts import changed_by_call
 from amorsize._function.files.changing_programs import files_of_programs
 from amorsize._function.files.file_manners import as_used
@@ -117,7 +125,7 @@ class FileUses:
         self.is_text |= of_whole is not None and is_argument(of_whole)
         self._note(called, name, passed, named)
         self.changed += changed_by_call(called, name, passed)
-        if isinstance(called.known, type) and is_own_class(called.known):
+        if is_class(called.known) and is_own_class(called.known):
             return self._made(called.known, passed, named)
         if (found := gone_through(called, name, passed)) is not None:
             return found

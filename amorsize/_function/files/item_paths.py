@@ -8,7 +8,7 @@ from __future__ import annotations
 import posixpath
 from _collections import _tuplegetter  # type: ignore[import-not-found]
 
-from amorsize._function.callables import FUNCTION, MISSING, member, own, type_name
+from amorsize._function.callables import FUNCTION, MISSING, is_a, member, own, type_name
 from amorsize._function.files.item_values import (
     VIEWS,
     UnknownPartError,
@@ -218,7 +218,7 @@ def _each(value: Any) -> Iterable[Any]:
 def _element(value: Any, key: Any) -> Any:
     if type(value) in _PLAINLY:
         return value[key]
-    if isinstance(value, dict):
+    if is_a(value, dict):
         if member(type(value), "__getitem__") is not dict.__dict__["__getitem__"]:
             raise UnknownPartError
         if (found := dict.get(value, key, MISSING)) is MISSING:

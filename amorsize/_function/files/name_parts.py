@@ -257,7 +257,8 @@ def joined(*parts: Part) -> Part:
     if len(tagged) > 1 or leads_back:
         return text.replace(way=exact.way, tags=exact.tags)
     (only,) = tagged
-    is_behind = any(one.known != "" for one in pieces[: pieces.index(only)])
+    place = next(at for at, one in enumerate(pieces) if one is only)
+    is_behind = any(type(one.known) is not str or one.known for one in pieces[:place])
     tags = {(OF, (*only.way, (WITHIN,)))} if is_behind and only.way else only.tags
     return text.replace(way=exact.way, tags=frozenset(tags))
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 from amorsize._function.files.item_paths import EITHER, GIVEN, MADE
 from amorsize._function.files.item_values import TEXT_OF
-from amorsize._function.files.name_parts import LISTED, PATH
+from amorsize._function.files.name_parts import LISTED, PATH, SPELLED, is_path
 from amorsize._function.files.name_sharing import shared_by
 from amorsize._function.files.name_uses import NOT_PASSED
 from amorsize._function.library.sql_uses import ADDS, CHANGES, LOOKS
+from amorsize._function.ownership import is_own_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,15 +108,21 @@ def start_of(part: Part) -> str | None:
 
 
 def _text_of(part: Part) -> str | None:
-    is_path = not part.tags and isinstance(part.known, str | os.PathLike)
-    return str(part.known) if is_path else None
+    return None if part.tags else _spelled(part.known)
+
+
+def _spelled(value: Any) -> str | None:
+    """The text of a name or a path; None for others, which would have to run code for that."""
+    kind = type(value)
+    is_told = kind in SPELLED or (is_path(kind) and not is_own_class(kind))
+    return str(value) if is_told else None
 
 
 def _start_of(way: Path) -> str | None:
     """The text with which what lies at the end of a way begins."""
     kind, *rest = way[0]
     if kind == GIVEN:
-        return str(rest[0].value)
+        return _spelled(rest[0].value)
     if kind != MADE:
         return None
     first = _start_of(rest[1])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from os import fsdecode
 
 from amorsize._function.bound_arguments import first_argument, with_arguments
-from amorsize._function.callables import public_name_of
+from amorsize._function.callables import is_a, is_class, public_name_of
 from amorsize._function.files.file_manners import BY_FLAGS, MAKES, as_used
 from amorsize._function.files.name_parts import is_path
 from amorsize._function.flow.flow_reader import flow_of
@@ -184,7 +184,7 @@ class _Reader:
                 yield from self._joined((space, name, steps[:-1]), depth - 1)
             elif space != RESULT and not self._is_item(space, name):
                 for end, _ in ends_of(root_of(self._func, self._bound, space, name)[1], steps):
-                    if isinstance(end, str | bytes) or is_path(type(end)):
+                    if is_a(end, str | bytes) or is_path(type(end)):
                         yield from self.paths((None, fsdecode(end)), depth)
 
     def _joined(self, maker: Store, depth: int) -> Iterator[str]:
@@ -260,6 +260,6 @@ def use_of_path(method: str, at: Callable[[int, str], Argument]) -> str:
 
 
 def _is_joining(made: Any) -> bool:
-    if isinstance(made, type):
+    if is_class(made):
         return made is str or is_path(made)
     return callable(made) and public_name_of(made) in _JOINING

@@ -7,9 +7,9 @@ from amorsize._function.flow.value_flow import DOUBLE_STAR, STAR, UNKNOWN, eleme
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from amorsize._function.flow.value_flow import Call, Flow, Store, Symbol
+    from amorsize._function.flow.value_flow import Call, Flow, Symbol
 
     Passing = tuple[tuple[Symbol, ...], tuple[str, ...]]  # values, and the names of the last ones
 
@@ -83,12 +83,12 @@ def _of_thread(by_name: dict[str, Symbol], flow: Flow) -> Passing:
     return (*held, *(() if others is None else (element(others, DOUBLE_STAR),))), ()
 
 
-def prepared(call: Call, maker: Store, flow: Flow) -> Iterator[Call]:
-    """The calls that a `partial` makes which the code has made by calling this."""
+def prepared(call: Call, making: Iterable[Call], flow: Flow) -> Iterator[Call]:
+    """The calls that a `partial` makes which the code has made by one of these calls."""
     _, passed, named = call
     n_named = len(named)
-    for one, first, first_named in flow.calls:
-        for origin in flow.origins(first[0]) if one == maker and first else ():
+    for _, first, first_named in making:
+        for origin in flow.origins(first[0]) if first else ():
             by_place = first[1 : len(first) - len(first_named)], passed[: len(passed) - n_named]
             by_name = first[len(first) - len(first_named) :], passed[len(passed) - n_named :]
             whole = (*by_place[0], *by_place[1], *by_name[0], *by_name[1])

@@ -37,10 +37,10 @@ from amorsize._function.kept_by_code import kept_by_code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from types import CodeType, FunctionType
 
-    from amorsize._function.flow.value_flow import Store, Symbol
+    from amorsize._function.flow.value_flow import Call, Store, Symbol
 
 #: The special methods that run when a value is asked for one of its elements.
 _AT_KEY = ("__getitem__", MISSING_KEY)
@@ -101,6 +101,18 @@ def follow(code: CodeType) -> Flow:
     _follow_all(code, closure, given, flow, _Follower(), is_outermost=True)
     flow.is_whole = True
     return flow
+
+
+def calls_of(flow: Flow, callee: Store) -> Sequence[Call]:
+    """The calls of one callee, in the order in which the code makes them."""
+    if not flow.is_whole:
+        return [one for one in flow.calls if one[0] == callee]
+    if flow.calls and not flow.calls_by_callee:
+        found: dict[Store, list[Call]] = {}
+        for one in flow.calls:
+            found.setdefault(one[0], []).append(one)
+        flow.calls_by_callee = found
+    return flow.calls_by_callee.get(callee, ())
 
 
 def given_by(flow: Flow, way: tuple[str, ...]) -> Iterator[tuple[Store, tuple[str, ...]]]:

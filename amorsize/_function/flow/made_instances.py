@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._function.bytecode import stored_attributes
-from amorsize._function.callables import FUNCTION, MISSING, member
+from amorsize._function.callables import FUNCTION, MISSING, has, member
 from amorsize._function.ownership import is_own_class
 
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ class Made:
     def attribute(self, name: str) -> Any:
         """The attribute of its class under a name; MISSING: it may have one of its own."""
         held = member(self.cls, name)
-        if held is MISSING or hasattr(type(held), "__get__"):
+        if held is MISSING or has(type(held), "__get__"):
             return MISSING
         if self.own_names is None:
             self.own_names = _names_set_by(self.cls)
@@ -53,16 +53,26 @@ class Memory:
 
 
 class Super:
-    """Stands for the result of `super()` in a method."""
+    """Stands for the result of `super()` in a method.
 
-    __slots__ = ("owner",)
+    Args:
+        owner: The object that the method is of.
+        cls: The class that has the method; None: that is not known.
+    """
 
-    def __init__(self, owner: Any) -> None:
-        self.owner = owner
+    __slots__ = ("cls", "owner")
+
+    def __init__(self, owner: Any, cls: Any) -> None:
+        self.owner, self.cls = owner, cls
 
     def methods(self, name: str) -> list[Any]:
-        """Every function of this name in its classes; the next one in order is among them."""
-        found: list[Any] = [vars(cls).get(name) for cls in class_of(self.owner).__mro__]
+        """The next function of this name; all of its classes where the one in turn is not known."""
+        order = class_of(self.owner).__mro__
+        place = next((at for at, one in enumerate(order) if one is self.cls), None)
+        ahead = order if place is None else order[place + 1 :]
+        found: list[Any] = [vars(one)[name] for one in ahead if name in vars(one)]
+        if place is not None:
+            found = found[:1]
         return [one.__get__(self.owner) for one in found if type(one) is FUNCTION]
 
 

@@ -16,11 +16,15 @@ from amorsize._function.callables import (
     READ_ONLY_DICT,
     SLOT,
     cells,
+    has,
+    is_a,
+    is_class,
     is_module,
     member,
     raw,
     type_name,
 )
+from amorsize._function.container_elements import elements, table_of
 from amorsize._function.flow import value_flow
 from amorsize._function.flow.flow_reader import flow_of
 from amorsize._function.flow.made_instances import Copied, Made, Memory, Super, class_of
@@ -59,6 +63,8 @@ _NEW = {value_flow.SLICE, value_flow.COPY, value_flow.MEMORY, *_DEEP}
 #: Types of arrays: those whose slices are copies, and those whose slices are views.
 _COPYING = {"builtins.bytearray", "array.array", "mmap.mmap"}
 _GIVING_VIEWS = {"numpy.ndarray", "builtins.memoryview", "torch.Tensor", "numpy.memmap"}
+#: The most keys of a table that are looked at, in 1 ms.
+_MOST_KEYS = 30_000
 #: Descriptors of slots and of named tuples' fields: reading them runs no code of the program.
 _FIELDS: Any = (SLOT, _tuplegetter)
 
@@ -69,9 +75,14 @@ def callees_of(func: FunctionType, bound: Bound, callee: Store) -> list[Any]:
     if callee == value_flow.UNKNOWN:
         return []
     root = root_of(func, bound, space, name)[1]
-    found = [] if root is MISSING else [root]
+    if root is MISSING:
+        return []
+    found = [root]
     for step in steps:
-        found = _once(one for value in found for one in _called_parts(value, step))
+        if step == value_flow.SUPER:  # the code of a method knows its class
+            found = [Super(one, cells(func).get("__class__")) for one in found]
+        else:
+            found = _once([one for value in found for one in _called_parts(value, step)])
     return [raw(value) for value in found if value is not MISSING]
 
 
@@ -80,7 +91,7 @@ def makes_new(func: FunctionType, bound: Bound, callee: Store) -> bool:
     space, name, steps = callee
     makers = callees_of(func, bound, (space, name, steps[: steps.index(value_flow.CALLED)]))
     new: Any = object.__new__
-    return any(isinstance(one, type) and one.__new__ is new for one in makers)
+    return any(is_class(one) and one.__new__ is new for one in makers)
 
 
 def called_by(func: FunctionType) -> Iterator[Any]:
@@ -103,8 +114,6 @@ def _called_parts(value: Any, step: str) -> Iterable[Any]:
     """The values that may stand at the end of a step, methods included."""
     if value is MISSING:
         return ()
-    if step == value_flow.SUPER:
-        return (Super(value),)
     if type(value) is Super:
         return value.methods(step[1:])
     if step == value_flow.ANY:
@@ -113,7 +122,7 @@ def _called_parts(value: Any, step: str) -> Iterable[Any]:
         return _parts(value, step)
     if type(value) in (Copied, Memory):
         return _called_parts(value.value, step)
-    if is_module(value) or isinstance(value, type):
+    if is_module(value) or is_class(value):
         held = member(value, step[1:])
         if type(held) is classmethod and type_name(held.__func__) == CACHE:
             return (held.__func__,)
@@ -129,10 +138,10 @@ def _callables_of(value: Any) -> list[Any]:
     if is_module(value):  # of a library it may be any, and most change nothing
         held = tuple(vars(value).values()) if is_own_module(value.__name__) else ()
         return [one for one in held if type(one) is FUNCTION]
-    classes = value.__mro__ if isinstance(value, type) else class_of(value).__mro__
+    classes = value.__mro__ if is_class(value) else class_of(value).__mro__
     found = [one for cls in classes if is_own_class(cls) for one in tuple(vars(cls).items())]
     methods = [held for name, held in found if type(held) is FUNCTION and name[:2] != "__"]
-    if isinstance(value, type):
+    if is_class(value):
         return methods
     return [*(one.__get__(value) for one in methods), *state(value).values()]
 
@@ -153,6 +162,8 @@ def ends_of(value: Any, steps: tuple[str, ...]) -> list[End]:
 
     No code of the program runs; MISSING where it would have to.
     """
+    if value is MISSING and steps and steps[0] not in _NEW and steps[0] != value_flow.SUPER:
+        return [(MISSING, MISSING)]
     ends: list[End] = []
     ahead = [value]
     for step in steps:
@@ -160,7 +171,7 @@ def ends_of(value: Any, steps: tuple[str, ...]) -> list[End]:
         for one in ahead:
             parts = list(_parts(one, step))
             # A tuple gets no more elements: what is not there will never be.
-            is_new = step in _NEW or (isinstance(one, tuple) and value_flow.leads_inside(step))
+            is_new = step in _NEW or (is_a(one, tuple) and value_flow.leads_inside(step))
             if not parts and (not is_new or (step in _DEEP and is_opaque(one))):
                 is_known = step != value_flow.GIVEN or is_container(one)
                 ends.append((MISSING, one if is_known else MISSING))
@@ -194,19 +205,18 @@ def _parts(value: Any, step: str) -> Iterable[Any]:
             return own_modules(MAX_ELEMENTS)
         if type_name(value) == CONTEXT_VARIABLE:
             return _current_of(value)
-        if isinstance(value, dict | READ_ONLY_DICT):
-            held = dict.values(value) if isinstance(value, dict) else value.values()
-            return list(islice(held, MAX_ELEMENTS))
+        if is_a(value, dict | READ_ONLY_DICT):
+            return list(islice(elements(value), MAX_ELEMENTS))
         names = (f"{base.__module__}.{base.__qualname__}" for base in class_of(value).__mro__)
         if not _NODES.isdisjoint(names):
             return (value,)  # whatever of a tree is changed, the tree is
-        is_open = isinstance(value, (*CONTAINERS, tuple)) or is_container(value)
-        return list(islice(value, MAX_ELEMENTS)) if is_open else ()
+        is_open = is_a(value, (*CONTAINERS, tuple)) or is_container(value)
+        return list(islice(elements(value), MAX_ELEMENTS)) if is_open else ()
     if step[0] != ".":
         return ()
     if step == value_flow.NAMES:
         return () if value is MISSING or type(value) is Made else (_names_of(value),)
-    if is_module(value) or isinstance(value, type):
+    if is_module(value) or is_class(value):
         found = member(value, step[1:])
     else:
         found = _attribute_of(value, step[1:])
@@ -242,7 +252,7 @@ def _current_of(variable: Any) -> Iterable[Any]:
 
 def _names_of(value: Any) -> Any:
     """The attributes of a module, class or object, as the dict that code gets."""
-    return vars(value) if is_module(value) or isinstance(value, type) else state(value)
+    return vars(value) if is_module(value) or is_class(value) else state(value)
 
 
 def _attribute_of(value: Any, name: str) -> Any:
@@ -258,20 +268,24 @@ def _attribute_of(value: Any, name: str) -> Any:
             return held.__get__(value)
         except AttributeError:  # not set
             return MISSING
-    return MISSING if hasattr(type(held), "__get__") else held
+    return MISSING if has(type(held), "__get__") else held
 
 
 def _part_at(value: Any, key: Any) -> Iterable[Any]:
-    if isinstance(value, dict | READ_ONLY_DICT):
-        get = dict.get if isinstance(value, dict) else type(value).get
-        found = get(value, key, MISSING)
+    if (held := table_of(value)) is not None:
+        if dict.__len__(held) > _MOST_KEYS or not PLAIN.issuperset(map(type, dict.keys(held))):
+            return _parts(value, value_flow.ELEMENT)  # to compare keys may run code of the program
+        found = dict.get(held, key, MISSING)
         return () if found is MISSING else (found,)
-    if isinstance(value, list | tuple) and type(key) is int and -len(value) <= key < len(value):
-        kind: Any = list if isinstance(value, list) else tuple
-        return (kind.__getitem__(value, key),)
+    if is_a(value, list | tuple) and type(key) is int:
+        kind: Any = list if is_a(value, list) else tuple
+        is_there = -kind.__len__(value) <= key < kind.__len__(value)
+        return (kind.__getitem__(value, key),) if is_there else ()
     return _parts(value, value_flow.ELEMENT) if type_name(value) == "collections.deque" else ()
 
 
-def _once(values: Iterable[Any]) -> list[Any]:
+def _once(values: list[Any]) -> list[Any]:
     """Each of these once, up to a limit."""
+    if len(values) < 2:
+        return values
     return list(islice({id(one): one for one in values}.values(), MAX_ELEMENTS))

@@ -9,7 +9,7 @@ from _operator import (  # as `operator` gives them
 )
 
 from amorsize._function.callables import type_name
-from amorsize._function.flow.flow_reader import flow_of
+from amorsize._function.flow.flow_reader import calls_of, flow_of
 from amorsize._function.flow.name_lookup import callees_of
 from amorsize._function.flow.value_flow import ANY, CALLED, Key
 
@@ -26,18 +26,33 @@ _MAKERS: Any = (attrgetter, itemgetter, methodcaller)
 _CALLING, _GETTING = "operator.methodcaller", "operator.attrgetter"
 #: The last step to the class of these, where code makes one.
 _ITEM_GETTERS = (("itemgetter",), (".itemgetter",))
+#: The most of them that are kept.
+_MOST_MADE = 1000
+_made: dict[tuple[Any, tuple[object, ...]], Any] = {}
 
 
 def made_there(func: FunctionType, bound: Bound, callee: Store) -> Iterator[Any]:
     """The objects of `operator` that code makes with texts and numbers, made here as well."""
     maker = (*callee[:2], callee[2][:-1])
-    makers = [one for one in callees_of(func, bound, maker) if one in _MAKERS]
-    for (called, _, named), times in flow_of(func).calls.items() if makers else ():
-        for literals in times if called == maker and not named else ():
+    found = callees_of(func, bound, maker)
+    makers = [made for made in _MAKERS if any(one is made for one in found)]
+    flow = flow_of(func)
+    for call in calls_of(flow, maker) if makers else ():
+        for literals in flow.calls[call] if not call[2] else ():
             for one in makers:
                 spelled = literals[:1] if one is methodcaller else literals
                 if spelled and all(type(literal) in (str, int) for literal in spelled):
-                    yield one(*spelled)
+                    yield _once_made(one, spelled)
+
+
+def _once_made(maker: Any, spelled: tuple[object, ...]) -> Any:
+    """The object that is made so: the same each time, so that it is known where it comes again."""
+    if len(_made) >= _MOST_MADE:
+        _made.clear()
+    key = maker, spelled
+    if key not in _made:
+        _made[key] = maker(*spelled)
+    return _made[key]
 
 
 def method_called_by(callee: Any, steps: tuple[str, ...]) -> str | None:
@@ -62,8 +77,8 @@ def got_by(maker: Any, flow: Flow, target: Store, place: int) -> Iterator[Store]
     """What a target is in truth that something is called for, at this place of the way there."""
     space, name, steps = target
     ways = _ways_got_by(maker)
-    for called, passed, _ in flow.calls if ways else ():
-        if called == (space, name, steps[:place]) and passed:
+    for _, passed, _ in calls_of(flow, (space, name, steps[:place])) if ways else ():
+        if passed:
             for origin, rest in flow.known((passed[0], way) for way in ways):
                 yield (*origin[:2], (*origin[2], *rest, *steps[place + 1 :]))
 

@@ -121,6 +121,7 @@ class Flow:
             `("argument", "self", (".total",))` one to an attribute of an argument.
         calls: What is called, and where its arguments come from; for each time in the code, which
             constants they are.
+        calls_by_callee: The same by what is called, once it was asked for.
         returned_calls: What is called to make what the outermost code returns.
         returned: What else it returns.
         returned_inside: What lies in what it returns or is yielded, if that is made there.
@@ -144,6 +145,7 @@ class Flow:
     def __init__(self) -> None:
         self.stores: dict[Store, None] = {}
         self.calls: dict[Call, list[tuple[object, ...]]] = {}
+        self.calls_by_callee: dict[Store, list[Call]] = {}
         self.returned_calls: dict[Store, None] = {}
         self.returned: dict[Store, None] = {}
         self.returned_inside: dict[Store, None] = {}

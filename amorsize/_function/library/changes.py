@@ -8,6 +8,8 @@ from amorsize._function.callables import (
     CACHE,
     METHOD,
     MISSING,
+    has,
+    is_a,
     is_made_at_run_time,
     own,
     public_name_of,
@@ -212,12 +214,12 @@ def gives_shared(called: Any) -> bool:
 
 def own_name(called: Any, name: str) -> str:
     """The real name of a function written in C, for which code may use another name."""
-    return str(called.__name__) if isinstance(called, _IN_C) else name
+    return str(called.__name__) if is_a(called, _IN_C) else name
 
 
 def changes_first(called: Any, name: str) -> bool:
     """Whether a callable changes its first argument; MISSING: only its name is known."""
-    if name in CHANGING and isinstance(called, C_METHODS):
+    if name in CHANGING and is_a(called, C_METHODS):
         return True
     if called is MISSING:
         return name in _CHANGES_HANDED
@@ -252,7 +254,7 @@ def changes_owner(method: Any) -> bool:
         return True
     if type(method) is METHOD or is_standard_stream(owner):
         return False
-    return changes_holder(owner, name, ()) or (name in WRITING and hasattr(owner, "fileno"))
+    return changes_holder(owner, name, ()) or (name in WRITING and has(type(owner), "fileno"))
 
 
 def _library_of(called: Any) -> str:

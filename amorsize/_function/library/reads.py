@@ -10,7 +10,15 @@ from __future__ import annotations
 import sys
 
 from amorsize._function import bytecode, callable_walk, callables
-from amorsize._function.callables import FUNCTION, METHOD, MISSING, is_made_at_run_time, is_module
+from amorsize._function.callables import (
+    FUNCTION,
+    METHOD,
+    MISSING,
+    has,
+    is_class,
+    is_made_at_run_time,
+    is_module,
+)
 from amorsize._function.library.table_digest import bound_to
 from amorsize._function.ownership import LARGE_LIBRARIES
 from amorsize.policy.frozen_record import Value
@@ -106,7 +114,7 @@ def code_of(value: Any) -> Any:
             value = value.__func__
         elif callables.is_partial(value):
             value = value.func
-        elif type(value) in (FUNCTION, type(len)) or isinstance(value, type):
+        elif type(value) in (FUNCTION, type(len)) or is_class(value):
             break
         else:
             wrapped = callable_walk.wrapped_by(value)
@@ -267,7 +275,7 @@ class _Reader:
                         self._places[base.__module__, f"{base.__qualname__}.{name}"] = None
                     else:
                         self._lead_to(inner)
-                elif isinstance(value, type):
+                elif is_class(value):
                     self._lead_to(value)
-                elif not (name.startswith("__") or hasattr(type(value), "__get__")):
+                elif not (name.startswith("__") or has(type(value), "__get__")):
                     self._places[base.__module__, f"{base.__qualname__}.{name}"] = None

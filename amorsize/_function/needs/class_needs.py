@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._function import callable_walk, callables
-from amorsize._function.callables import FUNCTION, SLOT
+from amorsize._function.callables import FUNCTION, SLOT, is_class
 from amorsize._function.needs import shape
 from amorsize._function.needs.code_digest import brief_name_of, digest_of
 from amorsize._function.needs.shape import is_scalar
@@ -48,7 +48,7 @@ class ClassNeeds:
                 f"{cls.__qualname__}.{name} stands in the place of a slot, which cannot be sent"
             )
         for way, name, value in callable_walk.held(cls):
-            if way == callable_walk.BASE or isinstance(value, type):
+            if way == callable_walk.BASE or is_class(value):
                 self._needs.lead_to((value,))
             else:
                 place = None if home is None else f"{home}:{cls.__qualname__}"

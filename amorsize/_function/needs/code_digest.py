@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._function import callable_walk, callables, code_body, fingerprints
-from amorsize._function.callables import FUNCTION, READ_ONLY_DICT, is_module
+from amorsize._function.callables import FUNCTION, READ_ONLY_DICT, is_a, is_class, is_module
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.library.reads import is_followed
 from amorsize._function.library.table_digest import bound_to
@@ -68,11 +68,11 @@ def name_of(value: Any) -> str | None:
     """
     if is_scalar(value):
         return None
-    if isinstance(value, type):
+    if is_class(value):
         return f"{brief_name_of(value)} {_class_digest(value)}"
     if (bound := bound_to(value)) is not None:
         method, owner = bound
-        content = sorted(owner) if isinstance(owner, frozenset) else owner
+        content = sorted(owner) if is_a(owner, frozenset) else owner
         return f"{method} {_hashed([content]).hex()}"
     return brief_name_of(value) if callable(value) or is_module(value) else None
 
@@ -85,7 +85,7 @@ def brief_name_of(value: Any) -> str:
         code = value.__code__
         name = f"{value.__module__}.{value.__qualname__} ({code.co_name}, {code.co_firstlineno})"
         return f"{name} {shape.of_defaults(value)}"
-    if isinstance(value, type):
+    if is_class(value):
         return f"class {value.__module__}.{value.__qualname__}"
     if type(value) is tuple:  # the bases of a class
         return ", ".join(map(brief_name_of, value))

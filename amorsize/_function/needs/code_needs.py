@@ -6,7 +6,7 @@ import builtins
 import sys
 
 from amorsize._function import bytecode, callable_walk, callables, references
-from amorsize._function.callables import MISSING, is_module
+from amorsize._function.callables import MISSING, is_class, is_module
 from amorsize._function.library.reads import code_of, is_followed, leads_on, named_by
 from amorsize._function.needs import codec_registry, hash_order
 from amorsize._function.needs.code_digest import brief_name_of, digest_of, name_of
@@ -175,8 +175,7 @@ class CodeNeeds:
             return
         is_itself = callables.own(value, "__name__") == name
         if (home in _BUILTIN_HOMES and is_itself) and (
-            kind is type(len)
-            or (isinstance(value, type) and not callables.is_made_at_run_time(value))
+            kind is type(len) or (is_class(value) and not callables.is_made_at_run_time(value))
         ):
             return
         if (called := name_of(value)) is not None:
@@ -203,7 +202,7 @@ class CodeNeeds:
         """Note what the code takes from a library's module that the program may have changed."""
         if value is MISSING or name.startswith("__") or is_module(value):
             return
-        if isinstance(value, type):
+        if is_class(value):
             self._needs.note_registered(value)
         if (called := name_of(value)) is not None:
             self._needs.library[f"{home}:{name}"] = called

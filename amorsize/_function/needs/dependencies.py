@@ -6,7 +6,16 @@ import builtins
 from itertools import islice
 
 from amorsize._function import callable_walk, callables
-from amorsize._function.callables import FUNCTION, METHOD, is_module, is_partial, own
+from amorsize._function.callables import (
+    FUNCTION,
+    METHOD,
+    is_a,
+    is_class,
+    is_module,
+    is_partial,
+    own,
+)
+from amorsize._function.container_elements import elements
 from amorsize._function.library.effects import effect_of
 from amorsize._function.library.reads import way_from
 from amorsize._function.needs import c_environment
@@ -87,7 +96,7 @@ def _holds_nan(table: dict[Any, Any] | set[Any] | frozenset[Any]) -> bool:
     keys = tuple(islice(table, MANY))
     if not any(issubclass(kind, float) for kind in set(map(type, keys))):
         return False
-    return any(isinstance(key, float) and key != key for key in keys)
+    return any(is_a(key, float) and key != key for key in keys)
 
 
 class _Search:
@@ -112,7 +121,7 @@ class _Search:
 
     def note_families(self) -> None:
         """Note all classes of the project: the code asks classes for their subclasses."""
-        ahead = [one for one in self._needs.walk.met if isinstance(one, type)]
+        ahead = [one for one in self._needs.walk.met if is_class(one)]
         for cls in ahead:
             found: list[type] = type.__subclasses__(cls)
             if found and self._owns.class_(cls):
@@ -125,7 +134,7 @@ class _Search:
         self._needs.note_cache(target, None)
         if type(target) is FUNCTION:
             self.code.read(target)
-        elif isinstance(target, type):
+        elif is_class(target):
             self._classes.read(target)
         elif is_module(target):
             self.code.handed.append(target)
@@ -138,15 +147,13 @@ class _Search:
                 self._needs.lead_to((target.__self__,))  # a table whose method is mapped
             return
         self._needs.size.weigh(target)
-        if isinstance(target, dict | set | frozenset) and _holds_nan(target):
+        if is_a(target, dict | set | frozenset) and _holds_nan(target):
             self._needs.reasons.append(
                 f"a {type(target).__name__} that it reads has nan as a key, which only this very "
                 "nan finds there, and no copy of it"
             )
         if callable_walk.is_container(target):
-            inside = [
-                one for one in islice(callable_walk.elements(target), MANY) if not is_scalar(one)
-            ]
+            inside = [one for one in islice(elements(target), MANY) if not is_scalar(one)]
             self._needs.size.pass_over(inside)
         else:
             is_own = self._owns.class_(type(target))

@@ -12,6 +12,7 @@ from amorsize._function.callables import (
     METHOD,
     MODULE,
     READ_ONLY_DICT,
+    is_a,
     is_enum_member,
     type_name,
 )
@@ -87,7 +88,7 @@ class Search:
             one = ahead.pop()
             if type(one) in ALONE:
                 yield one
-            elif id(one) not in self.seen and (into_code or not isinstance(one, CODE)):
+            elif id(one) not in self.seen and (into_code or not is_a(one, CODE)):
                 yield one
                 rows: list[Any] = []
                 ahead += self.parts_of(one, rows)

@@ -10,7 +10,7 @@ import builtins
 import sys
 
 from amorsize._function import bytecode, callable_walk, callables, ownership
-from amorsize._function.callables import FUNCTION, MISSING, is_module
+from amorsize._function.callables import FUNCTION, MISSING, is_class, is_module
 from amorsize._function.needs.program_part import without_program
 from amorsize._host.signals import reraise_from_handler
 
@@ -90,7 +90,7 @@ def _what_lasts(module: Any, name: str, attributes: tuple[str, ...]) -> str | No
     last = attributes[-1] if attributes else callables.own(value, "__name__", name)
     if is_module(value) and (value.__name__, last) == _AT_EXIT:
         return whole
-    if isinstance(value, type) or is_module(value) or attributes:
+    if is_class(value) or is_module(value) or attributes:
         return whole if last in _LASTING else None
     if callable_walk.opened(value) is not value or _is_map(value):
         return whole  # a tuned function, or one that tunes

@@ -12,7 +12,7 @@ from _weakref import ReferenceType
 from amorsize._function import callables
 from amorsize._function.bytecode import compares_values, names, nested
 from amorsize._function.callable_walk import end_of, reads
-from amorsize._function.callables import FUNCTION, MISSING, is_enum_member
+from amorsize._function.callables import FUNCTION, MISSING, is_a, is_enum_member
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.needs.dependencies import needs_of
 from amorsize._function.needs.held_objects import ALONE, CODE, Search
@@ -67,7 +67,7 @@ class Known:
         self._makes_texts = makes_texts(own)
         self._has_compared = any(_compares(one.__code__) for one in code)
         self._has_identity = asks_which_one(own)
-        ahead = [one for one in met if not isinstance(one, CODE)]
+        ahead = [one for one in met if not is_a(one, CODE)]
         for one in code:
             values = named(one, self.owns)
             ahead += values
@@ -104,7 +104,7 @@ class Known:
             is_one = self._has_identity and type(one) not in ALONE
             if is_one or (self._has_compared and self._is_itself_alone(one)):
                 self._note((one,))
-            if isinstance(one, dict | set | frozenset):
+            if is_a(one, dict | set | frozenset):
                 self._note(filter(self._is_itself_alone, _keys(one)))
                 if self._makes_texts:
                     self.numbers |= spelled_in(one)
@@ -115,7 +115,7 @@ class Known:
 
     def _note(self, found: Iterable[Any]) -> None:
         for one in found:
-            if not (_is_single(one) or isinstance(one, CODE)):
+            if not (_is_single(one) or is_a(one, CODE)):
                 self.objects[id(one)] = one
 
 
@@ -132,7 +132,7 @@ def is_itself_alone(one: Any, is_own: Callable[[type], bool]) -> bool:
     if kind is float or kind is complex:
         return bool(one != one)
     has_own_equality = callables.member(kind, "__eq__") is not callables.member(object, "__eq__")
-    is_alone = not has_own_equality and not isinstance(one, CODE) and is_own(kind)
+    is_alone = not has_own_equality and not is_a(one, CODE) and is_own(kind)
     return is_alone and not is_enum_member(one)
 
 
@@ -150,7 +150,7 @@ def _keys(table: Any) -> Iterator[Any]:
     """The keys of a table; the parts of one that is a tuple; what one refers to weakly."""
     for key in tuple(table):
         for part in key if type(key) is tuple else (key,):
-            yield part() if isinstance(part, ReferenceType) else part
+            yield part() if is_a(part, ReferenceType) else part
 
 
 def _is_single(one: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 
 from amorsize._function.bytecode import nested
+from amorsize._function.callables import is_a
 from amorsize._function.kept_by_code import kept_by_code
 from amorsize._function.needs.held_objects import Search
 from amorsize._function.needs.known_objects import asks_for_numbers, named, own_functions
@@ -42,7 +43,7 @@ def _has_numbers_of_own(reached: list[Any], needs: Needs, *, asks: bool) -> bool
     search = Search(needs.owns.class_, numbers=counted, ids=ids)
     for one in search.through(reached, into_code=True):
         ids.add(id(type(one)))
-        if isinstance(one, dict | set | frozenset):
+        if is_a(one, dict | set | frozenset):
             numbers |= spelled_in(one)
     numbers = {one for one in numbers if one >= _LOWEST}
     return bool(numbers) and (search.is_cut or not numbers.isdisjoint(ids))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._function import callables
+from amorsize._function.callables import is_class
 from amorsize._function.plain_values import SCALARS
 
 TYPE_CHECKING = False
@@ -78,7 +79,7 @@ def plain(value: Any) -> str:
         return f"{{{', '.join([f'{plain(key)}: {plain(one)}' for key, one in value.items()])}}}"
     if kind is set or kind is frozenset:
         return f"{{{', '.join(sorted(map(plain, value)))}}}"
-    if isinstance(value, type):
+    if is_class(value):
         return f"{value.__module__}.{value.__qualname__}"
     if kind.__module__ == "dataclasses":
         names = _OF_FIELDS if kind.__name__ == "Field" else _FLAGS

@@ -8,6 +8,7 @@ not found under its own name: the module has one, and what is sent brings anothe
 from __future__ import annotations
 
 from amorsize._function.callable_walk import CONTAINERS
+from amorsize._function.callables import is_a
 from amorsize._function.needs.held_objects import ALONE, CODE, Search
 from amorsize._function.needs.known_objects import is_itself_alone
 from amorsize._function.references import is_under_its_name
@@ -40,7 +41,7 @@ def is_any_shared(
     while ahead:
         one = ahead.pop()
         kind = type(one)
-        if kind in ALONE or isinstance(one, CODE):
+        if kind in ALONE or is_a(one, CODE):
             continue
         if kind is object:
             return True

@@ -8,7 +8,7 @@ import builtins
 import sys
 
 from amorsize._function import callable_walk, callables
-from amorsize._function.callables import FUNCTION, METHOD, MISSING, is_module
+from amorsize._function.callables import FUNCTION, METHOD, MISSING, is_a, is_class, is_module
 from amorsize._function.data_size import DataSize
 from amorsize._function.library.state import State
 from amorsize._function.needs import stdlib_wrappers
@@ -149,7 +149,7 @@ class Needs:
             self.note_cache(value, f"{home}:{name}")
             if inner is value and "<" in inner.__qualname__:
                 self.keep_all_of(inner, f"{home}:{name}")
-        elif isinstance(value, type) and self.owns.class_(value):
+        elif is_class(value) and self.owns.class_(value):
             self.names[f"{home}:{name}"] = brief_name_of(value)
         elif is_data(value) and not is_module(value) and type(inner) is not FUNCTION:
             if callables.type_name(value) not in OWN_TO_EACH:
@@ -162,7 +162,7 @@ class Needs:
         if callables.is_partial(value):
             return True
         owner = value.__self__ if type(value) in (METHOD, type(len)) else None
-        if owner is None or is_module(owner) or isinstance(owner, type):
+        if owner is None or is_module(owner) or is_class(owner):
             return False
         is_plain = is_scalar(owner) or type(owner) in callable_walk.CONTAINERS
         return is_plain or self.owns.class_(type(owner))
@@ -218,7 +218,7 @@ class Needs:
 
     def note_registered(self, cls: type) -> None:
         """Note classes registered with an abstract class, where either is the project's."""
-        if not isinstance(cls, _ABC):
+        if not is_a(cls, _ABC):
             return
         is_own = self.owns.class_(cls)
         found = [reference() for reference in _abc._get_dump(cls)[0]]
@@ -240,4 +240,4 @@ def _is_builtin(cls: type) -> bool:
 
 def is_data(value: Any) -> bool:
     """Whether it is more than code: any other value, or an instance with `__call__`."""
-    return not isinstance(value, _CODE_TYPES) and not callables.is_partial(value)
+    return not is_a(value, _CODE_TYPES) and not callables.is_partial(value)

@@ -10,6 +10,7 @@ import sys
 
 from amorsize._function import bytecode
 from amorsize._function.callable_walk import reads
+from amorsize._function.callables import is_a
 from amorsize._function.library.changes import NAMES_FOR_PROGRAMS
 
 TYPE_CHECKING = False
@@ -78,5 +79,5 @@ def _logs(func: FunctionType, names: Any) -> bool:
     levels = [level for name, level in _LOGGING.items() if name in names]
     if logging is None or not levels:
         return False
-    loggers = [value for _, _, value, _ in reads(func) if isinstance(value, logging.Logger)]
+    loggers = [value for _, _, value, _ in reads(func) if is_a(value, logging.Logger)]
     return any(one.isEnabledFor(level) for one in loggers for level in levels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amorsize._function.bound_arguments import Bound, first_argument, methods_in, with_arguments
 from amorsize._function.callable_walk import layers, opened
-from amorsize._function.callables import FUNCTION, member, type_name
+from amorsize._function.callables import FUNCTION, has, is_a, member, type_name
 from amorsize._function.changes.mutations import Reader
 from amorsize._function.changes.possible_callees import Callees
 from amorsize._function.flow.flow_reader import flow_of
@@ -56,7 +56,7 @@ class Changes:
         asked = (method for one in read for _, method in flow_of(one).operations)
         self._asks_for_keys = MISSING_KEY in asked
         self._called = {name for one in read for name in _perhaps_changing(one)}
-        self.reader.callees = Callees(read, classes, self.owns, self.findings.mutables)
+        self.reader.know(Callees(read, classes, self.owns, self.findings.mutables))
 
     def see(self, change: Change, method: str, text: str = "") -> None:
         """Note a change: as lost in a worker if that is certain, else as one that may be."""
@@ -106,14 +106,12 @@ class Changes:
         """Note attributes that code assigns, if a class of the project has one of that name."""
         for cls in classes:
             for name in self.of_types & vars(cls).keys():
-                if not hasattr(type(vars(cls)[name]), "__get__"):
+                if not has(type(vars(cls)[name]), "__get__"):
                     self.findings.stores["", f"class {cls.__name__}.{name}"] = None
 
     def _has_changing_method(self, value: Any, named: set[str]) -> bool:
         """Whether a method that the code names changes the object it is called on."""
-        if any(
-            hasattr(type(value), one) and changes_holder(value, one, ()) for one in self._called
-        ):
+        if any(has(type(value), one) and changes_holder(value, one, ()) for one in self._called):
             return True
         if any(type_name(member(type(value), name)) == _CACHED_PROPERTY for name in named):
             return self.owns.class_(type(value))
@@ -132,14 +130,14 @@ class Changes:
         kind = type(value)
         if kind in PLAIN or not self.owns.class_(kind):
             return
-        used = named | unnamed_of(kind)
+        used, bases = named | unnamed_of(kind), library_bases(kind, self.owns)
         if MATCHED in named and type(matched := member(kind, MATCHED)) is tuple:
             used |= set(matched)
         for base in kind.__mro__:
             if self.owns.class_(base):
                 for name, found in tuple(vars(base).items()):
-                    if name in used or is_called_by_library(kind, name, self.owns):
-                        of_all = isinstance(found, staticmethod | classmethod)
+                    if name in used or is_called_by_library(bases, name):
+                        of_all = is_a(found, staticmethod | classmethod)
                         for method in () if of_all else methods_in(found):
                             if type(method) is FUNCTION and self.owns.function(method):
                                 yield method, Bound.to(method, value), first_argument(method)
@@ -167,11 +165,15 @@ def _perhaps_changing(func: FunctionType) -> Iterator[str]:
             yield name
 
 
-def is_called_by_library(cls: type, name: str, owns: Owns) -> bool:
-    """Whether a library's base class calls the method of this name."""
+def library_bases(cls: type, owns: Owns) -> list[type]:
+    """The classes of libraries that a class extends, directly or not."""
+    return [one for one in cls.__mro__[:-1] if not owns.class_(one)]
+
+
+def is_called_by_library(bases: list[type], name: str) -> bool:
+    """Whether one of the libraries' base classes of a class calls the method of this name."""
     if name[:2] == "__" and name not in ("__call__", "__missing__"):
         return False
-    bases = [one for one in cls.__mro__[:-1] if not owns.class_(one)]
     return any(name in vars(one) for one in bases) or bool(bases and name.startswith(_PREFIXES))
 
 

@@ -7,11 +7,11 @@ import sys
 from amorsize._function import bytecode
 from amorsize._function.bound_arguments import Bound, methods_in
 from amorsize._function.callable_walk import MEMBER, held, opened
-from amorsize._function.callables import FUNCTION, MISSING, member
+from amorsize._function.callables import FUNCTION, MISSING, has, member
 from amorsize._function.flow.made_instances import Made
 from amorsize._function.object_contents import is_container, is_simple, parts
 from amorsize._function.sharing.calls import note_unreadable
-from amorsize._function.sharing.changes import is_called_by_library
+from amorsize._function.sharing.changes import is_called_by_library, library_bases
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,11 +58,12 @@ class Classes:
         names: dict[str, None] = {}
         if self._owns.class_(type(cls)):
             values.judge_class(type(cls))
+        bases = library_bases(cls, self._owns)
         for base in cls.__mro__:
             if self._owns.class_(base):
                 for way, name, value in held(base):
                     if way == MEMBER:
-                        names |= self._open_method(name, value, cls)
+                        names |= self._open_method(name, value, cls, bases)
                         self._open_table(name, value, cls)
         values.judge_members(cls, names)
         if not self._owns.class_(cls):
@@ -95,10 +96,10 @@ class Classes:
             if len(names) == len(of):
                 self._values.lead_to(getter, Bound(dict(zip(names, of, strict=True)), cls, 3), name)
 
-    def _open_method(self, name: str, found: Any, cls: type) -> dict[str, None]:
+    def _open_method(self, name: str, found: Any, cls: type, bases: list[type]) -> dict[str, None]:
         """Follow a member of a class if it is a function; returns the names in its code."""
         kind = type(found)
-        if self._owns.class_(kind) and any(hasattr(kind, one) for one in _ACCESSING):
+        if self._owns.class_(kind) and any(has(kind, one) for one in _ACCESSING):
             self._values.judge(found, f"class {cls.__name__}.{name}")
             self._open_getter(name, found, cls)
         takes_class = type(found) is classmethod or name in ("__new__", "__init_subclass__")
@@ -106,7 +107,7 @@ class Classes:
         if not takes_class:
             is_free = type(found) is staticmethod
             owner = MISSING if is_free else self._made.setdefault(cls, Made(cls))
-        is_called = is_called_by_library(cls, name, self._owns)
+        is_called = is_called_by_library(bases, name)
         names: dict[str, None] = {}
         for func in methods_in(found):
             if type(func) is FUNCTION and self._owns.function(func):

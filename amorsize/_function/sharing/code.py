@@ -19,7 +19,16 @@ from amorsize._function.callable_walk import (
     reads,
     resolved,
 )
-from amorsize._function.callables import FUNCTION, MISSING, cells, is_module, member, raw, type_name
+from amorsize._function.callables import (
+    FUNCTION,
+    MISSING,
+    cells,
+    is_class,
+    is_module,
+    member,
+    raw,
+    type_name,
+)
 from amorsize._function.flow.flow_reader import flow_of
 from amorsize._function.flow.name_lookup import called_by, ends_of, given_numbers, root_of
 from amorsize._function.flow.value_flow import ANY, ELEMENT
@@ -84,14 +93,24 @@ class Code:
         self._values, self._findings, self._owns = values, values.findings, values.owns
         self._changes = values.changes
         self._root = root
+        self._met: set[FunctionType] = set()
         self._n_library = 0
 
     def examine(self, func: FunctionType, bound: Bound, method: str) -> None:
         """Examine a function, with what is known of its arguments."""
-        self.read.append(func)
         is_own = self._owns.function(func)
         if is_own:
             self.read_as[method, func] = None
+        if func not in self._met:  # else it was read, with something else bound to it
+            self._met.add(func)
+            self.read.append(func)
+            self._examine_once(func, is_own)
+        if is_own:
+            self.read_with.append((func, bound, method))
+            self._examine_numbers(func, bound)
+
+    def _examine_once(self, func: FunctionType, is_own: bool) -> None:
+        """Examine what does not depend on the arguments."""
         for way, name, value in held(func):
             if way == WRAPPED:
                 self._values.judge(value, "wrapped")
@@ -106,8 +125,6 @@ class Code:
         self._examine_loads(func)
         self._judge_found(func)
         self._examine_calls(func)
-        self.read_with.append((func, bound, method))
-        self._examine_numbers(func, bound)
         self._examine_returns(func)
 
     def _examine_library(self, func: FunctionType) -> None:
@@ -153,7 +170,7 @@ class Code:
         value = raw(value)
         if type(value) is FUNCTION:
             self._values.lead_to(value)
-        elif isinstance(value, type):
+        elif is_class(value):
             self._values.judge_class(value)
         elif issubclass(type(value), callables.BUILTINS):
             judge_builtin(findings, value)
@@ -200,7 +217,7 @@ class Code:
 
     def _judge_subclasses(self) -> None:
         """Follow the classes that code finds by one that they extend."""
-        met = [one for one in self._values.walk.met if isinstance(one, type)]
+        met = [one for one in self._values.walk.met if is_class(one)]
         ahead = [one for one in met if self._owns.class_(one)]
         while ahead:
             below: list[type] = type.__subclasses__(ahead.pop())
@@ -244,14 +261,10 @@ class Code:
                 self._values.judge_all_of(value)
             return
         rest = attributes[taken:]
-        if (
-            rest
-            and isinstance(value, type)
-            and is_known_call(self._findings, attribute(value, rest))
-        ):
+        if rest and is_class(value) and is_known_call(self._findings, attribute(value, rest)):
             return
         safe = self._values.judge(value, label)
-        if isinstance(value, type):
+        if is_class(value):
             self._values.judge_members(value, bytecode.names(code))
         changes = CHANGING if not safe and is_container(value) else frozenset()
         if type_name(value) == "threading.Event":  # later items may ask for it, in the loop's order
@@ -269,7 +282,7 @@ class Code:
             value, taken = end_of(value, tuple(step[1:] for step in steps), self._owns.module)
             if taken < len(steps) or value is MISSING:
                 continue
-            holding = holding_of(value) if isinstance(value, type) else None
+            holding = holding_of(value) if is_class(value) else None
             if call_name(value) in OPENING_FUNCTIONS or (
                 holding is not None and holding.what == "handle"
             ):
@@ -282,44 +295,22 @@ class Code:
         for func, bound, method in self.read_with:
             for change in self._changes.reader.changes(func, bound):
                 self._changes.see(change, method)
-        if not (NAMES_FOR_FILES | NAMES_FOR_PROGRAMS).isdisjoint(self._findings.names):
-            self._judge_files()
-        if not NAMES_FOR_PROGRAMS.isdisjoint(self._findings.names):
-            self._judge_programs()
+        self._judge_files()
         if self._findings.reseeds is not None:
             from amorsize._function.sharing.seeded_first import judge_seeds
 
             judge_seeds(self._findings, self.read_with, self._root, self._owns)
 
     def _judge_files(self) -> None:
-        """Note files with one name for all items: they are written in the items' order."""
-        from amorsize._function.files.shared_files import files_in_turn
-        from amorsize._function.files.shared_names import shared_names
-        from amorsize._function.library.sql_uses import uses_by_sql
+        """Note files with one name for all items, and programs that print."""
+        if (NAMES_FOR_FILES | NAMES_FOR_PROGRAMS).isdisjoint(self._findings.names):
+            return
+        from amorsize._function.sharing.files_of_all import judge_files, judge_programs
 
-        read = [one[:2] for one in self.read_with]
-        by_sql = uses_by_sql(func for func, _ in read)
         changes = self._changes.reader.changes
-        names = shared_names(read, self._owns, by_sql, changes, self._root)
-        for path in dict.fromkeys((*files_in_turn(read, self._owns, by_sql), *names.paths)):
-            what = f"a function that changes {path}, which is one file for all items"
-            self._findings.calls[what] = self._findings.bound[what] = None
-        for port in names.ports:
-            what = f"a function that listens at port {port}, which is one for all items"
-            self._findings.calls[what] = self._findings.bound[what] = None
-        for part in names.shared:
-            what = f"a function that changes files whose names several items share ({part})"
-            self._findings.calls[what] = self._findings.bound[what] = None
-        self._findings.named_by |= dict.fromkeys(names.by_parts)
-        self._findings.names_files = names.writes
-
-    def _judge_programs(self) -> None:
-        """Note programs that print: only in the caller is their output in the items' order."""
-        from amorsize._function.sharing.printing_programs import printing_programs
-
-        for program in printing_programs(one[0] for one in self.read_with):
-            what = f"{program}, a program that prints where this one does"
-            self._findings.calls[what] = self._findings.bound[what] = None
+        judge_files(self._findings, self.read_with, self._owns, changes, self._root)
+        if not NAMES_FOR_PROGRAMS.isdisjoint(self._findings.names):
+            judge_programs(self._findings, self.read_with)
 
     def _examine_calls(self, func: FunctionType) -> None:
         from amorsize._function.library.effects import effect_of

@@ -71,6 +71,11 @@ class Objects(Value):
     mutables: dict[str, Any] = {}  # noqa: RUF012 - containers and instances that items may change
     handles: dict[str, Any] = {}  # noqa: RUF012 - open files, connections and the like
 
+    @property
+    def any_found(self) -> bool:
+        """Whether there is any."""
+        return any((self.generators, self.locks, self.mutables, self.handles))
+
 
 class Findings:
     """What is noted on the way; `Reach` says what most of it means.

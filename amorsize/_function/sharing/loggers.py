@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amorsize._function.callables import type_name
+from amorsize._function.callables import own, type_name
 from amorsize._function.object_contents import parts
 from amorsize._function.ownership import is_own_module
 from amorsize._function.plain_values import PLAIN
@@ -72,11 +72,11 @@ def _judge_handler(values: Values, value: Any, label: str) -> None:
 
 def ends_of_records(logger: Any) -> Iterator[tuple[Any, bool]]:
     """The handlers and filters that a logger's records reach, and whether these keep records."""
-    logger = getattr(logger, "logger", logger)  # of an adapter
+    logger = own(logger, "logger", logger)  # of an adapter
     while type_name(logger).startswith("logging.") and hasattr(logger, "handlers"):
         yield from ((one, False) for one in logger.filters)
         for handler in logger.handlers:
-            stream, buffer = getattr(handler, "stream", None), getattr(handler, "buffer", None)
+            stream, buffer = own(handler, "stream"), own(handler, "buffer")
             keeps = type_name(stream) in ("_io.StringIO", "_io.BytesIO") or type(buffer) is list
             yield handler, keeps
             yield from ((one, False) for one in handler.filters)
@@ -87,6 +87,6 @@ def note_rolling_files(findings: Findings, value: Any) -> None:
     """Note a log file that begins anew at some size: its lines depend on their order."""
     while type_name(value).startswith("logging.") and hasattr(value, "handlers"):
         for handler in value.handlers:
-            if getattr(handler, "maxBytes", 0):
+            if own(handler, "maxBytes", 0):
                 findings.shared[f"the order of lines ({type(handler).__name__})"] = None
         value = value.parent if value.propagate else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amorsize._function import bytecode
 from amorsize._function.bound_arguments import NOTHING
 from amorsize._function.bytecode import GLOBAL
-from amorsize._function.callables import MISSING
+from amorsize._function.callables import MISSING, is_a, is_class
 from amorsize._function.flow.flow_reader import flow_of
 from amorsize._function.flow.name_lookup import ends_of, root_of
 from amorsize._function.flow.value_flow import CALLED, all_inside
@@ -84,7 +84,7 @@ def _changing_in(
             yield from _changing(func.__globals__, what, None) if is_expression else [what]
             continue
         for value, _ in ends_of(root_of(func, NOTHING, *origin[:2])[1], origin[2]):
-            if not is_expression or not isinstance(value, dict):
+            if not is_expression or not is_a(value, dict):
                 yield from _changing({origin[1]: value}, what, None)
             else:
                 yield from _changing(value, what, None)
@@ -94,6 +94,6 @@ def _changing(scope: dict[str, Any], what: str, names: Iterable[str] | None) -> 
     """Of the values in a scope, those that can change."""
     for name in tuple(scope) if names is None else names:
         value = scope.get(name, MISSING)
-        is_object = not isinstance(value, type) and is_own_class(type(value))
+        is_object = not is_class(value) and is_own_class(type(value))
         if str(name)[:2] != "__" and (is_container(value) or is_object):
             yield f"{what} ({name})"

@@ -7,10 +7,11 @@ would threads share? What would a worker process have only a copy of, so that ch
 from __future__ import annotations
 
 from amorsize._function.bound_arguments import Bound, with_arguments
-from amorsize._function.callable_walk import end_of, layers, reads
+from amorsize._function.callable_walk import layers
 from amorsize._function.callables import (
     FUNCTION,
     METHOD,
+    is_class,
     is_partial,
     member,
     own,
@@ -19,25 +20,29 @@ from amorsize._function.callables import (
 )
 from amorsize._function.changes.change import TooMuchToReadError
 from amorsize._function.object_contents import brought
-from amorsize._function.ownership import Owns, RunsCodeError, is_own_module, runs_code_when_read
+from amorsize._function.ownership import Owns, RunsCodeError, runs_code_when_read
 from amorsize._function.plain_values import is_plain
 from amorsize._function.shareable_values import is_shareable
-from amorsize._function.sharing.calls import hooks, settle_descriptors
+from amorsize._function.sharing.calls import settle_descriptors
 from amorsize._function.sharing.changes import Changes, named_from
 from amorsize._function.sharing.code import Code
 from amorsize._function.sharing.findings import Findings, Objects, Reach
+from amorsize._function.sharing.known_reaches import (
+    Read,
+    known_reach,
+    remember_last,
+    remember_whole,
+)
 from amorsize._function.sharing.values import MAX_EXAMINED, Values
 from amorsize._function.unlike_items import MOST_KINDS, parts_of
 from amorsize._host.signals import reraise_from_handler
+from amorsize._host.unpatched import perf_counter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import FunctionType
     from typing import Any
 
-#: The most functions whose findings are kept.
-MAX_KNOWN = 1024
 #: The name in messages of an object that several items are or hold.
 OF_SEVERAL = "what items have in common"
 
@@ -62,14 +67,16 @@ def examine(func: Callable[..., object], items: Sequence[object] = ()) -> tuple[
     """
     would_run = any(map(_runs_code, items))
     are_plain = not would_run and all(map(is_plain, items))
-    if are_plain and (known := _known_reach(func)) is not None:
+    if are_plain and (known := known_reach(func)) is not None:
         return known, Objects()
+    began = perf_counter()
     examination = _Examination(func)
     try:
         if would_run:
             raise RunsCodeError
         examination.follow(items)
     except RunsCodeError:
+        would_run = True
         examination.findings.leave_out("what runs code of the project when it is only looked at")
     except TooMuchToReadError:
         examination.findings.leave_out("what the code reaches, which is too much to read")
@@ -77,8 +84,11 @@ def examine(func: Callable[..., object], items: Sequence[object] = ()) -> tuple[
         reraise_from_handler(error)
         examination.findings.leave_out(f"what could not be examined ({type(error).__name__})")
     reach, objects = examination.findings.reach(), examination.findings.objects()
-    if are_plain and not reach.unread and not examination.values.caches and objects == Objects():
-        _remember_reach(func, reach, examination.code.read)
+    if not would_run:
+        read = examination.read()
+        if are_plain and not (reach.unread or examination.values.caches or objects.any_found):
+            remember_whole(func, reach, read)
+        remember_last(func, reach, read, items, began)
     return reach, objects
 
 
@@ -102,6 +112,12 @@ class _Examination:
         inner = with_arguments(layers(with_arguments(func)[0] or func)[-1])[0]
         self.code = Code(self.values, inner)
 
+    def read(self) -> Read:
+        """What was read, as far as it came."""
+        classes = [one for one in self.values.walk.met if is_class(one)]
+        own = tuple(one for one in classes if self._owns.class_(one))
+        return Read(functions=tuple(self.code.read), classes=own)
+
     def follow(self, items: Sequence[object]) -> None:
         """Follow everything from the function on."""
         values, changes = self.values, self._changes
@@ -116,7 +132,7 @@ class _Examination:
         if values.walk.is_cut:
             self.findings.leave_out(f"what the code reaches past {MAX_EXAMINED} functions")
         settle_descriptors(self.findings)
-        classes = [one for one in values.walk.met if isinstance(one, type)]
+        classes = [one for one in values.walk.met if is_class(one)]
         changes.know(dict.fromkeys(one for one, _, _ in self.code.read_with), classes)
         self.code.judge_changes()
         changes.judge_classes(classes)
@@ -184,40 +200,3 @@ class _Examination:
                 self.findings.copies[f"item ({type(part).__name__})"] = None
         if not is_shareable(item):
             self.findings.unread[f"items ({kind.__name__}) may be changed in place"] = None
-
-
-# -- what earlier examinations have found -----------------------------------------------------
-
-_known_reaches: dict[int, tuple[Any, Reach, list[tuple[Any, tuple[int, ...]]]]] = {}
-
-
-def _known_reach(func: Any) -> Reach | None:
-    """The findings of the last examination, if everything that it read is still the same."""
-    known = _known_reaches.get(id(func))
-    if known is None or known[0]() is not func:
-        return None
-    for reference, seen in known[2]:
-        if (read := reference()) is None or _seen_by(read) != seen:
-            del _known_reaches[id(func)]
-            return None
-    return known[1]
-
-
-def _remember_reach(func: Any, reach: Reach, read: list[FunctionType]) -> None:
-    """Keep the findings, without keeping any object of the user's alive."""
-    if type(func) is not FUNCTION:
-        return
-    from _weakref import ref
-
-    if len(_known_reaches) >= MAX_KNOWN:
-        _known_reaches.clear()
-    _known_reaches[id(func)] = ref(func), reach, [(ref(one), _seen_by(one)) for one in read]
-
-
-def _seen_by(func: FunctionType) -> tuple[int, ...]:
-    """The ids of the values that the names in a function's code stand for now."""
-    found = [id(func.__defaults__), id(func.__kwdefaults__), id(func.__code__)]
-    found += hooks()
-    for _, _, value, attributes in reads(func):
-        found.append(id(end_of(value, attributes, is_own_module)[0]))
-    return tuple(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amorsize._function import bytecode
 from amorsize._function.bound_arguments import NOTHING
 from amorsize._function.bytecode import CLOSURE, GLOBAL, IMPORT
-from amorsize._function.callables import own
+from amorsize._function.callables import has, is_class, own
 from amorsize._function.flow.flow_reader import flow_of
 from amorsize._function.flow.name_lookup import callees_of
 from amorsize._function.flow.value_flow import CALLED, leads_inside
@@ -75,11 +75,11 @@ def _may_be_shared(func: FunctionType, origin: Symbol, owns: Owns) -> bool:
     if steps[-1:] != (CALLED,):
         return CALLED in steps
     makers = callees_of(func, NOTHING, (space, name, steps[:-1]))
-    gives_others = (not isinstance(one, type) and owns(own(one, "__func__", one)) for one in makers)
+    gives_others = (not is_class(one) and owns(own(one, "__func__", one)) for one in makers)
     return not makers or any(gives_others)
 
 
 def unnamed_of(kind: type) -> set[str]:
     """The methods of a class that may run of an object whatever code does with it."""
-    entering = _ENTERING if hasattr(kind, _ENTERED_AT_CALLS) else ()
+    entering = _ENTERING if has(kind, _ENTERED_AT_CALLS) else ()
     return {*_ANSWERING, *_UNNAMED, *entering}

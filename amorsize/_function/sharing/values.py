@@ -14,14 +14,17 @@ from amorsize._function.callables import (
     METHOD,
     MISSING,
     READ_ONLY_DICT,
+    has,
     is_enum_member,
     is_made_at_run_time,
     is_module,
     is_partial,
     member,
+    own,
     raw,
     type_name,
 )
+from amorsize._function.container_elements import elements
 from amorsize._function.library.changes import changes_bound, changes_owner
 from amorsize._function.library.network_packages import NETWORK
 from amorsize._function.object_contents import (
@@ -100,13 +103,13 @@ class Values:
             return self._judge_cached(value, label)
         if kind is METHOD or issubclass(kind, BUILTINS):
             return self._judge_method(value, label)
-        if kind is not FUNCTION and not isinstance(value, type) and kind not in _DESCRIPTORS:
+        if kind is not FUNCTION and not issubclass(kind, type) and kind not in _DESCRIPTORS:
             return self._judge_instance(value, kind, label)
         if not self.owns(value) and is_known_call(self.findings, value):
             return True
         if kind is FUNCTION:
             self.lead_to(value)
-        elif isinstance(value, type):
+        elif issubclass(kind, type):
             self.judge_class(value)
         return True
 
@@ -116,25 +119,24 @@ class Values:
         if self.owns.class_(kind):
             self.judge_class(kind)
         if issubclass(kind, tuple | frozenset):
-            return self._judge_items([*value, *state(value).values()], label)
+            return self._judge_items([*elements(value), *state(value).values()], label)
         if kind is READ_ONLY_DICT:
             return self._judge_items([*value, *value.values()], label)
         if (safe := self._judge_holding(value, kind, label)) is not None:
             return safe
         if is_shareable(value) or is_trusted(value):
             is_known_call(self.findings, value)
-            return self._judge_enum_value(value, label)
+            held = own(value, "_value_") if is_enum_member(value) else None
+            return self.judge(held, f"value of {label}")
         if is_frozen(kind):
-            fields = kind.__dataclass_fields__  # type: ignore[attr-defined]
-            return self._judge_items([getattr(value, name) for name in fields], label)
+            return self._judge_items([one for _, one in parts(value)], label)
         self._share_object(value, kind, label)
         return False
 
     def _judge_weak(self, value: Any, label: str) -> bool:
-        """Judge the object of a weak reference; that of a weak proxy cannot be seen."""
         if issubclass(type(value), ref):
             return self.judge(ref.__call__(value), f"in {label or 'self'}")
-        named = f"{label or 'self'} (weak proxy)"
+        named = f"{label or 'self'} (weak proxy)"  # nobody can see its object
         self.findings.shared[named] = self.findings.copies[named] = None
         return False
 
@@ -142,9 +144,6 @@ class Values:
         self.findings.shared[f"{label or 'self'} ({kind.__name__})"] = None
         self.findings.keep("mutables", value, label)
         self._look_inside(value, label or "self", 0)
-
-    def _judge_enum_value(self, value: Any, label: str) -> bool:
-        return not is_enum_member(value) or self.judge(value._value_, f"value of {label}")
 
     def _judge_holding(self, value: Any, kind: type, label: str) -> bool | None:
         """Judge a value by its type; None: the type is unknown."""
@@ -270,7 +269,8 @@ class Values:
             self.findings.unread[f"{label} (too large to look into)"] = None
             return
         self._held[id(value)] = value
-        is_own = self.owns.class_(type(value)) or isinstance(value, tuple) or is_container(value)
+        is_own = issubclass(type(value), tuple) or is_container(value)
+        is_own |= self.owns.class_(type(value))
         for name, part in parts(value):
             refuse_to_run(part)
             kind = type(part)
@@ -279,7 +279,7 @@ class Values:
             inner = f"{label}{name}"
             if is_module(part):
                 self.judge_all_of(part)
-            elif kind is FUNCTION or kind is METHOD or isinstance(part, type) or is_partial(part):
+            elif kind is FUNCTION or kind is METHOD or issubclass(kind, type) or is_partial(part):
                 if is_own or self.owns(part.__func__ if kind is METHOD else part):
                     self.judge(part, inner)
             elif is_own and issubclass(kind, BUILTINS) and changes_owner(part):
@@ -320,14 +320,14 @@ class Values:
 
     def judge_members(self, owner: Any, names: Iterable[str]) -> None:
         """Judge the data that a class or a module holds under these names."""
-        kind = "class" if isinstance(owner, type) else "module"
+        kind = "class" if issubclass(type(owner), type) else "module"
         for name in names:
             found = member(owner, name)
             if found is MISSING or name.startswith("__"):
                 continue
             if is_module(found):
                 self.judge_module(found, names)
-            elif kind == "module" or not hasattr(type(found), "__get__"):
+            elif kind == "module" or not has(type(found), "__get__"):
                 self.judge(found, f"{kind} {owner.__name__}.{name}")
 
     def judge_all_of(self, module: Any) -> None:
