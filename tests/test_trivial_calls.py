@@ -43,14 +43,90 @@ assert remainder({data}) == expected"""
         "remainder.using(n_jobs=2)([1, 2])",
         "remainder([2 ** 100, 1])",
         "remainder([])",
-        "autotune(lambda x, y: x + y)([1], [2])",
+        "autotune(lambda x, y: x + y)([1], (n for n in [2]))",
+        "autotune(lambda x, y: y)([1], [[]])",
+        "autotune(lambda x, y, k: x + y + k)([1], [2], k=3)",
+        "autotune(lambda x, **more: x)([1], k=3)",
+        "autotune(lambda x, k: x)([1], k=[])",
         "autotune(lambda number: sum(range(number)))([1, 2])",
         "import os; os.environ['AMORSIZE_BACKEND'] = 'serial'; remainder([1, 2])",
     ],
 )
 def test_all_other_calls_have_an_engine(loads, call):
-    """Those that have options, several iterables, data to look at or a function that may loop."""
+    """Those with options, other keywords, data to look at, or a function that may loop."""
     assert "amorsize._engine.engine" in loads(call)
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        ("([1, 2, 3], k=5)", "[6, 12, 18]"),
+        ("((1, 2), k=0)", "[1, 2]"),
+        ("([1, 2, 3], range(4))", "[1, 4, 9]"),
+        ("([1, 2, 3], [4])", "[5]"),
+    ],
+)
+def test_keywords_and_several_iterables_load_no_engine(loads, call, expected):
+    """Nor does what they leave to be remembered make the next call another one."""
+    loaded = loads(
+        f"""
+@autotune
+def times(number, k=1):
+    return number * (k + 1)
+
+assert times{call} == {expected}, times{call}
+assert times{call} == {expected}"""
+    )
+
+    assert {"amorsize._engine.engine", "amorsize._api.map"} & loaded == set()
+    assert len(loaded) <= 27
+
+
+def test_what_a_call_with_keywords_did_is_known_to_the_next_one(run_script):
+    """By its keywords, and by the kinds of all arguments."""
+    script = f"""{PROGRAM}
+@autotune
+def times(number, k=1):
+    return number * k
+
+from amorsize._profiles.memory_store import key_of, memory, last_trace
+for iterables, keywords, first in (([[1, 2]], {{"k": 3}}, 1), ([[1, 2], [3, 4]], {{}}, (1, 3))):
+    from amorsize._api import trivial_calls
+    begun = trivial_calls.begin(times.one, tuple(iterables), keywords, "times")
+    assert begun.is_done
+    assert last_trace(times.one).n_items == 2
+    trivial_calls.remember()
+    assert memory().profile(key_of(times.one, first, keywords)).n_items == 2
+"""
+    run_script(script)
+
+
+def test_with_keywords_a_failure_is_the_one_of_the_loop(run_script):
+    """And of several iterables; so is what lacks an argument, or has one twice."""
+    script = f"""{PROGRAM}
+import amorsize
+
+@autotune
+def share(number, k=60):
+    return k // number
+
+for call in (lambda: share([3, 2, 0, 5], k=6), lambda: share([3, 2, 0, 5], [6, 6, 6, 6])):
+    try:
+        call()
+    except ZeroDivisionError as error:
+        assert amorsize.failed_index(error) == 2
+        assert amorsize.partial_results(error) == {{0: 2, 1: 3}}
+    else:
+        raise AssertionError("nothing was raised")
+for call in (lambda: share([1], number=2), lambda: share([1], [2], [3])):
+    try:
+        call()
+    except TypeError as error:
+        assert "share" in str(error)
+    else:
+        raise AssertionError("nothing was raised")
+"""
+    run_script(script)
 
 
 def test_what_such_a_call_did_is_told_once_somebody_asks(run_script):
@@ -169,9 +245,10 @@ def test_without_room_to_load_anything_a_begun_call_is_finished_as_it_is():
     """The rest of the loop, or the error that has ended it."""
     no_room = _WithoutRoom(OSError(24, "Too many open files"))
 
-    assert no_room.go_on(abs, ([-1, -2, -3],), None, [1], None, 0.0) == [1, 2, 3]
+    assert no_room.go_on(abs, ([-1, -2, -3],), {}, None, [1], None, 0.0) == [1, 2, 3]
+    assert no_room.go_on(pow, ([2, 3], [4, 5]), {"mod": 7}, None, [2], None, 0.0) == [2, 5]
     with pytest.raises(ValueError, match="the second"):
-        no_room.go_on(abs, ([-1, -2],), None, [1], ValueError("the second"), 0.0)
+        no_room.go_on(abs, ([-1, -2],), {}, None, [1], ValueError("the second"), 0.0)
 
 
 def test_a_process_that_has_loaded_the_engine_uses_it(run_script):

@@ -64,18 +64,20 @@ def run(
     if options is DEFAULTS and not has_stack_room():
         check_data(iterables, name or name_of(func), decorated=name is not None)
         return [*loop(func, iterables, item_kwargs, strict=options.strict)]
-    is_plain = options is DEFAULTS and len(iterables) == 1 and not item_kwargs
+    is_plain = options is DEFAULTS and len(iterables) > 0
     has_memory = "amorsize._profiles.memory_store" in sys.modules  # which may know it better
     if is_plain and type(func) is FUNCTION and not has_memory:
         trivial_calls = loaded_trivial or _load_trivial()
-        begun = trivial_calls and trivial_calls.begin(func, iterables[0], name)
+        begun = trivial_calls and trivial_calls.begin(func, iterables, item_kwargs, name)
         if begun is not None:
             if begun.is_done:
                 return begun.results  # type: ignore[no-any-return]
             results, error, began = begun.results, begun.error, begun.began
             del begun
             try:
-                return load().go_on(func, iterables, name, results, error, began)  # type: ignore[no-any-return]
+                return load().go_on(  # type: ignore[no-any-return]
+                    func, iterables, item_kwargs, name, results, error, began
+                )
             finally:
                 del error  # whose traceback has this frame
     return load().run(func, iterables, item_kwargs, options, name)  # type: ignore[no-any-return]
@@ -159,6 +161,7 @@ class _WithoutRoom:
         self,
         func: Callable[..., Any],
         iterables: tuple[Any, ...],
+        item_kwargs: dict[str, Any],
         _: str | None,
         results: list[Any],
         error: BaseException | None,
@@ -170,7 +173,8 @@ class _WithoutRoom:
                 raise error
         finally:
             del error  # whose traceback has this frame
-        return [*results, *loop(func, (iterables[0][len(results) :],), {}, strict=False)]
+        left = tuple([one[len(results) :] for one in iterables])
+        return [*results, *loop(func, left, item_kwargs, strict=False)]
 
     def stream(
         self,

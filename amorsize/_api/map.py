@@ -173,6 +173,7 @@ def _with_keywords(
 def go_on(
     func: Callable[..., Any],
     iterables: tuple[Any, ...],
+    item_kwargs: dict[str, Any],
     name: str | None,
     results: list[Any],
     error: BaseException | None,
@@ -183,13 +184,14 @@ def go_on(
     Args:
         func: Its function.
         iterables: Its data.
+        item_kwargs: Its keywords.
         name: What its user calls the function.
         results: Of the first items.
         error: What the item after them raised.
         began: When the call began, as `perf_counter` counts.
     """
     try:
-        made = Invocation(func=func, iterables=iterables, name=name)
+        made = Invocation(func=func, iterables=iterables, item_kwargs=item_kwargs, name=name)
         return _finish(made, results, error, began)
     finally:
         del error  # whose traceback has this frame

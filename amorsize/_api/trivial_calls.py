@@ -10,13 +10,13 @@ from amorsize._engine.options.call_checks import SURELY_DATA
 from amorsize._function.trivial import is_trivial
 from amorsize._host import shortage
 from amorsize._host.unpatched import perf_counter
-from amorsize._workers.chunk import run_items
+from amorsize._workers.chunk import Starred, run_items
 from amorsize.policy.frozen_record import Value
 from amorsize.policy.trivial_items import LoopRun, stay_in_plain_loop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 #: Seconds of items before the first look at what they cost, and between two later ones.
@@ -42,6 +42,7 @@ class Ran(Value):
     func: ref[Callable[..., Any]]
     name: str | None
     item: Any
+    item_kwargs: dict[str, Any]
     run: LoopRun
 
 
@@ -50,23 +51,32 @@ _latest: dict[int, Ran] = {}
 _spent_s = 0.0
 
 
-def begin(func: Callable[..., Any], data: Any, name: str | None) -> Begun | None:
+def begin(
+    func: Callable[..., Any],
+    iterables: tuple[Any, ...],
+    item_kwargs: dict[str, Any],
+    name: str | None,
+) -> Begun | None:
     """Run the items of a trivial function as long as they are; None: none was run."""
-    is_known = type(data) in SURELY_DATA and data
-    if not is_known or _spent_s >= MOST_S or os.environ.get("AMORSIZE_BACKEND"):
+    are_known = all(type(data) in SURELY_DATA and data for data in iterables)
+    if not are_known or _spent_s >= MOST_S or os.environ.get("AMORSIZE_BACKEND"):
         return None
-    if not is_trivial(func, first := data[0]):
+    firsts = tuple([data[0] for data in iterables])
+    if not all(is_trivial(func, value) for value in (*firsts, *item_kwargs.values())):
         return None
+    if (begun := _function_and_items(func, iterables, item_kwargs)) is None:
+        return None
+    function, each = begun
     results: list[Any] = []
-    each, began, began_cpu_s, slice_s = iter(data), perf_counter(), thread_time(), FIRST_S
-    while n_left := len(data) - len(results):
-        _, error, is_end, _ = run_items(func, each, n_left, results, time_budget_s=slice_s)
+    began, began_cpu_s, slice_s = perf_counter(), thread_time(), FIRST_S
+    while n_left := min(map(len, iterables)) - len(results):
+        _, error, is_end, _ = run_items(function, each, n_left, results, time_budget_s=slice_s)
         if error is not None:
             try:
                 return Begun(results=results, began=began, error=error)
             finally:
                 del error  # whose traceback has this frame
-        n_left = len(data) - len(results)
+        n_left = min(map(len, iterables)) - len(results)
         if is_end or n_left <= 0:
             break
         cpu_s = thread_time() - began_cpu_s  # on a busy host, trivial items look long on the clock
@@ -76,8 +86,23 @@ def begin(func: Callable[..., Any], data: Any, name: str | None) -> Begun | None
     wall_s = perf_counter() - began
     cpu_s = min(thread_time() - began_cpu_s, wall_s)
     run = LoopRun(n_items=len(results), wall_s=wall_s, cpu_s=cpu_s, ended_at_s=time())
-    _note(func, Ran(func=ref(func), name=name, item=first, run=run))
+    item = firsts if len(firsts) > 1 else firsts[0]
+    _note(func, Ran(func=ref(func), name=name, item=item, item_kwargs=item_kwargs, run=run))
     return Begun(results=results, began=began, is_done=True)
+
+
+def _function_and_items(
+    func: Callable[..., Any], iterables: tuple[Any, ...], item_kwargs: dict[str, Any]
+) -> tuple[Callable[[Any], Any], Iterator[Any]] | None:
+    """The function of one item, and the items; None: others call it in more ways than here."""
+    if len(iterables) > 1:
+        return None if item_kwargs else (Starred(func), zip(*iterables, strict=False))
+    if not item_kwargs:
+        return func, iter(iterables[0])
+    from amorsize._workers.bound_keywords import with_defaults  # few calls have some
+
+    bound = with_defaults(func, item_kwargs)
+    return None if bound is None else (bound, iter(iterables[0]))
 
 
 def _note(func: Callable[..., Any], ran: Ran) -> None:
@@ -96,4 +121,4 @@ def remember() -> None:
     while _latest:
         _, ran = _latest.popitem()
         if (func := ran.func()) is not None:
-            loop_memory.remember(func, ran.name, ran.item, ran.run)
+            loop_memory.remember(func, ran.name, ran.item, ran.item_kwargs, ran.run)

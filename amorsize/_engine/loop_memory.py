@@ -18,18 +18,25 @@ if TYPE_CHECKING:
     from amorsize.policy.trivial_items import LoopRun
 
 
-def remember(func: Callable[..., Any], name: str | None, item: Any, run: LoopRun) -> None:
+def remember(
+    func: Callable[..., Any],
+    name: str | None,
+    item: Any,
+    item_kwargs: dict[str, Any],
+    run: LoopRun,
+) -> None:
     """Remember a call that ran as the plain loop.
 
     Args:
         func: Its function.
         name: What its user calls it.
-        item: The first item, which shows the kind of all.
+        item: The first item, which shows the kind of all; a tuple of several arguments.
+        item_kwargs: The keywords of the call.
         run: The number of items, and their time.
     """
     engine = Engine(Invocation(func=func, iterables=(range(run.n_items),), name=name))
     call = engine.call
-    call.key = memory_store.key_of(func, item)
+    call.key = memory_store.key_of(func, item, item_kwargs)
     call.tuner = Tuner(None, engine.opening.request())
     call.began = perf_counter() - run.wall_s
     engine.recorder.tell(
