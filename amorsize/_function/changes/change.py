@@ -47,7 +47,7 @@ _MOST_ELEMENTS = 1000
 _TOLD = dict.fromkeys(
     (value_flow.GIVEN, value_flow.STAR, value_flow.DOUBLE_STAR, value_flow.INSIDE), "[...]"
 )
-_TOLD[value_flow.OBJECTS] = "[...]"
+_TOLD |= {value_flow.OBJECTS: "[...]", value_flow.RAISED: ""}
 _TOLD |= {value_flow.COPY: "[:]", value_flow.MEMORY: "", value_flow.ENTERED: ""}
 _IN_PLACE_METHODS = ("__iadd__", "__ior__", "__isub__", "__imul__", "__iand__", "__ixor__")
 

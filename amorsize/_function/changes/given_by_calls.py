@@ -6,7 +6,7 @@ from _functools import partial  # type: ignore[import-not-found]  # `functools` 
 from _weakref import ref
 
 from amorsize._function.bound_arguments import opened_helper, run_by
-from amorsize._function.callables import MISSING, raw
+from amorsize._function.callables import MISSING, is_class, is_enum, raw
 from amorsize._function.changes.change import OF_A_WAY_BACK
 from amorsize._function.flow import value_flow
 from amorsize._function.flow.flow_reader import flow_of, given_by
@@ -73,6 +73,8 @@ class GivenByCalls:
         for maker in makers:
             if type(maker) is ref:
                 ends += ends_of(ref.__call__(maker), steps[place + 1 :])
+            if is_class(maker) and is_enum(maker):  # which gives one of its members
+                ends += ends_of(maker, (value_flow.ELEMENT, *steps[place + 1 :]))
             function, set_before = opened_helper(maker, self._owns)
             if function is not None:
                 flow = flow_of(function)

@@ -18,6 +18,7 @@ from amorsize._function.flow.name_lookup import callees_of, ends_of, root_of
 from amorsize._function.flow.value_flow import ELEMENT, MISSING_KEY, SUBCLASSED, By
 from amorsize._function.library.changes import (
     CHANGING_SOME,
+    FLAGGING,
     IN_PLACE_OPTION,
     INTO,
     ONLY_LOOKS,
@@ -111,7 +112,7 @@ def _into_buffers(func: FunctionType, bound: Bound, call: Call, file: Symbol) ->
     name = callee[2][-1].lstrip(".") if callee[2] else ""
     targets = [(callee[0], callee[1], callee[2][:-1])]
     is_of_object = name in CHANGING_SOME or is_verb(name)
-    if not is_of_object or name in WRITING:  # which may write what it has to what it is handed
+    if not is_of_object or name in WRITING or name in FLAGGING:  # may change what it is handed
         handed = [file] if name in ONLY_LOOKS or callee[1] in ONLY_LOOKS else call[1]
         targets = targets if is_of_object else []
         targets += [origin for origin, _ in flow_of(func).known((one, ()) for one in handed)]

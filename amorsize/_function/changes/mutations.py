@@ -16,6 +16,7 @@ from amorsize._function.changes.possible_callees import names_in_spaces, through
 from amorsize._function.flow import value_flow
 from amorsize._function.flow.flow_reader import flow_of
 from amorsize._function.flow.name_lookup import ends_of, root_of
+from amorsize._function.flow.value_flow import all_inside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -146,5 +147,16 @@ class Reader:
             steps=(*steps, step) if step else steps,
             ends=ends,
             is_of_thread=(is_given and any(nearest is OF_THREAD for _, nearest in ends))
-            or is_kept_by_thread(root, steps),
+            or is_kept_by_thread(root, steps)
+            or (is_kept_by_thread(root, (*steps, step)) and _keeps_an_item(func, bound, step)),
         )
+
+
+def _keeps_an_item(func: FunctionType, bound: Bound, step: str) -> bool:
+    """Whether a function may put an item, or a part of one, into an attribute."""
+    flow = flow_of(func)
+    kept = (value for attribute, value in flow.kept if attribute == step)
+    origins = (one for value in kept for one in all_inside(flow, value))
+    return any(
+        space == value_flow.ARGUMENT and name not in bound.values for space, name, _ in origins
+    )

@@ -20,6 +20,7 @@ from amorsize._function.flow.value_flow import (
     ARGUMENT,
     DOUBLE_STAR,
     FOUND,
+    RAISED,
     STAR,
     By,
 )
@@ -213,7 +214,8 @@ def through_attributes(
     for attribute, value in kept if ways_on else ():
         for way, is_set in ways_on.get(attribute, ()):
             for origin, rest in flow.known(((value, way),)):
-                step = By.told(f"what keeps it as {attribute[1:]}", is_set=is_set)
+                keeps = f"keeps it as {attribute[1:]}" if attribute != RAISED else "catches it"
+                step = By.told(f"what {keeps}", is_set=is_set)
                 yield (*origin[:2], (*origin[2], *rest)), step
 
 

@@ -12,6 +12,7 @@ from amorsize._function.bytecode import (
     FREE_STORES,
     GLOBAL,
     GLOBAL_STORES,
+    IMPORT,
     ITEM_STORES,
     JUMPS_AWAY,
     JUMPS_KEEPING,
@@ -30,8 +31,10 @@ from amorsize._function.flow.value_flow import (
     AS_TEXT,
     IN_PLACE,
     MISSING_KEY,
+    RAISED,
     Flow,
     leads_inside,
+    one_step,
 )
 from amorsize._function.kept_by_code import kept_by_code
 
@@ -72,6 +75,7 @@ _BINARY = (
     *("__or__", "__pow__", "__rshift__", "__sub__", "__truediv__", "__xor__"),
 )
 _BINARY_OP, _YIELD_VALUE, _FOR_ITER = map(op_number, ("BINARY_OP", "YIELD_VALUE", "FOR_ITER"))
+_RAISE = op_number("RAISE_VARARGS")
 _INTRINSIC = op_number("CALL_INTRINSIC_1")
 #: The argument of CALL_INTRINSIC_1 that stands for `+x`.
 _POSITIVE = 5
@@ -225,6 +229,9 @@ class _Trail:
             flow.note_operation(frame.top(), _reflected(_BINARY[arg]))
             if _BINARY[arg] == "__mod__":  # a text with its values
                 flow.note_operation(frame.top(), *AS_TEXT, *_AT_KEY)
+        elif op == _RAISE and (raised := frame.top(arg or 1)) is not None:
+            if arg and raised[0] in (GLOBAL, CLOSURE, IMPORT, ARGUMENT):
+                flow.kept[RAISED, one_step(raised, RAISED)] = None
         elif op == _COMPARE_OP:
             flow.note_operation(frame.top(2), *_COMPARISONS)
             flow.note_operation(frame.top(), *_COMPARISONS)

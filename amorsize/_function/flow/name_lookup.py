@@ -19,8 +19,11 @@ from amorsize._function.callables import (
     has,
     is_a,
     is_class,
+    is_enum,
+    is_enum_member,
     is_module,
     member,
+    own,
     raw,
     type_name,
 )
@@ -171,7 +174,8 @@ def ends_of(value: Any, steps: tuple[str, ...]) -> list[End]:
         for one in ahead:
             parts = list(_parts(one, step))
             # A tuple gets no more elements: what is not there will never be.
-            is_new = step in _NEW or (is_a(one, tuple) and value_flow.leads_inside(step))
+            is_new = step in _NEW or step == value_flow.RAISED
+            is_new |= is_a(one, tuple) and value_flow.leads_inside(step)
             if not parts and (not is_new or (step in _DEEP and is_opaque(one))):
                 is_known = step != value_flow.GIVEN or is_container(one)
                 ends.append((MISSING, one if is_known else MISSING))
@@ -196,8 +200,12 @@ def _parts(value: Any, step: str) -> Iterable[Any]:
         return () if value is MISSING else (class_of(value),)
     if step == value_flow.SUPER:
         return (value,)
+    if step == value_flow.RAISED:
+        return () if is_class(value) else (value,)
     if step == value_flow.ANY and not is_module(value):
         return list(islice(state(value).values(), MAX_ELEMENTS))
+    if value_flow.leads_inside(step) and is_class(value) and is_enum(value):
+        value = member(value, "_member_map_")
     if isinstance(step, value_flow.Key):
         return _part_at(value, step.key)
     if value_flow.leads_inside(step):
@@ -259,6 +267,8 @@ def _attribute_of(value: Any, name: str) -> Any:
     """The attribute of an instance: from its dict, a slot, a named tuple's field or its class."""
     if type(value) is Made:
         return value.attribute(name)
+    if name in ("name", "value") and is_enum_member(value):
+        return own(value, f"_{name}_", MISSING)
     found = state(value).get(name, MISSING)
     if found is not MISSING:
         return found

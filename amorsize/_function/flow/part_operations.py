@@ -7,6 +7,7 @@ from amorsize._function.flow.value_flow import (
     CAUGHT,
     ENTERED,
     INNER,
+    RAISED,
     RESULT,
     SLICE,
     Key,
@@ -115,10 +116,11 @@ def catch(frame: Frame, _op: int, _arg: int) -> None:
     handed = (one for _, passed, _ in flow.calls for one in passed)
     held = dict.fromkeys((*frame.locals.values(), *handed))
     passed = tuple(one for one in held if one is not None and one[0] != INNER)
+    raised = (CAUGHT[0], CAUGHT[1], (RAISED,))  # by this code or other, as it is
     if not passed:
-        frame.stack += [None, None]
+        frame.stack += [None, raised]
         return
     flow.calls.setdefault((CAUGHT, passed, ()), [])
     name = "".join(CAUGHT[:2])
     flow.called[name] = CAUGHT[0], CAUGHT[1], ()
-    frame.stack += [None, (RESULT, name, ())]
+    frame.stack += [None, flow.one_of((RESULT, name, ()), raised)]

@@ -26,10 +26,8 @@ OF_FRAME = ".f_globals"
 FOUND = "found"
 #: The space of what a call gives, by the name of what is called.
 RESULT = "result"
-#: The space of groups that the code has just put together, by their numbers.
-GROUP = "group"
-#: The space of functions that the code defines, by their number.
-INNER = "inner"
+#: The spaces of groups that the code has put together, and of functions that it defines: numbers.
+GROUP, INNER = "group", "inner"
 #: What is called, in place of a `raise` anywhere, to make the exceptions that code catches.
 CAUGHT: Store = GLOBAL, "BaseException", ()
 #: What is called where nothing is known of it but its arguments.
@@ -50,6 +48,8 @@ OBJECTS = "[......]"
 MEMORY = "[=]"
 #: The step of what an object gives to `with`.
 ENTERED = "[with]"
+#: The step from what is raised to the exception: to itself, or from a class to a new object.
+RAISED = ".raise"
 #: Steps that do not lead out of a group.
 _STAYS = (SLICE, COPY, MEMORY)
 #: The steps of what `*` and `**` unpack: where it is passed on, by place and by name.

@@ -30,7 +30,16 @@ CHANGING = {
     *("difference_update", "intersection_update", "symmetric_difference_update"),
     *("subtract", "move_to_end", "fill", "put", "partition", "byteswap", "setflags", "__setitem__"),
     *("putpixel", "putdata", "putalpha", "putpalette", "paste", "thumbnail"),
-    *("__delitem__", "__setattr__", "__delattr__", "__iadd__", "__isub__", "__imul__", "__imod__"),
+    *(
+        "add_note",
+        "__delitem__",
+        "__setattr__",
+        "__delattr__",
+        "__iadd__",
+        "__isub__",
+        "__imul__",
+        "__imod__",
+    ),
     *("__ior__", "__iand__", "__ixor__", "__itruediv__", "__ifloordiv__", "__imatmul__"),
     *("__ipow__", "__ilshift__", "__irshift__"),
 }
@@ -65,8 +74,16 @@ PERHAPS_CHANGING = _CHANGES_FIRST.union(CHANGING, _CHANGES_HANDED, *_DRAWING.val
 _NUMPY = {"numpy.ndarray"}
 _ARRAYS = {"array.array", "PIL.Image.Image"}
 _BUFFERS = {"_io.StringIO", "_io.BytesIO"}
+_CONTEXTS = {"decimal.Context"}
 #: Methods that write to their object, or what it holds to what they are handed.
 WRITING = ("write", "writelines", "truncate")
+#: Methods that set flags of a context of `decimal`, which they are of or are handed.
+FLAGGING = frozenset(
+    {"divide", "divide_int", "divmod", "remainder", "remainder_near", "subtract", "multiply"}
+    | {"power", "sqrt", "exp", "ln", "log10", "logb", "scaleb", "fma", "quantize", "plus", "minus"}
+    | {"normalize", "create_decimal", "create_decimal_from_float", "to_integral_exact"}
+    | {"next_minus", "next_plus", "next_toward", "clear_flags", "clear_traps"}
+)
 #: Methods that change only objects of these types.
 CHANGING_SOME = {
     **dict.fromkeys(WRITING, _BUFFERS),
@@ -76,6 +93,7 @@ CHANGING_SOME = {
     "set": {"xml.etree.ElementTree.Element", "configparser.ConfigParser", CONTEXT_VARIABLE},
     "add_section": {"configparser.ConfigParser"},
     "add_header": {"email.message.Message"},
+    **dict.fromkeys(FLAGGING, _CONTEXTS),
 }
 #: Functions of libraries whose result others hold as well, so that it may be changed for them.
 GIVES_SHARED = {

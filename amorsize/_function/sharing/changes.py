@@ -8,7 +8,8 @@ from amorsize._function.callables import FUNCTION, has, is_a, member, type_name
 from amorsize._function.changes.mutations import Reader
 from amorsize._function.changes.possible_callees import Callees
 from amorsize._function.flow.flow_reader import flow_of
-from amorsize._function.flow.value_flow import ARGUMENT, MISSING_KEY
+from amorsize._function.flow.name_lookup import ends_of, root_of
+from amorsize._function.flow.value_flow import ARGUMENT, MISSING_KEY, NAMES
 from amorsize._function.library.changes import CHANGING_SOME, changes_holder, is_verb
 from amorsize._function.object_contents import (
     brought,
@@ -175,6 +176,17 @@ def is_called_by_library(bases: list[type], name: str) -> bool:
     if name[:2] == "__" and name not in ("__call__", "__missing__"):
         return False
     return any(name in vars(one) for one in bases) or bool(bases and name.startswith(_PREFIXES))
+
+
+def shared_attributes(read: Iterable[tuple[FunctionType, Bound, str]]) -> Iterator[str]:
+    """Where code gives objects a dict for their attributes that is not theirs alone."""
+    for func, bound, _ in read:
+        flow = flow_of(func)
+        given = [(one, ()) for name, one in flow.kept if name == NAMES]
+        for (space, name, steps), _ in flow.known(given):
+            ends = ends_of(root_of(func, bound, space, name)[1], steps)
+            if any(is_a(end, dict) for end, _ in ends):
+                yield f"attributes that objects share ({func.__qualname__})"
 
 
 def named_from(

@@ -42,6 +42,7 @@ from amorsize._function.sharing.calls import (
     is_known_call,
     judge_builtin,
 )
+from amorsize._function.sharing.changes import shared_attributes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -295,6 +296,8 @@ class Code:
         for func, bound, method in self.read_with:
             for change in self._changes.reader.changes(func, bound):
                 self._changes.see(change, method)
+        for label in shared_attributes(self.read_with):
+            self._findings.changed[label] = None
         self._judge_files()
         if self._findings.reseeds is not None:
             from amorsize._function.sharing.seeded_first import judge_seeds
