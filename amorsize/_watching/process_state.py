@@ -164,6 +164,24 @@ def _logging() -> Any:
     return found
 
 
+#: Tables in which functions of a module register something, by the module.
+REGISTRIES = {
+    "mimetypes": ("types_map", "common_types", "encodings_map", "suffix_map"),
+    "copyreg": ("dispatch_table", "_extension_registry"),
+    "sqlite3.dbapi2": ("adapters", "converters"),
+    "shutil": ("_ARCHIVE_FORMATS", "_UNPACK_FORMATS"),
+    "logging": ("_levelToName",),
+}
+
+
+def _registered(name: str) -> Any:
+    module = _module(name)
+    if module is None:
+        return NOT_LOADED
+    tables = {table: getattr(module, table, {}) for table in REGISTRIES[name]}
+    return _by_name({(one, key): table[key] for one, table in tables.items() for key in [*table]})
+
+
 def _numpy_printing() -> Any:
     numpy = _module("numpy")
     if numpy is None or not hasattr(numpy, "get_printoptions"):
@@ -171,7 +189,7 @@ def _numpy_printing() -> Any:
     return _by_name(numpy.get_printoptions())
 
 
-def _by_name(settings: dict[str, Any]) -> Any:
+def _by_name(settings: dict[Any, Any]) -> Any:
     return tuple(settings), Ones(settings.values())
 
 
@@ -263,6 +281,12 @@ SETTINGS = (
     Setting(name="the options of pandas", read=_pandas_options, by_loading=True),
     Setting(name="the settings of matplotlib", read=_matplotlib_settings, by_loading=True),
     Setting(name="the figures of pyplot", read=_figures),
+    *(
+        Setting(
+            name=f"what {name} has registered", read=partial(_registered, name), by_loading=True
+        )
+        for name in REGISTRIES
+    ),
     *(
         Setting(name=f"the module {name}", read=partial(_attributes, name), by_loading=True)
         for name in PATCHED

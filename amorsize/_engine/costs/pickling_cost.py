@@ -62,7 +62,7 @@ def _cost(values: list[Any], packing: Packing) -> tuple[float, str | None]:
         began, was_with_code = perf_counter(), packing.with_code
         try:
             data, parts = packing.dumps_apart(values)
-            serialization.loads(data, [bytearray(part) for part in parts])
+            serialization.loads_copies(data, [bytearray(part) for part in parts])
         except Exception as error:
             if raised_by_handler(error):
                 raise

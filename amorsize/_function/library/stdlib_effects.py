@@ -69,7 +69,7 @@ process | changes the folder of the whole program while it packs | py:shutil#shu
 process | changes which rights new files get, for the whole program | py:os#os.umask
     os.umask
 process | changes the environment of the whole program | py:os#os.environ
-    os.putenv os.unsetenv os._Environ.__setitem__ os._Environ.__delitem__ os._Environ.setdefault
+    os._Environ.__setitem__ os._Environ.__delitem__ os._Environ.setdefault
     os._Environ.update os._Environ.pop os._Environ.popitem os._Environ.clear os._Environ.__ior__
 process | replaces or closes file descriptors of the whole program
   | py:os#file-descriptor-operations
@@ -112,13 +112,12 @@ process | changes a setting of the module, for the whole program | py:csv#csv.fi
 process | registers a name for the whole program
   | py:xml.etree.elementtree#xml.etree.ElementTree.register_namespace
     xml.etree.ElementTree.register_namespace
-process | registers what the whole program then uses | py:codecs#codecs.register
-    codecs.register codecs.unregister codecs.register_error copyreg.pickle copyreg.constructor
-    copyreg.add_extension copyreg.remove_extension copyreg.clear_extension_cache mimetypes.init
-    mimetypes.add_type shutil.register_archive_format shutil.register_unpack_format
+process | registers what the whole program then uses | py:copyreg#copyreg.pickle
+    copyreg.pickle copyreg.constructor copyreg.add_extension copyreg.remove_extension
+    copyreg.clear_extension_cache mimetypes.init mimetypes.add_type
+    shutil.register_archive_format shutil.register_unpack_format
     shutil.unregister_archive_format shutil.unregister_unpack_format sqlite3.register_adapter
-    sqlite3.register_converter sqlite3.enable_callback_tracebacks webbrowser.register
-    xml.dom.registerDOMImplementation doctest.register_optionflag abc.ABCMeta.register
+    sqlite3.register_converter abc.ABCMeta.register
 process | changes a setting of the whole interpreter | py:sys#sys.setrecursionlimit
     sys.setrecursionlimit sys.setswitchinterval sys.setdlopenflags sys.settrace sys.setprofile
     sys.set_int_max_str_digits sys.addaudithook sys.set_asyncgen_hooks
@@ -192,6 +191,11 @@ caller | stops in the debugger | py:pdb
     builtins.breakpoint sys.breakpointhook pdb.*
 caller | registers what runs when the program ends | py:atexit#atexit.register
     atexit.register atexit.unregister
+caller | registers what the whole program then uses | py:codecs#codecs.register
+    codecs.register codecs.unregister codecs.register_error sqlite3.enable_callback_tracebacks
+    webbrowser.register xml.dom.registerDOMImplementation doctest.register_optionflag
+caller | changes the environment behind the back of os.environ | py:os#os.putenv
+    os.putenv os.unsetenv
 caller | waits for any child process, those of others included | py:os#os.wait
     os.wait os.wait3
 caller | finds objects of the whole program, whoever has them | py:gc#gc.get_objects

@@ -32,6 +32,12 @@ TAKES_DESCRIPTORS = {
 }
 #: Names in code that opens descriptors of its own.
 _OPENING = {"open", "pipe", "pipe2", "mkstemp", "memfd_create", "socketpair", "openpty", "fileno"}
+#: Functions that give the number of a new descriptor.
+_GIVES_DESCRIPTORS = {
+    f"os.{n}" for n in ("open", "pipe", "pipe2", "memfd_create", "eventfd", "openpty", "pidfd_open")
+}
+#: Names in code that closes a descriptor, or makes it the part of an object that does.
+_CLOSING = {"close", "fdopen", "closerange", "dup2", "FileIO", "builtins.open", "io.open"}
 #: Names of the program's streams.
 _STREAMS = {"stdout", "stderr", "__stdout__", "__stderr__"}
 #: Functions that are harmless unless a file is named after their result; watching shows that.
@@ -141,11 +147,17 @@ def judge_builtin(findings: Findings, func: Any) -> bool:
 def _note_descriptor(findings: Findings, name: str) -> None:
     if name in AT_DESCRIPTORS:
         findings.at_descriptors[name] = None
+    if name in _GIVES_DESCRIPTORS or name in OPENING_FUNCTIONS or name in _OPENERS:
+        findings.names[name] = None
 
 
 def settle_descriptors(findings: Findings) -> None:
     """Drop the numbers of descriptors that the item has opened itself: they are harmless."""
     names = findings.names
+    if _CLOSING.isdisjoint(names):
+        for name in sorted(_GIVES_DESCRIPTORS.intersection(names)):  # its number leaves the item
+            what = f"{name} and closes nothing: its descriptor is of this process alone"
+            findings.calls[what] = findings.bound[what] = None
     opening = _OPENING.intersection(names)
     if opening == {"fileno"} and findings.on_descriptors and not _STREAMS.isdisjoint(names):
         opening = set()  # that of the program's own stream

@@ -59,7 +59,7 @@ MOST_FOUND = 5
 #: Methods of a `threading.Event` that set what a later item of the loop may read.
 _SWITCHING = frozenset(("set", "clear"))
 #: Functions that replace something until it is set again.
-_SETS = {"signal.signal", "decimal.setcontext"}
+_SETS = {"signal.signal", "signal.pthread_sigmask", "decimal.setcontext"}
 #: Folders that list open files by the numbers of their descriptors.
 _PATHS_BY_NUMBER = ("/proc/self/fd", "/dev/fd")
 #: Caches of libraries that hold the same whoever fills them: which function handles a type.

@@ -82,7 +82,8 @@ class Findings:
 
     Attributes:
         stores: What is assigned, by the method that does it; "" if that surely runs.
-        names: The names in all code of the project that was examined.
+        names: The names in all code of the project that was examined; of functions that open
+            something also the full names.
         on_descriptors: Calls with descriptors that must be the item's own.
         at_descriptors: Calls with descriptors that may be the item's own.
         at_numbers: Calls with numbers of descriptors that are the caller's.
