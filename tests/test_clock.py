@@ -174,3 +174,33 @@ def test_time_goes_on():
 
     assert unpatched.perf_counter() > before[0]
     assert unpatched.monotonic() > before[1]
+
+
+def test_a_call_does_not_look_at_the_clock_of_the_program(run_script):
+    """Frozen time may go on with each look (`auto_tick_seconds`)."""
+    done = run_script(
+        """
+import sys, time
+from amorsize import autotune
+
+def ask(x):
+    sum(range(200_000))
+    return time.time()
+
+looks, real = [], time.time
+
+def look():
+    looks.append(1)
+    return 1e9
+
+for module in list(sys.modules.values()):
+    for name, value in list(vars(module).items()):
+        if value is real:
+            setattr(module, name, look)
+tuned = autotune(ask)
+tuned(range(20))
+tuned(range(20))
+print(len(looks))
+"""
+    )
+    assert done.stdout == "40\n"

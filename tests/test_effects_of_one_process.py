@@ -1,5 +1,6 @@
 """What the tables of libraries and the descriptors of a process get from items stays with it."""
 
+import builtins
 import codecs
 import copyreg
 import logging
@@ -84,3 +85,16 @@ def test_what_cannot_be_watched_is_for_the_caller(act):
 @pytest.mark.parametrize("act", [opens_and_closes, opens_a_file])
 def test_descriptors_that_items_close_are_their_own(act):
     assert not examine(act)[0].bound
+
+
+PRINTED: list[object] = []
+
+
+def prints(number):
+    print(number)
+    return number
+
+
+def test_a_print_of_the_program_is_read_like_any_function(monkeypatch):
+    monkeypatch.setattr(builtins, "print", lambda *texts: PRINTED.append(texts))
+    assert examine(prints)[0].stores

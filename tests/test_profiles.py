@@ -71,10 +71,10 @@ def learn(func=parse, profile=KNOWN, *, days_ago=0, monkeypatch=None, drifts=())
     """Store what a call would leave, some days ago."""
     now = time.time
     if monkeypatch is not None:
-        monkeypatch.setattr(time, "time", lambda: now() - 86_400 * days_ago)
+        monkeypatch.setattr(disk_store, "wall_clock", lambda: now() - 86_400 * days_ago)
     disk_store.write([(func, KIND, profile, drifts)])
     if monkeypatch is not None:
-        monkeypatch.setattr(time, "time", now)
+        monkeypatch.setattr(disk_store, "wall_clock", now)
 
 
 def found(func=parse, kind=KIND):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from _weakref import ref
-from time import thread_time, time
+from time import thread_time
 
 from amorsize._engine.options.call_checks import SURELY_DATA
 from amorsize._function.trivial import is_trivial
 from amorsize._host import shortage
-from amorsize._host.unpatched import perf_counter
+from amorsize._host.unpatched import perf_counter, wall_clock
 from amorsize._workers.chunk import Starred, run_items
 from amorsize.policy.frozen_record import Value
 from amorsize.policy.trivial_items import LoopRun, stay_in_plain_loop
@@ -85,7 +85,7 @@ def begin(
         slice_s = SLICE_S
     wall_s = perf_counter() - began
     cpu_s = min(thread_time() - began_cpu_s, wall_s)
-    run = LoopRun(n_items=len(results), wall_s=wall_s, cpu_s=cpu_s, ended_at_s=time())
+    run = LoopRun(n_items=len(results), wall_s=wall_s, cpu_s=cpu_s, ended_at_s=wall_clock())
     item = firsts if len(firsts) > 1 else firsts[0]
     _note(func, Ran(func=ref(func), name=name, item=item, item_kwargs=item_kwargs, run=run))
     return Begun(results=results, began=began, is_done=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from _thread import get_ident
-from time import time
 
 from amorsize._engine.options import call_options
 from amorsize._host import shortage
 from amorsize._host.import_state import is_half_loaded
 from amorsize._host.signals import reraise_from_handler
+from amorsize._host.unpatched import wall_clock
 from amorsize._profiles import memory_store
 from amorsize._workers import nesting
 from amorsize.policy.events import ProfileLookedUp
@@ -101,7 +101,7 @@ class Opening:
             may_inline=options.timeout is None or backend == "serial",
             n_cores_most=_n_cores_most(),
             inherits_items=self._call.task.source is not None,
-            at_s=time(),
+            at_s=wall_clock(),
             keeps_failures=self._call.task.keep_errors,
             is_trivial=self._is_trivial(),
             may_look_up=self._may_look_up(backend),

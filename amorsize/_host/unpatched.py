@@ -24,17 +24,18 @@ else:
     except ImportError:  # Windows
         import os as kernel
 
-__all__ = ["kernel", "monotonic", "perf_counter"]
+__all__ = ["kernel", "monotonic", "perf_counter", "wall_clock"]
 
 _BUILTIN: type = type(len)
 
 
-def _unstoppable(clock: Callable[[], float]) -> Callable[[], float]:
+def _unstoppable(clock: Callable[[], float], name: str = "CLOCK_MONOTONIC") -> Callable[[], float]:
     found: Callable[[], float] = partial(clock)
-    if type(clock) is not _BUILTIN and hasattr(time, "CLOCK_MONOTONIC"):  # it is frozen already
-        found = partial(time.clock_gettime, time.CLOCK_MONOTONIC)
+    if type(clock) is not _BUILTIN and hasattr(time, name):  # it is frozen already
+        found = partial(time.clock_gettime, getattr(time, name))
     return found
 
 
 perf_counter = _unstoppable(time.perf_counter)
 monotonic = _unstoppable(time.monotonic)
+wall_clock = _unstoppable(time.time, "CLOCK_REALTIME")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 
 from amorsize import cache
 from amorsize._function import fingerprints
 from amorsize._function.item_kind import neighbours
 from amorsize._host import resources
 from amorsize._host.signals import reraise_from_handler
+from amorsize._host.unpatched import wall_clock
 from amorsize.policy.profile import VERSION
 
 TYPE_CHECKING = False
@@ -78,7 +78,7 @@ def write(learned: Iterable[Learned], *, knows_earlier: bool = True) -> None:
             "variant": fingerprint.variant,
             "host": host,
             "kind": list(kind),
-            "saved_at_s": time.time(),
+            "saved_at_s": wall_clock(),
             "load": _load(),
             "python": _python(),
             "profile": profile.as_dict(),

@@ -8,10 +8,9 @@ no statement may run for long, whatever the file makes of it.
 from __future__ import annotations
 
 import os
-import time
 
 from amorsize._host.signals import reraise_from_handler
-from amorsize._host.unpatched import monotonic
+from amorsize._host.unpatched import monotonic, wall_clock
 from amorsize.cache import (
     empty_database,
     families,
@@ -181,7 +180,7 @@ class Store:
             "AND (expire_time IS NULL OR expire_time > ?)"
         )
         with _RowErrors():
-            row = self._connection.execute(select, (key, time.time())).fetchone()
+            row = self._connection.execute(select, (key, wall_clock())).fetchone()
         return None if row is None else decoded(_text(*row))
 
     def write(self, key: str, text: str) -> bool:
@@ -196,7 +195,7 @@ class Store:
             "ORDER BY store_time DESC LIMIT ?"
         )
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-        rows = self._connection.execute(select, (prefix, end, time.time(), _MOST_OF_A_FUNCTION))
+        rows = self._connection.execute(select, (prefix, end, wall_clock(), _MOST_OF_A_FUNCTION))
         found = []
         for (rowid,) in rows.fetchall():
             try:
@@ -254,7 +253,7 @@ class Store:
             TroubleError: It takes too long.
         """
         select = "SELECT rowid FROM Cache WHERE expire_time IS NULL OR expire_time > ? LIMIT ?"
-        rowids = self._connection.execute(select, (time.time(), _MOST_ROWS + 1)).fetchall()
+        rowids = self._connection.execute(select, (wall_clock(), _MOST_ROWS + 1)).fetchall()
         found: list[dict[str, Any] | None] = []
         left_bytes = 2 * SIZE_LIMIT_BYTES if len(rowids) <= _MOST_ROWS else -1
         for (rowid,) in rowids:

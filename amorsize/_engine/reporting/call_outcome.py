@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from time import time
 
 from amorsize._engine.data.source import Sliced
+from amorsize._host.unpatched import wall_clock
 from amorsize._profiles import memory_store
 from amorsize._workers import nesting
 from amorsize.policy.evidence import speedup_over_earlier_calls
@@ -65,7 +65,7 @@ def _learned(
         from amorsize.policy.evidence import tuned_plan_fit  # a first call does not load it
 
         profile = tuned_plan_fit.kept(fits, profile, drifts)
-    profile = speedup_over_earlier_calls.booked(profile, makespan_s, time())
+    profile = speedup_over_earlier_calls.booked(profile, makespan_s, wall_clock())
     return profile.replace(bound=caller_reason), drifts
 
 
@@ -76,7 +76,7 @@ def _trace(
     drifts: list[Drift],
     makespan_s: float,
 ) -> Trace:
-    tuner, ended_at_s = call.tuner, time()
+    tuner, ended_at_s = call.tuner, wall_clock()
     return Trace(
         name=call.name,
         n_items=call.work.results.n_done,

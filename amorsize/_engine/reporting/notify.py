@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-import time
 
 from amorsize._host.signals import in_words, reraise_from_handler
+from amorsize._host.unpatched import wall_clock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def notify(
 
     Returns the drifts with their time. A hook that fails draws a warning, as results are complete.
     """
-    dated = [one.replace(at_s=time.time()) for one in drifts]
+    dated = [one.replace(at_s=wall_clock()) for one in drifts]
     logging = sys.modules.get("logging")  # without it, the program has no handler
     for one in dated:
         if logging is not None:

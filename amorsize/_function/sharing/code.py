@@ -180,9 +180,9 @@ class Code:
         for space, name, value, attributes in reads(func):
             if space == IMPORT:
                 self._import(func, name, attributes)
-            elif value is print:
+            elif value is print and type(value) is callables.BUILTIN:  # else the program's own
                 self._findings.calls["print, whose lines would come in another order"] = None
-            elif value is getattr:
+            elif value is getattr and type(value) is callables.BUILTIN:
                 self._findings.unread["what getattr() finds"] = None
                 self._judge_looked_up(func)
             elif space == BUILTIN and name in _BACK_DOORS:
