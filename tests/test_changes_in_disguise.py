@@ -2,7 +2,9 @@
 
 import decimal
 import enum
+import heapq
 import threading
+import weakref
 from typing import Any
 
 import pytest
@@ -44,6 +46,23 @@ def f(x):
         if x == 60: %s
     except Failed as error:
         %s
+"""
+CLASS = """
+class Shop:
+    seen = [1]
+    last = 0
+    @property
+    def rate(self): return 1
+    @rate.setter
+    def rate(self, value): Shop.last = value
+    @rate.deleter
+    def rate(self): Shop.last = None
+    def note(self, x): self.last = x
+ONE = Shop()
+METHOD = weakref.WeakMethod(ONE.note)
+put = heapq.heappush
+def f(x):
+    if x == 60: %s
 """
 CONTEXT = """
 CONTEXT = decimal.Context(prec=9)
@@ -89,6 +108,17 @@ STAYS = {
         )
     },
     **{
+        f"class: {line}": CLASS % line
+        for line in (
+            "Shop().rate = x",
+            "del Shop().rate",
+            "Shop().seen.append(x)",
+            "shop = Shop(); shop.seen.append(x)",
+            "put(Shop().seen, x)",
+            "METHOD()(x)",
+        )
+    },
+    **{
         f"decimal context: {line}": CONTEXT % line
         for line in (
             "CONTEXT.divide(decimal.Decimal(1), decimal.Decimal(3))",
@@ -126,13 +156,27 @@ MAY_RUN = {
     "new exceptions": RAISED % ("raise Failed", "error.x = x"),
     "new exceptions with arguments": RAISED % ("fail(Failed(x))", "error.x = x; raise error"),
     "an exception as it is": RAISED % ("raise ONE", "return str(error)"),
+    "attributes of new objects": (
+        "class Shop:\n"
+        "    seen = ()\n"
+        "    def __init__(self): self.seen = []\n"
+        "    @property\n    def rate(self): return self.n\n"
+        "    @rate.setter\n    def rate(self, n): self.n = n\n"
+        "def f(x): one = Shop(); one.rate = x; one.seen.append(x); Shop().seen.append(x)"
+    ),
+    "a property of a shared object that nobody sets": (
+        "class Shop:\n"
+        "    @property\n    def rate(self): return 1\n"
+        "    @rate.setter\n    def rate(self, n): self.n = n\n"
+        "ONE = Shop()\ndef f(x): return ONE.rate * x"
+    ),
     "decimals": "def f(x): return decimal.Decimal(x).sqrt()",
 }
 
 
 def reasons(source: str) -> tuple[str | None, str | None]:
-    space: dict[str, Any] = {"__name__": "project", "enum": enum, "decimal": decimal}
-    space["threading"] = threading
+    space: dict[str, Any] = {"__name__": "project", "threading": threading, "weakref": weakref}
+    space |= {"enum": enum, "decimal": decimal, "heapq": heapq}
     exec(source, space)
     verdict = from_reading(examine(space["f"], [1, 2])[0], call_options.validated())
     return verdict.thread_reason, verdict.process_reason

@@ -158,6 +158,11 @@ def methods_in(held: Any) -> list[Any]:
     return [raw(held.func) if type_name(held) in _AROUND else raw(plain(held))]
 
 
+def setters_in(held: Any) -> list[Any]:
+    """The functions that run where code sets or deletes an attribute that is a property."""
+    return [raw(held.fset), raw(held.fdel)] if is_a(held, property) else []
+
+
 def callables_in(value: Any, most: int) -> bool:
     """Whether a value is code to be called, or a plain container that holds such."""
     if is_a(value, list | tuple | dict):

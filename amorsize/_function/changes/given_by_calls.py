@@ -6,10 +6,20 @@ from _functools import partial  # type: ignore[import-not-found]  # `functools` 
 from _weakref import ref
 
 from amorsize._function.bound_arguments import opened_helper, run_by
-from amorsize._function.callables import MISSING, is_class, is_enum, raw
+from amorsize._function.callables import (
+    METHOD,
+    MISSING,
+    is_a,
+    is_class,
+    is_enum,
+    own,
+    raw,
+    type_name,
+)
 from amorsize._function.changes.change import OF_A_WAY_BACK
 from amorsize._function.flow import value_flow
 from amorsize._function.flow.flow_reader import flow_of, given_by
+from amorsize._function.flow.made_instances import Made
 from amorsize._function.flow.name_lookup import callees_of, ends_in_globals, ends_of, root_of
 from amorsize._function.library.changes import gives_shared
 from amorsize._function.ownership import is_own_class
@@ -71,10 +81,11 @@ class GivenByCalls:
         makers = callees_of(func, bound, (space, name, steps[:place]))
         ends = ends_in_globals(func, makers, steps)
         for maker in makers:
-            if type(maker) is ref:
-                ends += ends_of(ref.__call__(maker), steps[place + 1 :])
-            if is_class(maker) and is_enum(maker):  # which gives one of its members
-                ends += ends_of(maker, (value_flow.ELEMENT, *steps[place + 1 :]))
+            if is_a(maker, ref):
+                held = _held_weakly(maker)
+                ends += ends_of(held, steps[place + 1 :])
+            if is_class(maker):
+                ends += _of_class(maker, steps[place + 1 :])
             function, set_before = opened_helper(maker, self._owns)
             if function is not None:
                 flow = flow_of(function)
@@ -138,3 +149,24 @@ class GivenByCalls:
                 if kind not in kinds:
                     kinds.add(kind)
                     yield from from_library(kind, flow, target, place)
+
+
+def _of_class(cls: type, steps: tuple[str, ...]) -> list[End]:
+    """What lies at the end of a way from what calling a class gives, as far as others have it too.
+
+    That is a member of an enumeration, or what a new object has of its class.
+    """
+    if is_enum(cls):
+        return ends_of(cls, (value_flow.ELEMENT, *steps))
+    if not steps or not is_own_class(cls):
+        return []
+    return [one for one in ends_of(Made(cls), steps) if one[0] is not MISSING]
+
+
+def _held_weakly(reference: Any) -> Any:
+    """The object of a weak reference, or the method of one, without code of a subclass."""
+    held = ref.__call__(reference)
+    if held is None or type_name(reference) != "weakref.WeakMethod":
+        return held
+    function = ref.__call__(own(reference, "_func_ref"))
+    return held if function is None else METHOD(function, held)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amorsize._function.bytecode import GLOBAL
 from amorsize._function.callables import (
+    BUILTIN,
     FUNCTION,
     METHOD,
     MISSING,
@@ -82,7 +83,7 @@ def changed_by_library(func: FunctionType, bound: Bound, call: Call) -> Iterator
     changed = [*written, *(part for one in written for part in flow.held(one) or ())]
     if IN_PLACE_OPTION in by_name and step:
         changed.append((callee[0], callee[1], callee[2][:-1]))
-    is_by_other_name = callee[0] != GLOBAL or step
+    is_by_other_name = callee[0] != GLOBAL or step or _has_other_name(func, callee[1])
     if any(passed) and (name in PERHAPS_CHANGING or is_by_other_name or named):
         from amorsize._function.changes.written_arguments import (
             foreign,
@@ -104,6 +105,12 @@ def changed_by_library(func: FunctionType, bound: Bound, call: Call) -> Iterator
         changed += passed
     for origin, _ in flow.known((one, ()) for one in changed):
         yield origin, By.call_of(name, is_set=name in SETTERS)
+
+
+def _has_other_name(func: FunctionType, name: str) -> bool:
+    """Whether a global is a function in C of another name."""
+    value: Any = func.__globals__.get(name)
+    return type(value) is BUILTIN and value.__name__ != name
 
 
 def _into_buffers(func: FunctionType, bound: Bound, call: Call, file: Symbol) -> Iterator[Target]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from amorsize._function import bytecode
-from amorsize._function.bound_arguments import Bound, methods_in
+from amorsize._function.bound_arguments import Bound, methods_in, setters_in
 from amorsize._function.callable_walk import MEMBER, held, opened
 from amorsize._function.callables import FUNCTION, MISSING, has, member
 from amorsize._function.flow.made_instances import Made
@@ -109,7 +109,7 @@ class Classes:
             owner = MISSING if is_free else self._made.setdefault(cls, Made(cls))
         is_called = is_called_by_library(bases, name)
         names: dict[str, None] = {}
-        for func in methods_in(found):
+        for func in (*methods_in(found), *setters_in(found)):
             if type(func) is FUNCTION and self._owns.function(func):
                 self._values.lead_to(func, Bound.to(func, owner), "" if is_called else name)
                 names |= bytecode.names(func.__code__)
