@@ -204,3 +204,30 @@ print(len(looks))
 """
     )
     assert done.stdout == "40\n"
+
+
+@pytest.mark.parametrize("early", ["", "amorsize.autotune(abs)(range(3))"])
+def test_a_call_does_not_sleep_as_the_program_does(early, run_script):
+    """A test may count how often its code sleeps; beside a thread, a call waits for a moment."""
+    done = run_script(
+        f"""
+import threading, time
+import amorsize
+{early}
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+slept, real = [], time.sleep
+
+def sleep(seconds):
+    slept.append(seconds)
+    real(seconds / 10)
+
+def wait(x):
+    time.sleep(0.02)
+    return x
+
+time.sleep = sleep
+assert amorsize.tuned_map(wait, range(40)) == list(range(40))
+print(len(slept))
+"""
+    )
+    assert done.stdout == "40\n"

@@ -65,3 +65,26 @@ def test_what_a_block_of_the_callers_catches_is_what_items_warn_of(run_script):
     )
 
     assert done.stdout == ",".join(f"item {i}" for i in range(6)) + "\n"
+
+
+def test_what_is_shown_once_is_not_lost(run_script):
+    """The interpreter notes it in another way than what is shown once for each line."""
+    done = run_script(
+        """
+import warnings
+from amorsize import tuned_map
+
+def complain(number):
+    warnings.warn(f"case {number % 4}")
+    return number
+
+for _ in range(6):
+    warnings.onceregistry.clear()
+    globals().pop("__warningregistry__", None)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("once")
+        tuned_map(complain, range(24), backend="process", n_jobs=2)
+    print(*sorted(str(one.message) for one in caught))
+"""
+    )
+    assert done.stdout == "case 0 case 1 case 2 case 3\n" * 6

@@ -9,11 +9,10 @@ from __future__ import annotations
 import _thread
 import os
 import sys
-from time import sleep
 
 from amorsize._host import procfs
 from amorsize._host.signals import reraise_from_handler
-from amorsize._host.unpatched import kernel, monotonic
+from amorsize._host.unpatched import kernel, monotonic, sleep
 from amorsize.errors import InvalidOptionError
 from amorsize.policy.frozen_record import Value
 

@@ -13,18 +13,20 @@ from __future__ import annotations
 
 import time
 from _functools import partial  # type: ignore[import-not-found]  # `functools` loads much more
+from _thread import allocate_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os as kernel
     from collections.abc import Callable
+    from typing import Any
 else:
     try:
         import posix as kernel
     except ImportError:  # Windows
         import os as kernel
 
-__all__ = ["kernel", "monotonic", "perf_counter", "wall_clock"]
+__all__ = ["kernel", "monotonic", "perf_counter", "sleep", "wall_clock"]
 
 _BUILTIN: type = type(len)
 
@@ -36,6 +38,21 @@ def _unstoppable(clock: Callable[[], float], name: str = "CLOCK_MONOTONIC") -> C
     return found
 
 
+def _unwatched() -> Callable[[float], object]:
+    """What sleeps. Under gevent it is gevent's, so that other greenlets run meanwhile."""
+    found: Any = time.sleep
+    if type(found) is _BUILTIN or str(found.__module__).startswith(("gevent.", "eventlet.")):
+        return partial(found)  # type: ignore[no-any-return]
+    return _wait  # a test has replaced it already
+
+
+def _wait(seconds: float) -> None:
+    lock = allocate_lock()
+    with lock:
+        lock.acquire(timeout=seconds)
+
+
+sleep = _unwatched()
 perf_counter = _unstoppable(time.perf_counter)
 monotonic = _unstoppable(time.monotonic)
 wall_clock = _unstoppable(time.time, "CLOCK_REALTIME")

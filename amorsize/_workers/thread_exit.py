@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import _thread
 import os
-from time import sleep
 
-from amorsize._host.unpatched import perf_counter
+from amorsize._host.unpatched import perf_counter, sleep
 
 #: Longest wait for the kernel to remove a finished thread: one in a hundred takes 50 us.
 GONE_S = 5e-3

@@ -57,9 +57,10 @@ def held(warning: Any) -> Callable[[], None]:
         text, category, lineno = str(warning.message), warning.category, warning.lineno
         module = _module_of(warning.filename)
         registry = {} if module is None else getattr(module, "__warningregistry__", {})
-        for place in (lineno, 0):
-            registry.pop((text, category, place), None)
-        warnings.onceregistry.pop((text, category), None)  # type: ignore[attr-defined]
+        once = warnings.onceregistry  # type: ignore[attr-defined]
+        for shown in (registry, once):  # C code notes in the first what is to be shown once
+            for place in ((lineno,), (0,), ()):
+                shown.pop((text, category, *place), None)
     return lambda: show(fields)
 
 

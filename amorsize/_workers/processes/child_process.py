@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import errno
 import select
-from time import sleep
 
 from amorsize._host import procfs
 from amorsize._host.signals import reraise_from_handler, signals
-from amorsize._host.unpatched import kernel, perf_counter
+from amorsize._host.unpatched import kernel, perf_counter, sleep
 from amorsize._workers import subprocess_time
 from amorsize._workers.messages.pipe_ends import StandardNumbersTaken
 
