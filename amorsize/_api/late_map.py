@@ -6,6 +6,7 @@ import os
 import sys
 from _frozen_importlib import _module_locks  # type: ignore[attr-defined]
 from _thread import get_ident
+from time import sleep
 
 from amorsize._engine.options.call_checks import check_data, name_of
 from amorsize._engine.options.call_options import DEFAULTS
@@ -22,7 +23,6 @@ from amorsize._host.shortage import (
 from amorsize._host.signals import (
     no_interrupts,  # here: a handler may call before all else is there
 )
-from amorsize._host.unpatched import sleep
 from amorsize.errors import WorkersUnavailable
 
 TYPE_CHECKING = False

@@ -43,7 +43,7 @@ def _callable(value: Any, name: str) -> Callable[..., Any]:
     if isinstance(value, ModuleType):
         raise FailureError(f"{clean(name)} is a module. Say which of its functions: {name}:NAME.")
     if not callable(value):
-        raise FailureError(f"{clean(name)} is no function, but a {type(value).__name__}.")
+        raise FailureError(f"{clean(name)} is no function: its type is {type(value).__name__}.")
     return value  # type: ignore[no-any-return]
 
 
