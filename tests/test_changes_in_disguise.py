@@ -1,10 +1,12 @@
 """Changes whose code does not look as if it changed something that others have."""
 
+import collections
 import decimal
 import enum
 import heapq
 import threading
 import weakref
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -156,6 +158,18 @@ MAY_RUN = {
     "new exceptions": RAISED % ("raise Failed", "error.x = x"),
     "new exceptions with arguments": RAISED % ("fail(Failed(x))", "error.x = x; raise error"),
     "an exception as it is": RAISED % ("raise ONE", "return str(error)"),
+    "what a parser has collected": (
+        "class Links(HTMLParser):\n"
+        "    def __init__(self): super().__init__(); self.found = []\n"
+        "    def handle_data(self, text): self.found.append(text)\n"
+        "def f(x): one = Links(); one.feed(f'<b>{x}</b>'); return one.found"
+    ),
+    "tables in a table": (
+        "def f(x):\n"
+        "    found = collections.defaultdict(lambda: collections.defaultdict(int))\n"
+        "    found[x][1] += 1\n"
+        "    return {key: dict(one) for key, one in found.items()}"
+    ),
     "attributes of new objects": (
         "class Shop:\n"
         "    seen = ()\n"
@@ -176,7 +190,8 @@ MAY_RUN = {
 
 def reasons(source: str) -> tuple[str | None, str | None]:
     space: dict[str, Any] = {"__name__": "project", "threading": threading, "weakref": weakref}
-    space |= {"enum": enum, "decimal": decimal, "heapq": heapq}
+    space |= {"enum": enum, "decimal": decimal, "heapq": heapq, "collections": collections}
+    space["HTMLParser"] = HTMLParser
     exec(source, space)
     verdict = from_reading(examine(space["f"], [1, 2])[0], call_options.validated())
     return verdict.thread_reason, verdict.process_reason
@@ -189,4 +204,4 @@ def test_such_a_change_keeps_items_in_the_caller(source):
 
 @pytest.mark.parametrize("source", MAY_RUN.values(), ids=MAY_RUN)
 def test_what_looks_like_one_does_not(source):
-    assert None in reasons(source)
+    assert reasons(source)[1] is None

@@ -119,6 +119,8 @@ class Change(Value):
             return False
         if self.steps[-1] == value_flow.IN_PLACE:
             return any(has(kind, name) for name in _IN_PLACE_METHODS)
+        if self.steps[-1] == value_flow.ELEMENT and kind is type and changed in PLAIN:
+            return False  # what it makes has no elements that can be set
         return not (self._is_by_call and is_a(changed, _CODE))
 
     @property

@@ -122,7 +122,7 @@ class Flow:
         calls: What is called, and where its arguments come from; for each time in the code, which
             constants they are.
         calls_by_callee: The same by what is called, once it was asked for.
-        returned_calls: What is called to make what the outermost code returns.
+        returned_calls: What is called to make what the outermost code returns; whether as a whole.
         returned: What else it returns.
         returned_inside: What lies in what it returns or is yielded, if that is made there.
         operations: What operators and `with` are used on, and the special methods they run.
@@ -146,7 +146,7 @@ class Flow:
         self.stores: dict[Store, None] = {}
         self.calls: dict[Call, list[tuple[object, ...]]] = {}
         self.calls_by_callee: dict[Store, list[Call]] = {}
-        self.returned_calls: dict[Store, None] = {}
+        self.returned_calls: dict[Store, bool] = {}
         self.returned: dict[Store, None] = {}
         self.returned_inside: dict[Store, None] = {}
         self.operations: dict[tuple[Store, str], None] = {}
@@ -280,12 +280,11 @@ class Flow:
             for origin in all_inside(self, held):
                 self.returned_inside[self.by_call(origin)] = None
         for origin in self.origins(symbol):
-            if origin[0] == RESULT and ENTERED in origin[2]:
-                continue  # closed by then
-            if origin[0] == RESULT:
-                self.returned_calls[self.called[origin[1]]] = None
-            else:
+            if origin[0] != RESULT:
                 self.returned[origin] = None
+            elif ENTERED not in origin[2]:  # else it is closed by then
+                callee, part = self.called[origin[1]], "".join(origin[2][:1])
+                self.returned_calls[callee] = self.returned_calls.get(callee) or part[:1] != "."
 
     def by_call(self, symbol: Store) -> Store:
         """The result of a call is named by what was called."""

@@ -278,7 +278,9 @@ class Code:
         from amorsize._function.library.effects import holding_of
 
         closure = cells(func)
-        for space, name, steps in flow_of(func).returned_calls:
+        for (space, name, steps), is_whole in flow_of(func).returned_calls.items():
+            if not is_whole:  # an attribute of it
+                continue
             value = resolved(func, closure, space, name)
             value, taken = end_of(value, tuple(step[1:] for step in steps), self._owns.module)
             if taken < len(steps) or value is MISSING:
