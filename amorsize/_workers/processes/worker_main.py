@@ -223,6 +223,8 @@ class Worker:
 
     def _pickled(self, start: int, results: list[Any]) -> tuple[bytes, list[memoryview], bool]:
         """Results as bytes and large parts, and whether stand-ins are among them."""
+        if any(hasattr(kind, "__del__") for kind in set(map(type, results))):
+            _living_on.extend(results)
         if self.task.keep_errors:
             results = [
                 exception_pickling.kept_error(one) if issubclass(type(one), BaseException) else one
@@ -233,6 +235,11 @@ class Worker:
         except Exception as failure:
             fit = serialization.replace_unpicklable(start, results, failure, self.packing.dumps)
             return self.packing.dumps(fit), [], True
+
+
+#: Results that have gone to the caller and do something as they are freed. Only the caller's copies
+#: are to do it: these are never freed, as the process ends without its exit functions.
+_living_on: list[Any] = []
 
 
 def _lengths(source: Any) -> list[int]:
