@@ -88,7 +88,8 @@ def examine(func: Callable[..., object], items: Sequence[object] = ()) -> tuple[
         read = examination.read()
         if are_plain and not (reach.unread or examination.values.caches or objects.any_found):
             remember_whole(func, reach, read)
-        remember_last(func, reach, read, items, began)
+        else:
+            remember_last(func, reach, read, items, began)
     return reach, objects
 
 
