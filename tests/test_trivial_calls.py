@@ -3,7 +3,7 @@
 import pytest
 
 from amorsize._api.late_map import _WithoutRoom
-from amorsize.policy.trivial_items import stay_in_plain_loop
+from amorsize.policy.trivial_items import stay_in_plain_loop, stay_without_end_in_sight
 
 PROGRAM = """
 import sys
@@ -241,6 +241,15 @@ def test_how_long_such_a_call_goes_on(item_s, n_left, stays):
     assert stay_in_plain_loop(item_s, n_left) is stays
 
 
+@pytest.mark.parametrize(
+    ("item_s", "spent_s", "stays"),
+    [(0.1e-6, 0.05, True), (0.1e-6, 0.2, False), (1e-6, 1e-3, False)],
+)
+def test_how_long_a_generator_is_read_in_the_loop(item_s, spent_s, stays):
+    """Until an item takes longer, as many may follow; or somebody would like to know."""
+    assert stay_without_end_in_sight(item_s, spent_s) is stays
+
+
 def test_without_room_to_load_anything_a_begun_call_is_finished_as_it_is():
     """The rest of the loop, or the error that has ended it."""
     no_room = _WithoutRoom(OSError(24, "Too many open files"))
@@ -260,3 +269,125 @@ remainder([1, 2])
 assert "amorsize._api.trivial_calls" not in sys.modules
 """
     run_script(script)
+
+
+GENERATORS = f"""{PROGRAM}
+import amorsize
+
+def told(call):
+    try:
+        call()
+    except Exception as error:
+        found = amorsize.failed_index(error), amorsize.partial_results(error)
+        return f"{{type(error).__name__}}: {{error}}", *found
+    return "nothing was raised"
+
+def in_turn(*items):
+    for item in items:
+        seen.append(("read", item))
+        if isinstance(item, Exception):
+            raise item
+        yield item
+
+seen = []
+"""
+
+
+def test_trivial_items_of_a_generator_load_no_engine(loads):
+    """What reads them is loaded; each is read once the one before has been run."""
+    loaded = loads(
+        """
+assert remainder(n for n in range(500)) == [remainder.one(n) for n in range(500)]"""
+    )
+
+    assert {"amorsize._engine.engine", "amorsize._api.map"} & loaded == set()
+    assert len(loaded) <= 34
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        ("share(in_turn())", "'nothing was raised'"),
+        ("share(in_turn(OSError('gone')))", "('OSError: gone', None, {})"),
+        ("share(in_turn(3, 2, OSError('gone')))", "('OSError: gone', None, {0: 20, 1: 30})"),
+        ("share(in_turn(3, 2, 0, 5))", "(DIVIDED, 2, {0: 20, 1: 30})"),
+        ("share(in_turn(0, 5))", "(DIVIDED, 0, {})"),
+        ("share(in_turn([], 5))", "(UNFIT, 0, {})"),
+        ("share(in_turn(3, [], 5))", "(UNFIT, 1, {0: 20})"),
+    ],
+)
+def test_a_failure_amid_a_generator_is_the_one_of_the_loop(run_script, call, expected):
+    """Of the generator or of an item; nothing is read behind it."""
+    script = f"""{GENERATORS}
+DIVIDED = "ZeroDivisionError: integer division or modulo by zero"
+UNFIT = "TypeError: unsupported operand type(s) for //: 'int' and 'list'"
+
+@autotune
+def share(number):
+    return 60 // number
+
+found = told(lambda: {call})
+assert found == {expected}, found
+assert ("read", 5) not in seen
+"""
+    run_script(script)
+
+
+@pytest.mark.parametrize("n_quick", [0, 1, 300, 5000])
+def test_a_generator_goes_on_in_the_engine_where_it_was_left(run_script, n_quick):
+    """Its items are read and run once, in turn, whether the first or a later one takes long."""
+    script = f"""{GENERATORS}
+class Slow(int):
+    def __rfloordiv__(self, other):
+        seen.append(("run", int(self)))
+        return sum(range(40_000)) and other // int(self)
+
+@autotune
+def share(number):
+    return 60 // number
+
+quick = [7] * {n_quick}
+data = [*quick, *map(Slow, range(1, 60)), *quick]
+assert share(in_turn(*data)) == [60 // int(one) for one in data]
+assert [one for what, one in seen if what == "read"] == [*map(int, data)]
+assert [one for what, one in seen if what == "run"] == [*range(1, 60)]
+assert {{"amorsize._engine.engine", "amorsize._api.trivial_calls"}} <= set(sys.modules)
+"""
+    run_script(script)
+
+
+@pytest.mark.parametrize("n_quick", [1, 300])
+def test_what_is_lent_by_a_generator_is_run_before_the_next_is_read(run_script, n_quick):
+    """Be it in the loop or in the engine."""
+    script = f"""{PROGRAM}
+class Row(list):
+    def __len__(self):
+        return sum(range(5_000)) and list.__len__(self)
+
+@autotune
+def size(row):
+    return len(row)
+
+def rows():
+    yield from [""] * {n_quick}
+    row = Row()
+    for number in range(300):
+        row.append(number)
+        yield row
+
+assert size(rows()) == [*[0] * {n_quick}, *range(1, 301)]
+assert "amorsize._engine.engine" in sys.modules
+"""
+    run_script(script)
+
+
+def test_without_room_a_generator_is_finished_as_it_is():
+    """From where it was left, with an item that was read ahead."""
+    from amorsize._engine.data.source import Reading
+
+    no_room = _WithoutRoom(OSError(24, "Too many open files"))
+    data = (number for number in (-1, -2, -3))
+    source = Reading(data, (data,))
+    source.read(1, 0.0)
+
+    assert no_room.go_on(abs, (data,), {}, None, [], None, 0.0, source) == [1, 2, 3]

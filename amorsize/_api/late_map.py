@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from amorsize._engine.data.source import Reading
     from amorsize._engine.options.call_options import Options
 
 #: `amorsize._api.map` from the first call that takes it; None before that.
@@ -72,11 +73,11 @@ def run(
         if begun is not None:
             if begun.is_done:
                 return begun.results  # type: ignore[no-any-return]
-            results, error, began = begun.results, begun.error, begun.began
+            results, error, began, source = begun.results, begun.error, begun.began, begun.source
             del begun
             try:
                 return load().go_on(  # type: ignore[no-any-return]
-                    func, iterables, item_kwargs, name, results, error, began
+                    func, iterables, item_kwargs, name, results, error, began, source
                 )
             finally:
                 del error  # whose traceback has this frame
@@ -166,6 +167,7 @@ class _WithoutRoom:
         results: list[Any],
         error: BaseException | None,
         __: float,
+        source: Reading | None = None,
     ) -> list[Any]:
         """The rest of a loop that was begun."""
         try:
@@ -173,6 +175,8 @@ class _WithoutRoom:
                 raise error
         finally:
             del error  # whose traceback has this frame
+        if source is not None:
+            return [*results, *map(func, source.rest())]
         left = tuple([one[len(results) :] for one in iterables])
         return [*results, *loop(func, left, item_kwargs, strict=False)]
 

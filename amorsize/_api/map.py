@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from amorsize._engine.data.source import Reading
     from amorsize._engine.options.call_options import Options
     from amorsize.explanation import Explanation
 
@@ -178,6 +179,7 @@ def go_on(
     results: list[Any],
     error: BaseException | None,
     began: float,
+    source: Reading | None = None,
 ) -> list[Any]:
     """Finish a call whose first items were run as the plain loop.
 
@@ -189,9 +191,12 @@ def go_on(
         results: Of the first items.
         error: What the item after them raised.
         began: When the call began, as `perf_counter` counts.
+        source: The data, if it is read as it is needed.
     """
     try:
-        made = Invocation(func=func, iterables=iterables, item_kwargs=item_kwargs, name=name)
+        made = Invocation(
+            func=func, iterables=iterables, item_kwargs=item_kwargs, name=name, source=source
+        )
         return _finish(made, results, error, began)
     finally:
         del error  # whose traceback has this frame

@@ -12,12 +12,18 @@ from amorsize._host import shortage
 from amorsize._host.unpatched import perf_counter, wall_clock
 from amorsize._workers.chunk import Starred, run_items
 from amorsize.policy.frozen_record import Value
-from amorsize.policy.trivial_items import LoopRun, stay_in_plain_loop
+from amorsize.policy.trivial_items import (
+    LoopRun,
+    stay_in_plain_loop,
+    stay_without_end_in_sight,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
+
+    from amorsize._engine.data.source import Reading
 
 #: Seconds of items before the first look at what they cost, and between two later ones.
 FIRST_S, SLICE_S = 0.3e-3, 10e-3
@@ -25,6 +31,11 @@ FIRST_S, SLICE_S = 0.3e-3, 10e-3
 MOST_S = 0.4
 #: Functions whose last such call is kept, the latest ones.
 MOST_FUNCTIONS = 64
+#: Items of which a generator gives most. A function that is trivial for none is left alone.
+SAMPLES = (0, 0.0, "")
+#: The most items of one slice.
+MANY = 1 << 20
+GENERATOR: type = type(one for one in "")
 
 
 class Begun(Value):
@@ -33,7 +44,8 @@ class Begun(Value):
     results: list[Any]
     began: float
     is_done: bool = False
-    error: BaseException | None = None  # of the item after the last result
+    error: BaseException | None = None  # of the item after the last result, or of reading it
+    source: Reading | None = None  # the data, if it is read as it is needed
 
 
 class Ran(Value):
@@ -57,9 +69,12 @@ def begin(
     item_kwargs: dict[str, Any],
     name: str | None,
 ) -> Begun | None:
-    """Run the items of a trivial function as long as they are; None: none was run."""
-    are_known = all(type(data) in SURELY_DATA and data for data in iterables)
-    if not are_known or _spent_s >= MOST_S or os.environ.get("AMORSIZE_BACKEND"):
+    """Run the items of a trivial function as long as they are; None: none was run, or read."""
+    if _spent_s >= MOST_S or os.environ.get("AMORSIZE_BACKEND"):
+        return None
+    if type(iterables[0]) is GENERATOR and len(iterables) == 1 and not item_kwargs:
+        return _begin_generator(func, iterables[0], name)
+    if not all(type(data) in SURELY_DATA and data for data in iterables):
         return None
     firsts = tuple([data[0] for data in iterables])
     if not all(is_trivial(func, value) for value in (*firsts, *item_kwargs.values())):
@@ -83,12 +98,54 @@ def begin(
         if not stay_in_plain_loop(cpu_s / len(results), n_left):
             return Begun(results=results, began=began)
         slice_s = SLICE_S
-    wall_s = perf_counter() - began
-    cpu_s = min(thread_time() - began_cpu_s, wall_s)
-    run = LoopRun(n_items=len(results), wall_s=wall_s, cpu_s=cpu_s, ended_at_s=wall_clock())
+    run = _loop_run(len(results), began, began_cpu_s)
     item = firsts if len(firsts) > 1 else firsts[0]
     _note(func, Ran(func=ref(func), name=name, item=item, item_kwargs=item_kwargs, run=run))
     return Begun(results=results, began=began, is_done=True)
+
+
+def _begin_generator(func: Callable[..., Any], data: Any, name: str | None) -> Begun | None:
+    """The same for items that are read one by one, as in a loop; None: none was read."""
+    is_open = data.gi_frame is not None and not data.gi_running
+    if not is_open or not any(is_trivial(func, one) for one in SAMPLES):
+        return None
+    from amorsize._engine.data.source import Reading  # lists do without
+
+    source = Reading(data, (data,))
+    results: list[Any] = []
+    began, began_cpu_s, slice_s = perf_counter(), thread_time(), FIRST_S
+    source.read(1, 0.0)
+    first = source.cut(0, 1)[0][0] if source.n_read else None
+    if not source.n_read or not is_trivial(func, first):
+        return Begun(results=results, began=began, error=source.error, source=source)
+    while True:
+        turn, n_before = source.turn(len(results), MANY, is_numbered=False), len(results)
+        _, error, is_end, is_of_data = run_items(
+            func, iter(turn), MANY, results, time_budget_s=slice_s, turn=turn
+        )
+        of_data = error if is_of_data and isinstance(error, Exception) else None
+        source.took(turn, len(results) - n_before, is_end=is_end, error=of_data)
+        if error is not None:
+            try:
+                return Begun(results=results, began=began, error=error, source=source)
+            finally:
+                del error, of_data  # whose traceback has this frame
+        if is_end:
+            break
+        cpu_s = thread_time() - began_cpu_s
+        if not stay_without_end_in_sight(cpu_s / len(results), cpu_s):
+            return Begun(results=results, began=began, source=source)
+        slice_s = SLICE_S
+    run = _loop_run(len(results), began, began_cpu_s)
+    _note(func, Ran(func=ref(func), name=name, item=first, item_kwargs={}, run=run))
+    return Begun(results=results, began=began, is_done=True)
+
+
+def _loop_run(n_items: int, began: float, began_cpu_s: float) -> LoopRun:
+    """What a call has taken that ends now."""
+    wall_s = perf_counter() - began
+    cpu_s = min(thread_time() - began_cpu_s, wall_s)
+    return LoopRun(n_items=n_items, wall_s=wall_s, cpu_s=cpu_s, ended_at_s=wall_clock())
 
 
 def _function_and_items(

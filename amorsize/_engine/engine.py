@@ -115,7 +115,7 @@ class Engine:
             self._let_go()
 
     def _run(self, longest_s: float | None) -> list[Any]:
-        if self.call.source.all_read and not self.call.source.n_read:
+        if self.call.source.all_read and not self.call.source.n_read and not self.call.work.failure:
             if self.call.options.progress:
                 from amorsize._engine.reporting import progress_meter
 
@@ -219,7 +219,7 @@ class Engine:
 
     def _begin(self) -> None:
         call, recorder = self.call, self.recorder
-        if not call.source.all_read:
+        if not call.work.all_read and not call.work.n_left:
             call.work.read_ahead(longest_s=0.0)
             self.failures.note_broken_data()
         self.opening.find_remote()

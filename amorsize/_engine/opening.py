@@ -55,8 +55,9 @@ class Opening:
         For an executor, the disk is read too: the first chunks depend on what it has cost before.
         """
         call = self._call
-        if call.source.n_read and call.key is None:
-            call.key = memory_store.key_of(call.func, call.work.item(0), call.item_kwargs)
+        first = call.source.first
+        if call.source.holds(first) and call.key is None:
+            call.key = memory_store.key_of(call.func, call.work.item(first), call.item_kwargs)
             if self.remote is not None:
                 call.key = self.remote.key(call.key)
         if call.options.retune or call.key is None:
@@ -153,11 +154,11 @@ class Opening:
         """Whether the function is trivial, asked before workers are started for long items."""
         if self._call.known is not None or not 2 <= self._call.source.n_read <= MOST_LOOKED_AT:
             return False
-        if self._call.shortage_reason is not None:
+        if self._call.shortage_reason is not None or not self._call.work.n_left:
             return False
         from amorsize._function.trivial import is_trivial
 
-        return is_trivial(self._call.function, self._call.work.item(0))
+        return is_trivial(self._call.function, self._call.work.item(self._call.source.first))
 
     def check_open_files(self) -> None:
         """Have the caller run all items if this process is short of files or memory.

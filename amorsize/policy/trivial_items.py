@@ -35,3 +35,8 @@ def stay_in_plain_loop(item_s: float, n_left: int) -> bool:
     """Whether the loop alone is best, by what the items so far have cost in the mean."""
     left_s = n_left * item_s
     return left_s < LEAST_LEFT_S or (item_s < LEAST_ITEM_S and left_s < LONGEST_S)
+
+
+def stay_without_end_in_sight(item_s: float, spent_s: float) -> bool:
+    """The same where nobody knows how many items are left, by what all so far have taken."""
+    return item_s < LEAST_ITEM_S and spent_s < LONGEST_S

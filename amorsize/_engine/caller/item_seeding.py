@@ -63,12 +63,13 @@ class ItemSeeding:
             return
         from amorsize._workers.random_streams import Drawing
 
-        identity = memory_store.identity_of(self._call.func)
+        identity, source = memory_store.identity_of(self._call.func), self._call.source
+        first = source.first
         drawing = self.drawing = Drawing(
             self._call.task.function,
             identity,
             seed=options.seed,
-            item=self._call.work.item(0) if self._call.source.n_read else callables.MISSING,
+            item=self._call.work.item(first) if source.holds(first) else callables.MISSING,
             known_item_s=None if self._call.known is None else self._call.known.traits.item_s,
             caller_may_run_items=is_implicit
             and self._call.caller_may_run_items

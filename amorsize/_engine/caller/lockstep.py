@@ -139,10 +139,10 @@ class Lockstep:
         """Record what can be seen before the first item is run."""
         from amorsize._engine.reading.item_lifetime import LifetimeCheck
 
-        self._lifetime = LifetimeCheck(self._source.parts, self._call.work.item(0))
+        self._lifetime = LifetimeCheck(self._source.parts, self._call.work.item(self._source.first))
 
     def _judge(self) -> None:
-        """Read the second item, and check whether that changes the first, which was run."""
+        """Read the next item, and check whether that changes the first, which was run."""
         call, source, lifetime = self._call, self._source, self._lifetime
         self._is_judged, self._lifetime = True, None
         if call.work.failure is not None or lifetime is None:
@@ -150,8 +150,8 @@ class Lockstep:
         why = lifetime.why_after_run()
         source.read(1, 0.0)
         self._failures.note_broken_data()
-        if source.n_read > 1:
-            why = why or lifetime.why_after_next(call.work.item(1))
+        if source.n_read > (following := call.work.results.n_in_order):
+            why = why or lifetime.why_after_next(call.work.item(following))
         if why is None and call.is_stream:
             why = self._why_not_ahead()
         if why is not None:

@@ -32,6 +32,9 @@ KEPT_BYTES = 16 << 20
 class Sliced:
     """Data that can be cut without touching its items: lists, tuples, ranges, arrays."""
 
+    #: The index of the first item that is there.
+    first = 0
+
     def __init__(self, sequences: tuple[Sequence[Any], ...], n_items: int) -> None:
         self.sequences = sequences
         self.n_read = n_items
@@ -89,7 +92,7 @@ class Reading:
         self.parts = parts
         self.in_lockstep = any(map(goes_in_lockstep, parts))
         self._items: list[Any] = []
-        self._first = 0  # index of _items[0]
+        self.first = 0  # index of the first item that is kept
         self.n_read = 0
         self.all_read = False
         self.is_quick = True  # its items come at once, so reading ahead delays nothing
@@ -158,18 +161,18 @@ class Reading:
 
         An item that was already read comes first, and counts as unread until the turn is over.
         """
-        iterator, held = self.iterator, self._items[start - self._first :]
+        iterator, held = self.iterator, self._items[start - self.first :]
         if held:
             iterator = chain(held, iterator)
-        self._items, self._first, self.n_read = [], start, start
+        self._items, self.first, self.n_read = [], start, start
         return Turn(iterator, self.parts, n_items, start if is_numbered else None)
 
     def took(self, turn: Turn, n_done: int, *, is_end: bool, error: Exception | None) -> None:
         """Note what a turn has read and run; keeps the item that has failed for its message."""
         self.n_read += n_done + turn.fails
-        self._first = self.n_read
+        self.first = self.n_read
         if turn.has_failed:
-            self._items, self._first = [turn.item], self.n_read - 1
+            self._items, self.first = [turn.item], self.n_read - 1
         if is_end or error is not None:
             self.ended(error)
 
@@ -177,11 +180,11 @@ class Reading:
         """Note that items up to this one were read elsewhere and are done."""
         if index > self.n_read:
             self.n_read = index
-        self._items, self._first = self._items[index - self._first :], index
+        self._items, self.first = self._items[index - self.first :], index
 
     def hold(self, index: int, item: Any) -> None:
         """Keep an item that was read elsewhere, for a message."""
-        self._items, self._first, self.n_read = [item], index, index + 1
+        self._items, self.first, self.n_read = [item], index, index + 1
 
     def ended(self, error: Exception | None) -> None:
         """Note that the iterator, read elsewhere, has ended or has raised."""
@@ -193,18 +196,23 @@ class Reading:
 
     def cut(self, start: int, stop: int) -> tuple[Any, ...]:
         """Items `start` to `stop`, as the one sequence they were read into."""
-        return (self._items[start - self._first : stop - self._first],)
+        return (self._items[start - self.first : stop - self.first],)
+
+    def rest(self) -> Iterator[Any]:
+        """What is left, for a plain loop."""
+        yield from self._items
+        yield from self.iterator
 
     def holds(self, index: int) -> bool:
         """Whether an item is available for a message."""
-        return self._first <= index < self._first + len(self._items)
+        return self.first <= index < self.first + len(self._items)
 
     def drop(self, before: int) -> None:
         """Forget items below an index: their results are there."""
-        n_behind = before - self._first
+        n_behind = before - self.first
         if n_behind >= KEPT_ITEMS or n_behind * self.item_bytes >= KEPT_BYTES:
             del self._items[:n_behind]
-            self._first = before
+            self.first = before
 
 
 class Turn:

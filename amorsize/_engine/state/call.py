@@ -52,6 +52,7 @@ class Invocation(Value):
     item_kwargs: dict[str, Any] = {}  # noqa: RUF012 - keywords for every item: a Value is frozen
     options: Options = DEFAULTS
     name: str | None = None  # what the user calls a decorated function
+    source: Reading | None = None  # of a call whose first items were run
 
 
 class Call:
@@ -66,7 +67,9 @@ class Call:
     ) -> None:
         self.func, self.options, self.item_kwargs = made.func, made.options, made.item_kwargs
         self.name = made.name or call_checks.name_of(made.func)
-        self.source = source_of(made.iterables, strict=made.options.strict, read_ahead=read_ahead)
+        self.source = made.source or source_of(
+            made.iterables, strict=made.options.strict, read_ahead=read_ahead
+        )
         self.work = WorkQueue(self.source)
         self.is_stream = is_stream
         self.began = perf_counter()
