@@ -534,3 +534,13 @@ def test_clear_says_why_it_may_not_write(capsys, monkeypatch):
 
     assert status == 1
     assert "trouble with its cache" in capsys.readouterr().err
+
+
+def test_forgetting_a_function_removes_all_its_records_however_many_there_are():
+    """A look at the records of a function gives 64 of them."""
+    disk_store.write([(parse, (f"Kind{n}", 6), KNOWN, ()) for n in range(70)])
+    disk_store.write([(total, KIND, KNOWN, ())])
+
+    assert disk_store.forget(parse) == 70
+    assert disk_store.newest(parse) is None
+    assert disk_store.newest(total) is not None

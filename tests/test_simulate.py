@@ -227,7 +227,7 @@ class Feeding:
         return do.Send(worker=0, n_items=1, time_budget_s=1.0)
 
 
-def test_a_feeder_takes_as_long_as_the_caller_would():
+def test_a_dispatcher_thread_takes_as_long_as_the_caller_would():
     """Beside an item of 0.5 s, at most 100 are sent and taken in that need 5 ms each for that."""
     world = World(costs_s=(0.5, *((1e-4,) * 900)), n_cores=4, pickle_s=5e-3)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from amorsize._api.late_map import _WithoutRoom
+from amorsize._api.late_map import LoopInstead
 from amorsize.policy.trivial_items import stay_in_plain_loop, stay_without_end_in_sight
 
 PROGRAM = """
@@ -252,7 +252,7 @@ def test_how_long_a_generator_is_read_in_the_loop(item_s, spent_s, stays):
 
 def test_without_room_to_load_anything_a_begun_call_is_finished_as_it_is():
     """The rest of the loop, or the error that has ended it."""
-    no_room = _WithoutRoom(OSError(24, "Too many open files"))
+    no_room = LoopInstead(OSError(24, "Too many open files"))
 
     assert no_room.go_on(abs, ([-1, -2, -3],), {}, None, [1], None, 0.0) == [1, 2, 3]
     assert no_room.go_on(pow, ([2, 3], [4, 5]), {"mod": 7}, None, [2], None, 0.0) == [2, 5]
@@ -385,7 +385,7 @@ def test_without_room_a_generator_is_finished_as_it_is():
     """From where it was left, with an item that was read ahead."""
     from amorsize._engine.data.source import Reading
 
-    no_room = _WithoutRoom(OSError(24, "Too many open files"))
+    no_room = LoopInstead(OSError(24, "Too many open files"))
     data = (number for number in (-1, -2, -3))
     source = Reading(data, (data,))
     source.read(1, 0.0)

@@ -268,7 +268,7 @@ def test_a_long_first_item_brings_a_worker_for_the_second():
     assert outcome.makespan_s < 0.55 * 40 * 50e-3
 
 
-def test_a_worker_that_is_there_early_is_kept_busy_by_the_feeder():
+def test_a_worker_that_is_there_early_is_kept_busy_by_the_dispatcher_thread():
     """The caller is in a long item before the backend is known: chunks for it, not crumbs."""
     tuner = Tuner(None, Request(n_items=1500, inherits_items=True))
     tuner.tell(HostInspected(host=Host(n_cores=2), request=tuner.request))
@@ -351,7 +351,7 @@ def test_the_host_is_not_looked_at_for_less_work_than_looking_takes(work, to_loa
 
 
 def test_watching_ends_inside_a_long_item():
-    """The feeder has it end: the caller's item may take much longer than that takes."""
+    """The dispatcher thread has it end: the caller's item may take much longer than that takes."""
     tuner = Tuner(Host(n_cores=4), Request(n_items=90, process_reason="no"))
     for now_s in (0.01, 0.02):
         tuner.tell(inlined(1, 10e-3, now_s=now_s))

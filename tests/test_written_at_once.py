@@ -80,8 +80,8 @@ KEY = memory_store.key_of(function, 1)
 
 def learn(memory, *, makespan_s, pending_wait_check=False, **changes):
     if pending_wait_check:
-        memory.ask_disk(KEY, function, KEY[1])
-    memory.keep(KEY, function, KEY[1], profile(**changes), makespan_s, on_disk=True)
+        memory.ask_disk(KEY, function)
+    memory.keep(KEY, function, profile(**changes), makespan_s, on_disk=True)
 
 
 def test_a_call_that_did_not_ask_what_was_known_overwrites_none_of_it():

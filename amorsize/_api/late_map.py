@@ -100,7 +100,7 @@ def load() -> Any:
     if sys.is_finalizing():
         return _at_the_end()
     if not shortage.has_space():
-        return _WithoutRoom(MemoryError("there is no memory for the modules of a call"))
+        return LoopInstead(MemoryError("there is no memory for the modules of a call"))
     try:
         with no_interrupts():  # a handler that calls a tuned function would find half of them
             from amorsize._host.own_modules import find_quickly
@@ -109,7 +109,7 @@ def load() -> Any:
             import amorsize._api.map as module
     except CANNOT_LOAD as error:
         if is_lack(error):
-            return _WithoutRoom(error)
+            return LoopInstead(error)
         raise
     loaded = module
     return module
@@ -141,11 +141,11 @@ if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(before=hold_back_fork)
 
 
-def _at_the_end() -> _WithoutRoom:
-    return _WithoutRoom(WorkersUnavailable(AT_THE_END))
+def _at_the_end() -> LoopInstead:
+    return LoopInstead(WorkersUnavailable(AT_THE_END))
 
 
-class _WithoutRoom:
+class LoopInstead:
     """Replaces the modules that make a map if there is no room to load them, or no more time."""
 
     def __init__(self, error: Exception) -> None:

@@ -65,7 +65,7 @@ class Opening:
         call.known = memory_store.memory().profile(call.key)
         call.known_from = None if call.known is None else "memory"
         if self.remote is not None and call.known is None and call.options.cache:
-            call.known = memory_store.memory().ask_disk(call.key, call.func, call.key[1])
+            call.known = memory_store.memory().ask_disk(call.key, call.func)
             call.known_from = None if call.known is None else "disk"
 
     def recall_caller_only(self) -> None:
@@ -76,7 +76,7 @@ class Opening:
     def look_up_on_disk(self) -> None:
         """Look up what earlier processes have learned."""
         call = self._call
-        profile = memory_store.memory().ask_disk(call.key, call.func, call.key[1])
+        profile = memory_store.memory().ask_disk(call.key, call.func)
         if profile is not None:
             call.known, call.known_from = profile, "disk"
         self._recorder.tell(ProfileLookedUp(profile=profile))

@@ -116,7 +116,13 @@ def forget(func: Callable[..., Any]) -> int:
     """Remove a function's records; gives their number."""
     if not cache.known_on_disk():
         return 0
-    return cache.forget(*cache.family(_prefix(fingerprints.fingerprint(func).key)))
+    prefix, n_removed = _prefix(fingerprints.fingerprint(func).key), 0
+    for _ in range(MOST_LOOKS):
+        n = cache.forget(*cache.family(prefix))
+        n_removed += n
+        if not n:
+            break
+    return n_removed
 
 
 def _python() -> str:
@@ -150,6 +156,9 @@ def _plain(kind: Kind) -> str:
 
 
 MAX_NAME_CHARS = 64
+#: How often the records of a function are looked for that is forgotten. A look gives 64 at most, and
+#: another process may be writing more.
+MOST_LOOKS = 100
 #: The end of the key of a record that was written without a look at earlier ones.
 UNREAD = "-beside"
 

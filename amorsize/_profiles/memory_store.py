@@ -168,7 +168,6 @@ class Memory:
         self,
         key: Key,
         func: Callable[..., Any],
-        kind: Kind,
         profile: Profile,
         makespan_s: float,
         *,
@@ -186,7 +185,7 @@ class Memory:
             return
         waiting = self._unwritten.pop(key, None)
         unwritten_s = makespan_s + (0.0 if waiting is None else waiting.calls_s)
-        learned = (func, kind, profile, drifts)
+        learned = (func, key[1], profile, drifts)
         if self._is_due(profile, makespan_s, unwritten_s):
             self._write({key: learned})
             return
@@ -218,7 +217,7 @@ class Memory:
         """Remember why a function's items have to run in the caller; None: they need not."""
         _keep_latest(self._caller_reasons, identity, reason)
 
-    def ask_disk(self, key: Key, func: Callable[..., Any], kind: Kind) -> Profile | None:
+    def ask_disk(self, key: Key, func: Callable[..., Any]) -> Profile | None:
         """The profile of earlier processes if it rests on more; each key is read once."""
         asked = self._asked.setdefault(key[:2], set())
         if key[2] in asked or len(asked) >= MAX_VARIANTS:
@@ -226,7 +225,7 @@ class Memory:
         asked.add(key[2])
         from amorsize._profiles import disk_store  # short calls do not load it
 
-        found = disk_store.read(func, kind)
+        found = disk_store.read(func, key[1])
         if found is None:
             return None
         from amorsize._profiles import worth_writing

@@ -8,9 +8,10 @@ re-tune, never a result.
 
 from __future__ import annotations
 
+from amorsize._host.cache_switch import SWITCH_VARIABLE, switched_off
 from amorsize._host.signals import reraise_from_handler
 from amorsize.cache import access, journal, location
-from amorsize.cache.access import SWITCH_VARIABLE, close, switched_off, why_unusable
+from amorsize.cache.access import close, why_unusable
 from amorsize.cache.json_text import encoded
 
 TYPE_CHECKING = False

@@ -12,6 +12,7 @@ import os
 import sys
 
 from amorsize._host import program_line
+from amorsize._host.cache_switch import SWITCH_VARIABLE, switched_off
 from amorsize._host.signals import raised_by_handler, reraise_from_handler
 from amorsize._host.unpatched import monotonic
 from amorsize.cache import folder_guard, journal, location, sqlite_errors
@@ -27,16 +28,8 @@ if TYPE_CHECKING:
 
     _T = TypeVar("_T")
 
-#: The variable that switches the cache off.
-SWITCH_VARIABLE = "AMORSIZE_CACHE"
-_OFF = ("off", "0", "no", "false")
 #: Seconds that the disk is left alone after trouble, so that no two calls in a row wait.
 _REST_S = 60.0
-
-
-def switched_off() -> bool:
-    """Whether AMORSIZE_CACHE=off is set."""
-    return os.environ.get(SWITCH_VARIABLE, "").lower() in _OFF
 
 
 def why_unusable() -> str | None:

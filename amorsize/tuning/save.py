@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
+from amorsize._host.cache_switch import switched_off
 from amorsize._profiles import memory_store
 from amorsize.policy.profile import MOST_JOBS
 
@@ -32,8 +32,7 @@ def keep(func: Callable[..., Any], first: Any, search: Search, winner: Plan) -> 
     if profile is None or trace is None or winner.n_jobs > MOST_JOBS:
         return False
     memory, key = memory_store.memory(), memory_store.key_of(func, first)
-    on_disk = os.environ.get("AMORSIZE_CACHE", "").lower() != "off"
-    memory.keep(key, func, key[1], profile, trace.makespan_s, on_disk=on_disk)
+    memory.keep(key, func, profile, trace.makespan_s, on_disk=not switched_off())
     memory_store.keep_trace(func, trace.replace(plan=winner, profile=profile))
     memory.write()
     return True

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from amorsize._engine.data.source import Sliced
+from amorsize._host.cache_switch import switched_off
 from amorsize._host.unpatched import wall_clock
 from amorsize._profiles import memory_store
 from amorsize._workers import nesting
@@ -128,14 +128,12 @@ def _keep(call: Call, trace: Trace, warn: Callable[[str], None]) -> None:
     if nesting.is_inside() or not is_open or call.tuner.workers.has_lost_one:
         return  # a plan under which workers die is no winner
     has_drifted = _notify_of(call, list(trace.drifts), warn)
-    on_disk = call.options.cache and os.environ.get("AMORSIZE_CACHE", "").lower() != "off"
     memory_store.memory().keep(
         call.key,
         call.func,
-        call.key[1],
         trace.profile,
         trace.makespan_s,
-        on_disk=on_disk,
+        on_disk=call.options.cache and not switched_off(),
         has_drifted=has_drifted,
     )
 

@@ -130,6 +130,7 @@ class Starter:
         return pool is not None and pool.is_next_there()
 
     def _pool(self, backend: str) -> WorkerPool:
+        """The pool that the next worker belongs to, made if this call has none of that kind."""
         kind, pool = backend, self._call.pools.get(backend)
         is_unsafe = self._call.fork_reason is not None
         if pool is not None and is_unsafe and pool.forks_more and not pool.is_next_there():

@@ -1,4 +1,4 @@
-"""Find out whether fewer workers would deliver as much.
+"""Suspects that fewer workers would deliver as much; `contention_trial` tries it.
 
 Items that share memory bandwidth, a lock or too little memory take longer the more of them run.
 That shows in reports, but a trend in the data looks the same. So it is only a suspicion; what

@@ -232,21 +232,33 @@ def _could_pay(state: State, status: Status) -> bool:
     # Others' turns at the core last for longer than a short call, and say nothing of it.
     if costs.undelayed_inline_s < SURE_S and not state.profile.fits:
         return False
-    if (unconfirmed_s := costs.first_unconfirmed_s) is not None:
-        # A second item tells whether the first was a warm-up; for waiting ones it costs too much.
-        is_cheap = left_s > 4 * unconfirmed_s
-        if not is_cheap and status.n_left > 1:  # few take as long as one where they run at once
-            is_cheap = worker_costs.bet_s(status.now_s, left_s) >= FIRST_THREAD_S
-        is_long = unconfirmed_s > LONG_WAIT_ITEM_S and is_cheap
-        return (
-            costs.waits
-            and is_long
-            and (state.is_host_inspected or left_s > state.request.to_load_s)
-        )
+    if costs.first_unconfirmed_s is not None:
+        return _pays_after_one_item(state, status, costs.first_unconfirmed_s)
     if not state.is_host_inspected:
         undisturbed_left_s = state.n_left(status) * costs.undisturbed_s
         return undisturbed_left_s > LEAST_LEFT_S + state.request.to_load_s
-    worker_cost = state.worker_cost()
+    return _pays_by_costs(state, status)
+
+
+def _pays_after_one_item(state: State, status: Status, first_s: float) -> bool:
+    """Whether threads may pay when only one item has run, which took `first_s` seconds.
+
+    A second item tells whether the first was a warm-up. Where items wait, that costs too much.
+    """
+    left_s = state.left_s(status)
+    if not state.costs.waits or first_s <= LONG_WAIT_ITEM_S:
+        return False
+    if not state.is_host_inspected and left_s <= state.request.to_load_s:
+        return False
+    # A few items take as long as one where they run at once.
+    return left_s > 4 * first_s or (
+        status.n_left > 1 and worker_costs.bet_s(status.now_s, left_s) >= FIRST_THREAD_S
+    )
+
+
+def _pays_by_costs(state: State, status: Status) -> bool:
+    """Whether starting workers pays by what items cost and what a start costs on this host."""
+    left_s, worker_cost = state.left_s(status), state.worker_cost()
     likely_s = scale.left_at_latest_s(state, status)
     n_most = min(state.n_most_jobs, worker_cost.n_affordable(likely_s), status.n_left)
     if not worker_cost.pays(likely_s, max(1, n_most), scale.sure_warmup_s(state)):

@@ -1,4 +1,4 @@
-"""Starts as many workers as the work left pays for, on cores that are known to be free."""
+"""Starts the workers that the work left pays for, on free cores; ends those that lack memory."""
 
 from __future__ import annotations
 
@@ -38,11 +38,8 @@ def grow(state: State, status: Status, pool: Pool) -> Action | None:
 
         left = f"{state.left_s(status):.3g} s of work left in the loop"
         state.note(f"up to {counted(n_wanted, 'worker')}", left)
-    if not state.costs.waits:
-        n_wanted = min(n_wanted, _n_trusted(state, status))
-        if state.limits.contention.is_testing:
-            return None
-    if n_there >= n_wanted or (n_there and _caller_will_do(state, status, n_there)):
+    is_testing = state.limits.contention.is_testing and not state.costs.waits
+    if is_testing or n_there >= _n_allowed(state, status, n_wanted):
         return None
     return StartWorker(backend=backend)
 
@@ -58,14 +55,8 @@ def n_to_start(state: State, status: Status) -> int:
     pool = state.workers.of("process")
     if is_asked_of_workers(state):
         return max(0, _n_of_workers_only(state, status, pool) - pool.n_alive)
-    n_wanted = _n_wanted(state, status)
-    if not state.costs.waits:
-        n_wanted = min(n_wanted, _n_trusted(state, status))
     n_there = pool.n_alive + state.workers.n_busy_beside(pool)
-    n_wanted = min(n_wanted, state.n_most_jobs)
-    if n_wanted > 1 and _caller_will_do(state, status, n_wanted - 1):
-        n_wanted -= 1
-    return max(0, n_wanted - n_there)
+    return max(0, _n_allowed(state, status, _n_wanted(state, status)) - n_there)
 
 
 def is_asked_of_workers(state: State) -> bool:
@@ -74,10 +65,15 @@ def is_asked_of_workers(state: State) -> bool:
     return not is_open or state.workers.has_lost_one
 
 
-def _caller_will_do(state: State, status: Status, n_there: int) -> bool:
-    """Whether another worker would only do, on the last core, what the caller can do itself."""
-    is_last = n_there + 1 >= state.host.n_cores
-    return is_last and inline.helps(state) and state.left_s(status) < LAST_S
+def _n_allowed(state: State, status: Status, n_wanted: int) -> int:
+    """How many of the workers that the work left pays for may be there by what is known now."""
+    n = min(n_wanted, state.n_most_jobs)
+    if not state.costs.waits:
+        n = min(n, _n_trusted(state, status))
+    if n > 1 and inline.helps(state) and state.left_s(status) < LAST_S:
+        # A worker on the last core would only do what the caller can do itself.
+        n = min(n, max(1, state.host.n_cores - 1))
+    return n
 
 
 def _n_wanted(state: State, status: Status) -> int:
