@@ -284,6 +284,6 @@ def test_writing_takes_a_small_part_of_the_time(monkeypatch):
     memory = memory_store.Memory()
     for n in range(390):  # of 1 s each, and each time something else
         learned = profile.replace(n_jobs=1 + n % 5)
-        memory.keep(("spin", ("int", 6), ()), spin, ("int", 6), learned, 1.0, on_disk=True)
+        memory.keep(("spin", ("int", 6), ()), spin, learned, 1.0, on_disk=True)
 
     assert written == [1, 1]  # the first at once, the next after 200 s

@@ -148,7 +148,7 @@ def test_a_function_on_its_way_out_is_not_kept_for_the_disk():
         return number
 
     key = memory_store.key_of(gone, 1)
-    memory.keep(key, gone, key[1], profile(), 0.001, on_disk=True)
+    memory.keep(key, gone, profile(), 0.001, on_disk=True)
     del gone
     memory.write()
 

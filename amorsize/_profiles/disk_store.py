@@ -156,8 +156,8 @@ def _plain(kind: Kind) -> str:
 
 
 MAX_NAME_CHARS = 64
-#: How often the records of a function are looked for that is forgotten. A look gives 64 at most, and
-#: another process may be writing more.
+#: How often the records of a function that is forgotten are looked for. A look gives 64 at most,
+#: and another process may be writing more.
 MOST_LOOKS = 100
 #: The end of the key of a record that was written without a look at earlier ones.
 UNREAD = "-beside"

@@ -1,4 +1,4 @@
-"""What workers cost on a host, in seconds, and how many of them the work left pays for."""
+"""What workers cost on a host, in seconds, which tells how many the work left pays for."""
 
 from __future__ import annotations
 
