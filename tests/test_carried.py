@@ -41,7 +41,7 @@ from amorsize import tuned_map
 from amorsize._engine.costs import spawn_costs
 from amorsize._host import import_hooks
 from amorsize._workers.carried_state import caller_state
-from amorsize._workers.processes import surroundings
+from amorsize._workers.processes import place
 from amorsize.errors import SerializationError
 
 pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")
@@ -820,7 +820,7 @@ def test_options_of_pandas_reach_a_worker_that_loads_it_for_the_first_item(run_s
 
 def test_the_environment_is_what_it_is_now(monkeypatch):
     """Decoded once, and anew after whatever has changed it."""
-    assert surroundings._environ() == dict(os.environ)
+    assert place._environ() == dict(os.environ)
     changes = [
         lambda: os.environ.__setitem__("AMORSIZE_TEST_ONE", "1"),
         lambda: os.environb.__setitem__(b"AMORSIZE_TEST_ONE", b"2"),
@@ -832,9 +832,9 @@ def test_the_environment_is_what_it_is_now(monkeypatch):
     monkeypatch.setenv("AMORSIZE_TEST_TWO", "0")
     for change in changes:
         change()
-        surroundings._environ().clear()  # what was given is the asker's own
+        place._environ().clear()  # what was given is the asker's own
 
-        assert surroundings._environ() == dict(os.environ)
+        assert place._environ() == dict(os.environ)
 
 
 ADAPTING = """

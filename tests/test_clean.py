@@ -27,9 +27,9 @@ from amorsize._function.needs.libraries import libraries_of
 from amorsize._profiles.memory_store import last_trace
 from amorsize._workers.messages import framing
 from amorsize._workers.processes import (
+    place,
     spawned_main,
     start_ahead,
-    surroundings,
     warm_pool,
     worker_main,
 )
@@ -248,7 +248,8 @@ class TestTravel:
         with pytest.raises(SerializationError, match=r"guarded.*variable lock of its closure"):
             in_worker(guarded)
 
-    def test_auto_leaves_what_cannot_travel_where_it_is(self):
+    def test_auto_leaves_what_cannot_travel_where_it_is(self, monkeypatch):
+        monkeypatch.setattr(spawn_costs, "why_not_start", lambda *_: None)  # whatever it takes
         lock = threading.Lock()
         pids = []
 
@@ -758,10 +759,6 @@ def state(_):
 """,
     )
     assert tuned_map(clean_items.is_loaded, ["minding_library"], **IN_ONE_WORKER) == [False]
-    until = time.monotonic() + 60
-    while not pool._idle[0].is_free():  # it still confirms that the call is over
-        assert time.monotonic() < until
-        time.sleep(0.01)
     monkeypatch.setenv("MINDING", "yes")
     monkeypatch.chdir(tmp_path)
     assert start_ahead.start_ahead(1, names=names) == 0  # the one that waits imports it
@@ -769,6 +766,26 @@ def state(_):
 
     state = importlib.import_module("minding_library").state
     assert tuned_map(state, [1], **IN_ONE_WORKER) == [(5, "yes", str(tmp_path))]
+
+
+def test_one_that_still_confirms_its_last_call_imports_ahead_as_well(monkeypatch):
+    """It does so in a moment: no other one has to begin."""
+    worker, names = Mock(loaded=frozenset()), frozenset({"a_library"})
+    worker.is_free.return_value = worker.process.ended_by.return_value = False
+    worker.load_ahead.side_effect = lambda names, _: setattr(worker, "loaded", names)
+    with monkeypatch.context() as patch:  # whatever ends the waiting ones must not meet it
+        patch.setattr(pool, "_idle", [worker])
+        assert pool.load_ahead(names, {}) == 1
+
+
+def test_a_large_library_that_fails_is_tried_once(library, monkeypatch):
+    """The call itself imports it again, and tells what is wrong."""
+    name = "large_and_failing_library"
+    library(name, "import os; os.environ['TRIED'] += 'x'; raise ImportError('as always')")
+    monkeypatch.setattr(spawned_main, "LARGE_LIBRARIES", {name})
+    monkeypatch.setenv("TRIED", "")
+    spawned_main._load_ahead(spawned_main.serialization.dumps((place.place(), [name])))
+    assert os.environ["TRIED"] == "x"
 
 
 def test_a_library_that_exits_while_it_is_imported_ends_no_worker(library):
@@ -789,7 +806,7 @@ def test_workers_of_a_block_stay_after_an_import_ahead():
     """They stay for as long as the block lasts, and imports begin a time of their own."""
     worker = Mock(_idle_since=math.inf)
     worker.transport.receive.return_value = False
-    order = spawned_main.serialization.dumps((surroundings.place(), []))
+    order = spawned_main.serialization.dumps((place.place(), []))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(framing, "write", lambda *_: None)
         patch.setattr(spawned_main, "_import_patiently", lambda _: None)

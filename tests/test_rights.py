@@ -9,7 +9,7 @@ import pytest
 
 import amorsize
 from amorsize import tuned_map
-from amorsize._workers.processes.surroundings import enter_folder
+from amorsize._workers.processes.place import enter_folder
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="tested on Linux")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")

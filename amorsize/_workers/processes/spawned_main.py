@@ -15,7 +15,8 @@ from amorsize._workers.messages import exception_pickling, framing, serializatio
 from amorsize._workers.messages.pipe_ends import End
 from amorsize._workers.messages.shared_memory import SharedBlock
 from amorsize._workers.processes import child_setup, parent_death
-from amorsize._workers.processes.surroundings import enter_place, enter_surroundings
+from amorsize._workers.processes.place import enter_place
+from amorsize._workers.processes.surroundings import enter_surroundings
 from amorsize._workers.processes.worker_main import Worker, flush_streams
 from amorsize._workers.protocol import NO_TASK
 from amorsize._workers.tasks.shared_data import IS_WRITTEN, Borrowed, WrittenInto
@@ -109,11 +110,11 @@ def _load_ahead(payload: Piece) -> None:
 
     where, names = serialization.loads(payload)
     enter_place(where)
-    large = [name for name in names if name.partition(".")[0] in LARGE_LIBRARIES]
-    thread = threading.Thread(target=_import_patiently, args=((*_OF_TASKS, *large),))
+    large = {name for name in names if name.partition(".")[0] in LARGE_LIBRARIES}
+    thread = threading.Thread(target=_import_patiently, args=((*_OF_TASKS, *sorted(large)),))
     thread.start()
     thread.join()
-    _import_all(names)
+    _import_all(name for name in names if name not in large)
 
 
 def _import_patiently(names: tuple[str, ...]) -> None:

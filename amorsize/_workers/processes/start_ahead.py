@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amorsize._host.signals import no_interrupts, reraise_from_handler
 from amorsize._workers.processes.library_threads import thread_variables
-from amorsize._workers.processes.surroundings import place
+from amorsize._workers.processes.place import place
 from amorsize._workers.processes.warm_pool import WarmWorker, pool
 
 

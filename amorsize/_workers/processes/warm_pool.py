@@ -99,7 +99,7 @@ class WarmWorker(WorkerHandle):
 
         Args:
             names: Their names.
-            place: Where the caller is, from `surroundings.place`.
+            place: Where the caller is, from `place.place`.
 
         Raises:
             BrokenPipeError: It has ended.
@@ -182,7 +182,7 @@ class WarmPool:
         with self._lock:
             self._collect_ended()
             for worker in self._idle:
-                if not names <= worker.loaded and worker.is_free():
+                if not names <= worker.loaded:
                     try:
                         worker.load_ahead(names, place)
                     except BrokenPipeError:

@@ -6,11 +6,9 @@ import select
 
 from amorsize._host.signals import raised_by_handler, reraise_from_handler
 from amorsize._host.unpatched import kernel, perf_counter
-from amorsize._workers.messages import exception_pickling, framing, serialization, transport
+from amorsize._workers.messages import framing, serialization, transport
 from amorsize._workers.messages.pipe_ends import close_if, pipe, what_is
-from amorsize._workers.messages.shared_memory import SharedBlock
-from amorsize._workers.processes.child_process import Child
-from amorsize._workers.processes.worker_main import (
+from amorsize._workers.messages.report_head import (
     ELSEWHERE,
     LAST,
     LEAVES,
@@ -19,6 +17,8 @@ from amorsize._workers.processes.worker_main import (
     TELLS_GROWTH,
     UNREAD,
 )
+from amorsize._workers.messages.shared_memory import SharedBlock
+from amorsize._workers.processes.child_process import Child
 from amorsize._workers.protocol import ChunkDone
 
 TYPE_CHECKING = False
@@ -122,6 +122,8 @@ class WorkerHandle:
                 raise
             results, some_stayed = serialization.cannot_read_back(start, n_done, failure), True
         if len(data) > size:
+            from amorsize._workers.messages import exception_pickling  # every pool has loaded it
+
             error, text = exception_pickling.unpack_error(bytes(data[size:]))
         self.is_leaving = bool(flags & LEAVES)
         last = bool(flags & LAST)

@@ -14,6 +14,15 @@ from amorsize._host.unpatched import kernel, perf_counter
 from amorsize._workers import diverted_output, first_items, subprocess_time, worker_numbers
 from amorsize._workers.chunk import run_items
 from amorsize._workers.messages import exception_pickling, framing, serialization, transport
+from amorsize._workers.messages.report_head import (
+    ELSEWHERE,
+    LAST,
+    LEAVES,
+    REPORT,
+    SOME_UNPICKLABLE,
+    TELLS_GROWTH,
+    UNREAD,
+)
 from amorsize._workers.messages.shared_memory import SharedBlock
 from amorsize._workers.rss import RssLimit
 from amorsize._workers.run_delay import RunDelayClock
@@ -31,10 +40,6 @@ if TYPE_CHECKING:
 #: start, stop, time_budget_s, flush_s, flags, worker number
 REQUEST = Struct("<qqddBH")
 SINGLE, ITEMS_ELSEWHERE, NEW_CALL = 1, 2, 4
-#: start, n_items, n_sent, wall_s, cpu_s, run_delay_s, pickle_s, flags, size of the pickle that
-#: follows, bytes of all results, growth of the process: peak, now
-REPORT = Struct("<qqqddddBQQQQ")
-LAST, SOME_UNPICKLABLE, ELSEWHERE, TELLS_GROWTH, LEAVES, UNREAD = 1, 2, 4, 8, 16, 32
 #: Results of more than this size are sent before the end of their chunk.
 HELD_BYTES = 16 << 20
 #: Stands for the index of an item while the worker flushes queues.
