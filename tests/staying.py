@@ -19,7 +19,7 @@ def kept_in_the_caller(function, change, monkeypatch):
     monkeypatch.setattr(spawn_costs, "interpreter_s", lambda: 1e-3)
     # On a busy host the items are done here before a worker has told what it lacks.
     monkeypatch.setattr(inline, "_is_beginning", lambda *_: False)
-    monkeypatch.setattr(new_interpreters, "libraries_of", lambda _: frozenset())
+    monkeypatch.setattr(new_interpreters.NewInterpreters, "_libraries", lambda _: frozenset())
     tuned_map(len, ["a"], backend="process", n_jobs=1)  # to start one would not be worth it
     with monkeypatch.context() as patch:
         change(patch)

@@ -15,6 +15,7 @@ class Request(Value):
     may_inline: bool = True  # items may run in the caller
     thread_reason: str | None = None  # why threads may not be used; None when they may
     process_reason: str | None = None  # why processes may not be used; None when they may
+    may_pay_later: bool = False  # processes may not: too little seems left. That is asked again
     caller_reason: str | None = None  # why items run in the caller, in turn; None: they need not
     n_cores_most: int = 1  # what the host cannot exceed, told before anybody looks closely
     keeps_failures: bool = False  # as results, instead of ending with the first

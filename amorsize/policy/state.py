@@ -45,10 +45,12 @@ class Note(Value):
 class Moment:
     """When the tuner was asked last, and what was left to do then."""
 
-    __slots__ = ("left_s", "n_left", "now_s")
+    __slots__ = ("inspected_s", "left_s", "n_left", "now_s")
 
     def __init__(self) -> None:
         self.now_s = 0.0
+        #: When the host was looked at last.
+        self.inspected_s = 0.0
         #: The work left, as one core would do it.
         self.left_s = 0.0
         #: The items left; infinite while the data has not ended.
@@ -134,6 +136,7 @@ class State:
     def begin_on(self, host: Host, request: Request) -> None:
         """The host was looked at, and what the function reaches."""
         self._host, self.request = host, request
+        self.moment.inspected_s = self.moment.now_s
         if request.connects:
             self.waiters.limit(io_concurrency.MOST_CONNECTING)
         self._worker_costs = worker_costs.HostWorkerCosts.of(host)

@@ -65,7 +65,7 @@ def handle(state: State, event: Event) -> None:
                 may_share = best_backend.may_take_turns(state.request, state.costs)
                 state.choice = None if may_share else best_backend.serial(event.reason)
         case HostInspected():
-            state.begin_on(event.host, event.request)
+            _inspected(state, event)
         case Waited():
             state.waiting.first_wait.add(event)
         case ProfileLookedUp():
@@ -88,6 +88,15 @@ def _load_reported() -> Callable[[State, Report], None]:
 
     _reported = reported
     return reported
+
+
+def _inspected(state: State, event: HostInspected) -> None:
+    if state.request.may_pay_later and event.request.process_reason is None:
+        state.note(
+            "where they run is decided anew", "enough is left by now to start worker processes"
+        )
+        state.choice = None
+    state.begin_on(event.host, event.request)
 
 
 def _left(state: State, event: WorkerRetired) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import _thread
 import os
 
-from amorsize._engine.placement.verdict import Verdict, runs_event_loop, why_stay
+from amorsize._engine.placement.verdict import Verdict, runs_event_loop, why_no_threads, why_stay
 from amorsize._function.callables import is_a, own
 from amorsize._function.sharing.calls import ON_DESCRIPTORS, WATCHED_FOR
 from amorsize._function.sharing.findings import OF_ITEMS, Objects, Reach
@@ -298,10 +298,8 @@ def from_reading(reach: Reach, options: Options) -> Verdict:
 
 def against_threads(reach: Reach, options: Options) -> str | None:
     """Why items must not run in threads, by the options and the code; None: they may."""
-    if options.seed is not None:
-        return "seed= needs random generators that threads would share"
-    if options.thread_safe is not None:
-        return None if options.thread_safe else "thread_safe=False"
+    if options.thread_safe is not None or options.seed is not None:
+        return why_no_threads(options)
     if why := _why_by_loop(reach):
         return f"{why} ({ALLOWS_THREADS})"
     if reach.shared or reach.stores:

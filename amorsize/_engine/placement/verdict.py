@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from amorsize._engine.options.call_options import Options
+
 WHY_REPLACED = "gevent has put greenlets in the place of threads"
 WHY_SEEDS = "items seed a random generator, with which the program goes on"
 HOLDS_GIL = "its items compute in Python alone, so they hold the GIL"
@@ -22,6 +24,13 @@ class Verdict(Value):
     thread_reason: str | None = None
     process_reason: str | None = None
     must_watch: bool = False  # reading the code could not settle it
+
+
+def why_no_threads(options: Options) -> str | None:
+    """Why the options of a call rule out threads; None: they do not."""
+    if options.seed is not None:
+        return "seed= needs random generators that threads would share"
+    return "thread_safe=False" if options.thread_safe is False else None
 
 
 def are_threads_replaced() -> bool:

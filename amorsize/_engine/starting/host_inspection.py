@@ -6,7 +6,13 @@ import sys
 
 from amorsize._engine.costs import spawn_costs
 from amorsize._engine.data.source import Sliced
-from amorsize._engine.placement.verdict import HOLDS_GIL, WHY_SEEDS, Verdict, why_stay
+from amorsize._engine.placement.verdict import (
+    HOLDS_GIL,
+    WHY_SEEDS,
+    Verdict,
+    why_no_threads,
+    why_stay,
+)
 from amorsize._host import resources, shortage
 from amorsize._profiles import memory_store
 from amorsize._workers.protocol import Watch
@@ -57,6 +63,8 @@ class HostInspection:
 
     def run(self) -> None:
         """Find out what the host has and what the function reaches."""
+        if self._is_still_too_short():
+            return
         if self._call.shortage_reason is None:
             self._find_shortage()
             if self._call.shortage_reason is not None and self._call.tuner.request.is_loop:
@@ -80,6 +88,14 @@ class HostInspection:
             host = self._interpreters.told_of(host)
         self._recorder.tell(HostInspected(host=host, request=request))
 
+    def _is_still_too_short(self) -> bool:
+        """Whether this was asked before, and too little is left for processes now as well."""
+        tuner = self._call.tuner
+        if not tuner.request.may_pay_later or self._why_start_none() is None:
+            return False
+        self._recorder.tell(HostInspected(host=tuner.host, request=tuner.request))
+        return True
+
     def _find_shortage(self) -> None:
         """Find out if files or rights are short; load late modules while there is room."""
         n_left = shortage.n_readable_left()
@@ -91,7 +107,7 @@ class HostInspection:
     def _judged(self, request: Request) -> Request:
         """The request with the backends that the function allows."""
         n_done = self._call.work.results.n_done
-        verdict = self._judge()
+        verdict = self._judge_by_options() or self._judge()
         if self._call.work.results.n_done > n_done:  # a watched item may have started threads
             self._call.fork_reason = resources.why_not_fork()
         request = request.replace(
@@ -99,12 +115,18 @@ class HostInspection:
             process_reason=verdict.process_reason or self.why_not_processes(),
             connects=self._connects,
         )
+        request = request.replace(may_pay_later=self.is_about_costs(request.process_reason))
         has_only_processes = request.thread_reason and not request.process_reason
         if self._call.fork_reason is not None and has_only_processes:
             request = request.replace(n_jobs=self.interpreters.n_worth(request))
         if not request.may_inline and request.thread_reason and request.process_reason:
             request = request.replace(n_jobs=1)  # one thread, beside which no other item runs
         return request
+
+    def is_about_costs(self, process_reason: str | None) -> bool:
+        """Whether a reason against processes may no longer hold later in this call."""
+        why = None if self._interpreters is None else self._interpreters.too_costly
+        return why is not None and process_reason == why
 
     @property
     def retention(self) -> ForkRetention:
@@ -125,6 +147,14 @@ class HostInspection:
 
         state, n_wanted = self.retention.state_at_fork(), request.n_jobs or self._host.n_cores
         return not isinstance(state, str) and kept.n_workers(state) >= n_wanted
+
+    def _judge_by_options(self) -> Verdict | None:
+        """The verdict where no thread may and no process pays, without reading the function."""
+        why = why_no_threads(self._call.options)
+        if why is None or self._call.fork_reason is None or not self._call.caller_may_run_items:
+            return None
+        why_none = self.interpreters.why_not_now()
+        return None if why_none is None else Verdict(thread_reason=why, process_reason=why_none)
 
     def _judge(self) -> Verdict:
         """Find out where items may run: read the function, then watch an item if that is open."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 from amorsize._engine.costs import spawn_costs
-from amorsize._function.needs.libraries import libraries_of
 from amorsize._host import resources
 
 TYPE_CHECKING = False
@@ -39,22 +38,31 @@ class NewInterpreters:
         self._names: frozenset[str] | None = None
         #: Whether this call runs without new interpreters because they would start too slowly.
         self._has_gone_without = False
+        #: What it has begun for the calls to come, in words.
+        self._begun = ""
+        #: Why none is worth it now; None: one is, or there is another reason.
+        self.too_costly: str | None = None
 
     def why_none(self) -> str | None:
         """Why none may run items, or none is worth it; None: they may, and are."""
-        from amorsize._workers.processes import start_method
-
-        if (why := start_method.why_no_processes()) is not None:
-            return why
-        self._learn_cost()
-        if (why := self._why_not_worth_starting()) is not None:
+        if (why := self.why_not_now()) is not None:
             return why
         from amorsize._function.library import mocks
 
         if (why := mocks.why_not_new_interpreters()) is not None:
             return why
+        self._payload = None  # items may have changed what was sent before
         payload = self.payload()
         return self._why_not_worth_sending(payload) or payload.why_not()
+
+    def why_not_now(self) -> str | None:
+        """Why none can be started or is worth its start, by what an item costs."""
+        from amorsize._workers.processes import start_method
+
+        if (why := start_method.why_no_processes()) is not None:
+            return why
+        self._learn_cost()
+        return self._why_not_worth_starting()
 
     def why_start_none(self) -> str | None:
         """Why no new interpreter is worth starting, as known before items are watched."""
@@ -62,10 +70,14 @@ class NewInterpreters:
             return None  # the first item may be far cheaper than the others
         from amorsize._workers.processes import start_method
 
-        return start_method.why_no_processes() or self._why_not_worth_starting()
+        why = start_method.why_no_processes() or self._why_not_worth_starting()
+        if why is None and self._payload is not None:  # it is asked again
+            why = self._why_not_worth_sending(self._payload)
+        return why
 
     def _why_not_worth_starting(self) -> str | None:
         """Why too little work is left to start new interpreters; None: enough is left."""
+        self.too_costly = None
         left_s, costs, known = self._left_s(), self._call.tuner.costs, self._call.known
         if left_s is None or not self._can_finish_here:
             return None
@@ -76,32 +88,43 @@ class NewInterpreters:
         n_workers = self._n_computing()
         if waits:
             n_workers = spawn_costs.interpreters_worth(
-                left_s, self._call.tuner.request.n_jobs or sys.maxsize, self._libraries()
+                left_s, self._call.tuner.request.n_jobs or sys.maxsize, self._needed()
             )
         n_least = 1 + waits  # where items wait, the caller runs none beside workers
-        why = spawn_costs.why_not_start(left_s, n_workers, core_share, self._libraries(), n_least)
-        if why is not None and not self._has_gone_without:
+        why = spawn_costs.why_not_start(left_s, n_workers, core_share, self._needed(), n_least)
+        if why is None:
+            return None
+        if not self._has_gone_without:
             self._has_gone_without = True
-            from amorsize._engine.starting.worth_starting_ahead import start_if_worth
+            self._begin_for_later(left_s, n_workers, n_least)
+        self.too_costly = f"{why}{self._begun}"
+        return self.too_costly
 
-            n_at_once = max(1, self._n_computing() - 1)  # the caller computes on one core
-            n_ahead = min(n_workers, max(n_least, n_at_once))
-            if n := start_if_worth(left_s, n_workers, (n_ahead, n_at_once), self._libraries()):
-                return f"{why}; {n} begin{'s' * (n == 1)} now for the calls to come"
-        return why
+    def _begin_for_later(self, left_s: float, n_workers: int, n_least: int) -> None:
+        """Begin some for the calls to come, if calls like this one have lost enough without."""
+        from amorsize._engine.starting.worth_starting_ahead import start_if_worth
+
+        n_at_once = max(1, self._n_computing() - 1)  # the caller computes on one core
+        n_ahead = min(n_workers, max(n_least, n_at_once)), n_at_once
+        if n := start_if_worth(left_s, n_workers, n_ahead, self._libraries):
+            self._begun = f"; {n} begin{'s' * (n == 1)} now for the calls to come"
 
     def n_worth(self, request: Request) -> int | None:
         """How many new interpreters are worth starting, at most as many as were asked for."""
         left_s = self._left_s()
         if left_s is None or not self._can_finish_here:
             return request.n_jobs
-        return spawn_costs.interpreters_worth(
-            left_s, request.n_jobs or sys.maxsize, self._libraries()
-        )
+        return spawn_costs.interpreters_worth(left_s, request.n_jobs or sys.maxsize, self._needed())
+
+    def _needed(self) -> frozenset[str]:
+        """The libraries by which those that wait are counted; where none waits, nothing is read."""
+        return self._libraries() if spawn_costs.n_warm_interpreters() else spawn_costs.NO_NAMES
 
     def _libraries(self) -> frozenset[str]:
         """The libraries that a worker must have imported to be warm for this call."""
         if self._names is None:
+            from amorsize._function.needs.libraries import libraries_of
+
             self._names = libraries_of(self._call.func)
         return self._names
 
@@ -125,7 +148,9 @@ class NewInterpreters:
         if self._call.tuner.costs.item_s is None and self._call.work.n_left:
             self._run_inline(1, float("inf"))  # nothing is sent before the cost of an item is known
         stretch, n_workers = self.stretch(), self._n_computing()
-        return spawn_costs.why_not_send(payload, self._call.left_s(), n_workers, stretch)
+        left_s = self._call.left_s()
+        self.too_costly = spawn_costs.why_not_send(payload, left_s, n_workers, stretch)
+        return self.too_costly
 
     @property
     def _can_finish_here(self) -> bool:
@@ -163,4 +188,4 @@ class NewInterpreters:
             host = host.replace(load_s=host.load_s + spawn_costs.sending_s(self._payload))
         if self._call.fork_reason is None or self._remote is not None:
             return host
-        return host.replace(process_ready_s=spawn_costs.ready_s(self._libraries()))
+        return host.replace(process_ready_s=spawn_costs.ready_s(self._needed()))

@@ -296,7 +296,10 @@ class Starter:
             return True
         why_none, request = self._inspection.why_not_processes(), self._call.tuner.request
         if request.backend == "auto":
-            request = request.replace(process_reason=request.process_reason or why_none)
+            request = request.replace(
+                process_reason=request.process_reason or why_none,
+                may_pay_later=self._inspection.is_about_costs(why_none),
+            )
         self._recorder.tell(
             HostInspected(host=spawn_costs.host(self._call.fork_reason), request=request)
         )

@@ -5,9 +5,13 @@ from __future__ import annotations
 from amorsize._engine.costs import missed_savings, spawn_costs
 from amorsize._workers.processes import start_method
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def start_if_worth(
-    left_s: float, n_workers: int, n_ahead: tuple[int, int], names: frozenset[str]
+    left_s: float, n_workers: int, n_ahead: tuple[int, int], names: Callable[[], frozenset[str]]
 ) -> int:
     """Start some if earlier calls would have saved their start; then count this call.
 
@@ -17,7 +21,7 @@ def start_if_worth(
         left_s: Seconds that the loop would take for the items that are left.
         n_workers: How many workers this call would have.
         n_ahead: How many are to wait for calls to come, and how many may begin now.
-        names: The libraries that the function needs.
+        names: Tells the libraries that the function needs.
 
     Returns:
         How many it has started.
@@ -29,4 +33,4 @@ def start_if_worth(
         return 0
     from amorsize._workers.processes.start_ahead import start_ahead
 
-    return start_ahead(*n_ahead, names)
+    return start_ahead(*n_ahead, names())

@@ -37,6 +37,9 @@ FIRST_THREAD_S = 9e-3
 #: Share of an item's time that may go into starting processes before they are known to be best.
 OPEN_SHARE = 0.5
 
+#: Seconds after which it is asked again whether processes pay, if so much work is left.
+ASK_AGAIN_S = 0.1
+
 #: The work left must be this many times a doubtful warm-up, or one cold worker delays the end.
 DOUBTS = 2.0
 
@@ -54,7 +57,7 @@ def decide(state: State, status: Status) -> Action | None:
             return StopGilProbe()
         return _go_on_watching(state, status)
     if not undecided:
-        return None
+        return _ask_again(state, status)
     if not _could_pay(state, status):
         early = _worker_beside_second_item(state, status)
         return early or inline.run_slice(state, status, inline.patient_slice_s(state, status))
@@ -85,6 +88,21 @@ def decide(state: State, status: Status) -> Action | None:
     if backend == "thread" and state.costs.waits and state.costs.item_s is not None:
         state.waiters.expect(state.costs.item_s, state.costs.work_s)
     return None
+
+
+def _ask_again(state: State, status: Status) -> Action | None:
+    """Look again at what the loop was chosen for: too little seemed left to start processes.
+
+    Items may have become costlier, cores may be back, and what was begun ahead may be ready.
+    """
+    is_in_doubt = state.request.may_pay_later and _is_loop(state) and not status.caller_busy
+    if not is_in_doubt or status.now_s - state.moment.inspected_s < ASK_AGAIN_S:
+        return None
+    return InspectHost() if state.left_s(status) >= ASK_AGAIN_S else None
+
+
+def _is_loop(state: State) -> bool:
+    return state.choice is not None and state.choice.backend == "serial"
 
 
 def _may_still_wait(state: State) -> bool:
