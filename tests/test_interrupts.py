@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from amorsize._engine.ending import Ending
 from amorsize._engine.engine import Engine
 from amorsize._host import shortage
 from amorsize._workers import nesting
+from amorsize._workers.run_delay import RunDelayClock
 
 PACKAGE = str(Path(amorsize.__file__).parent)
 
@@ -125,6 +127,22 @@ def test_at_any_line(backend, start, stride, monkeypatch):
         n_lines += stride
     call()
     assert n_hit > 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux counts run delays")
+def test_the_file_of_run_delays_is_closed_whichever_line_has_opened_it():
+    before, n_lines = state(), 1
+    while True:
+        clock = RunDelayClock()
+        with InterruptAt(n_lines) as interrupt, suppress(KeyboardInterrupt):
+            clock()
+        if not interrupt.where:
+            break
+        clock.close()
+        assert state() == before, interrupt.where
+        n_lines += 1
+    clock.close()
+    assert n_lines > 10
 
 
 class TooLongError(TimeoutError):

@@ -32,11 +32,23 @@ class RunQueue:
         """Read the run delay of the calling thread from now on."""
         self._is = None
         try:
-            self._file = _opened()
+            # In one line, so that Ctrl-C finds either no file or one that `close` knows.
+            self._file = kernel.open(PATH, kernel.O_RDONLY | kernel.O_CLOEXEC)
+            if self._file < _FIRST_OWN:
+                self._leave_standard_number()
             self._is = kernel.fstat(self._file)[:3]
         except (OSError, AttributeError) as error:  # not on Linux
             reraise_from_handler(error)
             self._file = -1
+
+    def _leave_standard_number(self) -> None:
+        """Open the file anew: a closed standard stream would come back as this one."""
+        kernel.close(self._file)
+        self._file = -1
+        from amorsize._workers.messages.pipe_ends import StandardNumbersTaken  # seldom needed
+
+        with StandardNumbersTaken():
+            self._file = kernel.open(PATH, kernel.O_RDONLY | kernel.O_CLOEXEC)
 
     def waited_s(self) -> float:
         """Seconds so far; 0.0 where the system does not count. A reading takes 1.5 us."""
@@ -57,18 +69,6 @@ class RunQueue:
         except OSError as error:
             reraise_from_handler(error)  # else an item has closed it
         self._file = -1
-
-
-def _opened() -> int:
-    """The file of the calling thread, never in place of a standard stream."""
-    file = kernel.open(PATH, kernel.O_RDONLY | kernel.O_CLOEXEC)
-    if file >= _FIRST_OWN:
-        return file
-    kernel.close(file)
-    from amorsize._workers.messages.pipe_ends import StandardNumbersTaken  # seldom needed
-
-    with StandardNumbersTaken():
-        return kernel.open(PATH, kernel.O_RDONLY | kernel.O_CLOEXEC)
 
 
 class RunDelayClock:
