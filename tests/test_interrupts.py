@@ -333,7 +333,9 @@ def test_an_interrupt_inside_an_item_tells_what_was_done_before(name, monkeypatc
     assert f"amorsize.partial_results({name}) has" in caught.value.__notes__[-1]
 
 
-@pytest.mark.parametrize("backend", ["auto", "serial", "thread", "process"])
+@pytest.mark.parametrize(
+    "backend", ["auto", "serial", "thread", pytest.param("process", marks=pytest.mark.forks)]
+)
 def test_explain_tells_of_a_call_that_ctrl_c_has_ended(backend):
     """What a user asks after it: why was that taking so long?"""
 
