@@ -161,6 +161,7 @@ USES_OF_OBJECTS = {
     "partial": "f = functools.partial(lambda one, x: one(x), ONE)",
     "decorated": "def f(x): return x\nf.__wrapped__ = ONE",
     "subclass of a container": "def f(x): return ROWS[0], SHELF['a'], [*ROWS], len(PAIR), x in BAG",
+    "handed to a helper": "def g(a, b, c): return a[0](b, c)\ndef f(x): g(ROWS, SHELF, PAIR)",
     "field of a frozen record": "def f(x): return RECORD.one(x)",
     "name of a file": "def f(x): open(f'{ONE}{x}', 'w')",
     "cached": "@functools.lru_cache\ndef g(one, x): return one\ndef f(x): return g(ONE, x)",

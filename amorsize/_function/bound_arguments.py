@@ -18,10 +18,11 @@ from amorsize._function.callables import (
     raw,
     type_name,
 )
+from amorsize._function.container_elements import elements
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from types import CodeType, FunctionType
     from typing import Any
 
@@ -166,8 +167,7 @@ def setters_in(held: Any) -> list[Any]:
 def callables_in(value: Any, most: int) -> bool:
     """Whether a value is code to be called, or a plain container that holds such."""
     if is_a(value, list | tuple | dict):
-        held: Iterable[Any] = dict.values(value) if is_a(value, dict) else value
-        return any(is_code(one) for one, _ in zip(held, range(most), strict=False))
+        return any(is_code(one) for one, _ in zip(elements(value), range(most), strict=False))
     return is_code(value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amorsize._function import callables, sizeof
 from amorsize._function.callables import is_a
+from amorsize._function.container_elements import elements
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class DataSize:
         self._seen[id(target)] = target
         one = target
         if is_a(target, dict | list | tuple | set | frozenset):
-            one = next(iter(target.values() if is_a(target, dict) else target), None)
+            one = next(iter(elements(target)), None)
         elif self._owns.class_(type(target)):
             return  # its attributes are
         if sizeof.has_size(one):
