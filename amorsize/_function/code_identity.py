@@ -142,5 +142,5 @@ def _inner(values: Iterable[Any], depth: int) -> Iterable[Any]:
             continue
         if _is_function(one):
             yield identity_of(one, depth - 1)
-        elif issubclass(type(one), type):  # asks no property of the object
+        elif is_class(one):
             yield one.__module__, one.__qualname__

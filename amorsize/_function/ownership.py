@@ -196,9 +196,9 @@ def _package_of(target: Any) -> str | None:
         target = raw(target.func)
     if type(target) is METHOD:
         target = target.__func__
-    elif type(target) is not FUNCTION and not issubclass(type(target), type):
+    elif type(target) is not FUNCTION and not is_class(target):
         target = member(type(target), "__call__")  # of an instance, where Python code is called
-    if type(target) is not FUNCTION and not issubclass(type(target), type):
+    if type(target) is not FUNCTION and not is_class(target):
         return None
     module = own(target, "__module__")
     top = module.partition(".")[0] if isinstance(module, str) else MAIN[0]

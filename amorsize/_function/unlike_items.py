@@ -5,7 +5,7 @@ from __future__ import annotations
 from _functools import partial  # type: ignore[import-not-found]  # `functools` loads much more
 from itertools import islice
 
-from amorsize._function.callables import FUNCTION, METHOD, is_partial, own
+from amorsize._function.callables import FUNCTION, METHOD, is_class, is_partial, own
 from amorsize._function.plain_values import PLAIN, PLAIN_IDS
 from amorsize._host.signals import reraise_from_handler
 
@@ -61,7 +61,7 @@ def _content_kind(part: Any) -> int:
 
 
 def _class_of(part: Any) -> Any:
-    return part if issubclass(type(part), type) else type(part)  # without its own __class__
+    return part if is_class(part) else type(part)
 
 
 def parts_of(item: Any) -> list[Any]:

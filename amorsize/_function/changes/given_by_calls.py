@@ -144,7 +144,7 @@ class GivenByCalls:
             if function is not None:
                 on = partial(self.handed_back, function, set_before, most=most - 1)
                 yield from by_code(function, flow, target, place, set_before.n_first, on)
-            elif not (issubclass(type(maker), type) and is_own_class(maker)):
+            elif not (is_class(maker) and is_own_class(maker)):
                 kind = kind_of(maker, callee)
                 if kind not in kinds:
                     kinds.add(kind)

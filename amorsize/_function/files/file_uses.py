@@ -212,7 +212,7 @@ class FileUses:
             known = plain(known) if type(known) is staticmethod else known
             if type(known) is not FUNCTION:
                 return None
-        if known is MISSING or not callable(known) or issubclass(type(known), type):
+        if known is MISSING or not callable(known) or is_class(known):
             return None
         func, bound = with_arguments(known)
         return None if func is None or not self._owns(func) else (func, bound, first)

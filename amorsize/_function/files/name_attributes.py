@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amorsize._function.callable_walk import attribute
-from amorsize._function.callables import MISSING, is_module
+from amorsize._function.callables import MISSING, is_class, is_module
 from amorsize._function.files.item_paths import ATTRIBUTE
 from amorsize._function.files.name_parts import (
     PATH,
@@ -32,7 +32,7 @@ def attribute_of(part: Part, name: str, *, is_method: bool = False) -> Part:
     """An attribute of a value, or a method."""
     known = part.known
     found: Any = MISSING
-    if is_module(known) or issubclass(type(known), type):
+    if is_module(known) or is_class(known):
         found = attribute(known, (name,))
     elif type(known) is Made:
         found = known.attribute(name)

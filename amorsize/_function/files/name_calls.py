@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import reduce
 
-from amorsize._function.callables import MISSING, own
+from amorsize._function.callables import MISSING, is_class, own
 from amorsize._function.files import item_paths
 from amorsize._function.files.changing_programs import words_of_text
 from amorsize._function.files.item_paths import (
@@ -260,4 +260,4 @@ def _made(called: Part, owner: Part, name: str, everything: Part, first: Part) -
 
 def _is_path_class(known: Any) -> bool:
     """Whether it is a class whose instances are paths."""
-    return issubclass(type(known), type) and is_path(known)
+    return is_class(known) and is_path(known)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sys
 
-from amorsize._function.callables import BUILTINS, C_METHODS, FUNCTION, METHOD, MODULE
+from amorsize._function.callables import BUILTINS, C_METHODS, FUNCTION, METHOD, MODULE, is_class
 from amorsize._function.library.effect_table import (
     Effect,
     Holding,
@@ -70,7 +70,7 @@ def effect_of(func: object) -> Effect | None:
         return _effect_of_bound(func)
     if issubclass(kind, _UNBOUND_C):
         return _effect_of_member(func.__objclass__, func.__name__)  # type: ignore[attr-defined]
-    if _is_type(func):
+    if is_class(func):
         return _effect_of_class(func)
     return _effect_of_instance(func)
 
@@ -83,7 +83,7 @@ def holding_of(kind: type) -> Holding | None:
     is a "handle" by its shape; one with `__next__` is an "iterator". Functions, modules, classes,
     tuples and frozensets are not judged: what they lead to is what matters. Never raises.
     """
-    if not _is_type(kind):
+    if not is_class(kind):
         return None
     if _mro(kind) is None:  # a type in C that nobody has used yet: this makes it ready
         type.__getattribute__(kind, "__mro__")
@@ -158,7 +158,7 @@ def _inner(func: Any) -> Any:
     if type(functools) is not MODULE:
         return _NOT_FOUND
     partial = _module_members(functools).get("partial")
-    if _is_type(partial) and issubclass(kind, partial):
+    if is_class(partial) and issubclass(kind, partial):
         return partial.__dict__["func"].__get__(func)
     wrapper = _module_members(functools).get("_lru_cache_wrapper")
     if kind is wrapper and not any(_places_of(func)):
@@ -180,7 +180,7 @@ def _effect_of_bound(func: Any) -> Effect | None:
         if not modules:
             modules = [one for one in NAMELESS if _resolve(one, name) is func]
         return _effect([(one, name) for one in modules])
-    if _is_type(owner):
+    if is_class(owner):
         return _effect_of_member(owner, name)
     shared = _shared_instance(owner)
     if shared is not None:
@@ -281,7 +281,7 @@ def _resolve(module: str, qualname: str) -> Any:
     first, _, rest = qualname.partition(".")
     found = _module_members(found).get(first, _NOT_FOUND)
     while rest:
-        if not _is_type(found):
+        if not is_class(found):
             return _NOT_FOUND
         first, _, rest = rest.partition(".")
         found = _members(found).get(first, _NOT_FOUND)
@@ -331,10 +331,6 @@ def _member(kind: type, name: str) -> Any:
         if found is not _NOT_FOUND:
             return found
     return _NOT_FOUND
-
-
-def _is_type(value: Any) -> bool:
-    return issubclass(type(value), type)
 
 
 def _effect(names: list[tuple[str, str]]) -> Effect | None:
