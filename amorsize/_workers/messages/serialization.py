@@ -100,22 +100,35 @@ class Packing:
         return True
 
 
+#: Unpickles copies; None before the first.
+_copying: Any = None
+
+
 def loads_copies(data: Piece, parts: list[Any] | None = None) -> Any:
     """Unpickle copies of what stays here, to be thrown away.
 
     Raises:
         TypeError: A copy would do what its class does as it is freed, such as remove a file.
     """
-    import io
+    from _io import BytesIO
 
-    class Copying(pickle().Unpickler):  # type: ignore[misc]
-        def find_class(self, module: str, name: str) -> Any:
-            found = _without_end(super().find_class(module, name))
-            if isinstance(found, type) or not module.startswith(("cloudpickle.", "amorsize.")):
-                return found
-            return lambda *arguments: _without_end(found(*arguments))  # it may make a class
+    return tamed(_copying_unpickler()(BytesIO(data), buffers=parts).load)
 
-    return tamed(Copying(io.BytesIO(data), buffers=parts).load)
+
+def _copying_unpickler() -> Any:
+    """The class that does it, made once: that takes longer than to unpickle most results."""
+    global _copying
+    if _copying is None:
+
+        class Copying(pickle().Unpickler):  # type: ignore[misc]
+            def find_class(self, module: str, name: str) -> Any:
+                found = _without_end(super().find_class(module, name))
+                if isinstance(found, type) or not module.startswith(("cloudpickle.", "amorsize.")):
+                    return found
+                return lambda *arguments: _without_end(found(*arguments))  # it may make a class
+
+        _copying = Copying
+    return _copying
 
 
 def _without_end(one: Any) -> Any:
