@@ -1,7 +1,10 @@
 """What workers' reports tell of the cost of sending an item."""
 
+import time
+
 import pytest
 
+from amorsize._engine.costs import pickling_cost
 from amorsize.policy.events import PicklingMeasured, Report
 from amorsize.policy.evidence.send_cost import REPORT_S, WEIGHINGS, SendingCost
 
@@ -65,3 +68,34 @@ def test_what_was_measured_here_is_left_where_items_travel():
     sending = SendingCost()
 
     assert told(sending, (True, 1e-3), (False, 1e-3), inherits_items=False) is None
+
+
+class Pickled:
+    """An object whose pickling is interrupted, or computes, for so many seconds in turn."""
+
+    waits_s, computes_s = [], 0.0
+
+    def __reduce__(self):
+        if self.waits_s:
+            time.sleep(self.waits_s.pop())
+        end_s = time.thread_time() + self.computes_s
+        while time.thread_time() < end_s:
+            pass
+        return int, ()
+
+
+def test_an_interruption_is_not_taken_for_what_pickling_takes(monkeypatch):
+    """Another program had the core for 15 ms: so much a result was said to take."""
+    monkeypatch.setattr(Pickled, "waits_s", [15e-3])
+
+    assert pickling_cost.measure([Pickled()], []).pickle_s < 5e-3
+    assert Pickled.waits_s == []
+
+
+@pytest.mark.parametrize(("waits_s", "computes_s"), [(0.1, 0.0), (0.0, 10e-3)])
+def test_what_takes_long_is_pickled_once(monkeypatch, waits_s, computes_s):
+    monkeypatch.setattr(Pickled, "waits_s", 4 * [waits_s])
+    monkeypatch.setattr(Pickled, "computes_s", computes_s)
+
+    assert pickling_cost.measure([Pickled()], []).pickle_s > 5e-3
+    assert len(Pickled.waits_s) == 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import thread_time
+
 from amorsize._host.signals import in_words, raised_by_handler
 from amorsize._host.unpatched import perf_counter
 from amorsize.policy.events import PicklingMeasured
@@ -13,8 +15,11 @@ if TYPE_CHECKING:
 
     from amorsize._workers.messages.serialization import Packing
 
-#: A cost below this, in seconds, is measured three times: other programs may interrupt one.
+#: A cost below this, in seconds of CPU time, is measured three times. Other programs may interrupt
+#: one of them, for longer than most results take.
 SHORT_S = 5e-3
+#: Nothing is measured again after so many seconds: pickling it may wait for something.
+MOST_S = 50e-3
 #: A result that takes less than this, in seconds, is pickled together with others.
 CHEAP_RESULT_S = 20e-6
 
@@ -57,9 +62,9 @@ def _cost(values: list[Any], packing: Packing) -> tuple[float, str | None]:
     """Seconds to pickle and unpickle, or why that is impossible."""
     from amorsize._workers.messages import serialization
 
-    took_s = float("inf")
+    took_s, first_s = float("inf"), perf_counter()
     for _ in range(4):
-        began, was_with_code = perf_counter(), packing.with_code
+        began, began_cpu_s, was_with_code = perf_counter(), thread_time(), packing.with_code
         try:
             data, parts = packing.dumps_apart(values)
             serialization.loads_copies(data, [bytearray(part) for part in parts])
@@ -70,6 +75,7 @@ def _cost(values: list[Any], packing: Packing) -> tuple[float, str | None]:
         if packing.with_code != was_with_code:
             continue  # the first attempt has loaded modules
         took_s = min(took_s, perf_counter() - began)
-        if took_s > SHORT_S:
+        is_long = thread_time() - began_cpu_s > SHORT_S
+        if is_long or perf_counter() - first_s > MOST_S:
             break
     return took_s, None
