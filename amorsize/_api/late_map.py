@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from _frozen_importlib import _module_locks  # type: ignore[attr-defined]
+from _thread import _count as n_threads_started
 from _thread import get_ident
 from time import sleep
 
@@ -70,6 +71,9 @@ def run(
     if is_plain and type(func) is FUNCTION and not has_memory:
         trivial_calls = loaded_trivial or _load_trivial()
         begun = trivial_calls and trivial_calls.begin(func, iterables, item_kwargs, name)
+        if begun is None and trivial_calls and not item_kwargs and _needs_interpreters():
+            short_jobs = shortage.loaded("_api.short_jobs")
+            begun = short_jobs and short_jobs.begin(func, iterables, name)
         if begun is not None:
             if begun.is_done:
                 return begun.results  # type: ignore[no-any-return]
@@ -82,6 +86,11 @@ def run(
             finally:
                 del error  # whose traceback has this frame
     return load().run(func, iterables, item_kwargs, options, name)  # type: ignore[no-any-return]
+
+
+def _needs_interpreters() -> bool:
+    """Whether no worker can be forked, since other threads run or the platform has no fork."""
+    return n_threads_started() > 0 or sys.platform != "linux"
 
 
 def _load_trivial() -> Any:

@@ -7,6 +7,7 @@ from _weakref import ref
 from time import thread_time
 
 from amorsize._engine.options.call_checks import SURELY_DATA
+from amorsize._function.item_kind import kind_of
 from amorsize._function.trivial import is_trivial
 from amorsize._host import shortage
 from amorsize._host.unpatched import perf_counter, wall_clock
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._engine.data.source import Reading
+    from amorsize._function.item_kind import Kind
 
 #: Seconds of items before the first look at what they cost, and between two later ones.
 FIRST_S, SLICE_S = 0.3e-3, 10e-3
@@ -53,14 +55,20 @@ class Ran(Value):
 
     func: ref[Callable[..., Any]]
     name: str | None
-    item: Any
+    kind: Kind  # of the first item
     item_kwargs: dict[str, Any]
     run: LoopRun
+    why_alone: str | None = None  # why no worker was asked for; None: the items are trivial
 
 
 #: The last such call of each function; they are remembered as soon as something can.
 _latest: dict[int, Ran] = {}
 _spent_s = 0.0
+
+
+def may_begin() -> bool:
+    """Whether calls may still do without what is kept on disk."""
+    return _spent_s < MOST_S and not os.environ.get("AMORSIZE_BACKEND")
 
 
 def begin(
@@ -70,7 +78,7 @@ def begin(
     name: str | None,
 ) -> Begun | None:
     """Run the items of a trivial function as long as they are; None: none was run, or read."""
-    if _spent_s >= MOST_S or os.environ.get("AMORSIZE_BACKEND"):
+    if not may_begin():
         return None
     if type(iterables[0]) is GENERATOR and len(iterables) == 1 and not item_kwargs:
         return _begin_generator(func, iterables[0], name)
@@ -79,7 +87,7 @@ def begin(
     firsts = tuple([data[0] for data in iterables])
     if not all(is_trivial(func, value) for value in (*firsts, *item_kwargs.values())):
         return None
-    if (begun := _function_and_items(func, iterables, item_kwargs)) is None:
+    if (begun := function_and_items(func, iterables, item_kwargs)) is None:
         return None
     function, each = begun
     results: list[Any] = []
@@ -98,9 +106,9 @@ def begin(
         if not stay_in_plain_loop(cpu_s / len(results), n_left):
             return Begun(results=results, began=began)
         slice_s = SLICE_S
-    run = _loop_run(len(results), began, began_cpu_s)
-    item = firsts if len(firsts) > 1 else firsts[0]
-    _note(func, Ran(func=ref(func), name=name, item=item, item_kwargs=item_kwargs, run=run))
+    run = loop_run(len(results), began, began_cpu_s)
+    kind = kind_of(firsts if len(firsts) > 1 else firsts[0])
+    note(Ran(func=ref(func), name=name, kind=kind, item_kwargs=item_kwargs, run=run))
     return Begun(results=results, began=began, is_done=True)
 
 
@@ -136,19 +144,19 @@ def _begin_generator(func: Callable[..., Any], data: Any, name: str | None) -> B
         if not stay_without_end_in_sight(cpu_s / len(results), cpu_s):
             return Begun(results=results, began=began, source=source)
         slice_s = SLICE_S
-    run = _loop_run(len(results), began, began_cpu_s)
-    _note(func, Ran(func=ref(func), name=name, item=first, item_kwargs={}, run=run))
+    run = loop_run(len(results), began, began_cpu_s)
+    note(Ran(func=ref(func), name=name, kind=kind_of(first), item_kwargs={}, run=run))
     return Begun(results=results, began=began, is_done=True)
 
 
-def _loop_run(n_items: int, began: float, began_cpu_s: float) -> LoopRun:
+def loop_run(n_items: int, began: float, began_cpu_s: float) -> LoopRun:
     """What a call has taken that ends now."""
     wall_s = perf_counter() - began
     cpu_s = min(thread_time() - began_cpu_s, wall_s)
     return LoopRun(n_items=n_items, wall_s=wall_s, cpu_s=cpu_s, ended_at_s=wall_clock())
 
 
-def _function_and_items(
+def function_and_items(
     func: Callable[..., Any], iterables: tuple[Any, ...], item_kwargs: dict[str, Any]
 ) -> tuple[Callable[[Any], Any], Iterator[Any]] | None:
     """The function of one item, and the items; None: others call it in more ways than here."""
@@ -162,13 +170,15 @@ def _function_and_items(
     return None if bound is None else (bound, iter(iterables[0]))
 
 
-def _note(func: Callable[..., Any], ran: Ran) -> None:
+def note(ran: Ran) -> None:
+    """Keep what a call has done until something can remember it."""
     global _spent_s
     _spent_s += ran.run.wall_s
-    _latest.pop(id(func), None)
+    place = id(ran.func())
+    _latest.pop(place, None)
     if len(_latest) >= MOST_FUNCTIONS:
-        del _latest[next(iter(_latest))]
-    _latest[id(func)] = ran
+        _latest.pop(next(iter(_latest)), None)  # another thread may have removed it
+    _latest[place] = ran
 
 
 def remember() -> None:
@@ -178,4 +188,4 @@ def remember() -> None:
     while _latest:
         _, ran = _latest.popitem()
         if (func := ran.func()) is not None:
-            loop_memory.remember(func, ran.name, ran.item, ran.item_kwargs, ran.run)
+            loop_memory.remember(func, ran.name, ran.kind, ran.item_kwargs, ran.run, ran.why_alone)

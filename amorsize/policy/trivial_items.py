@@ -11,6 +11,13 @@ LEAST_ITEM_S = 0.25e-6
 #: With less work left, no worker was ever worth starting, so nothing is inspected.
 LEAST_LEFT_S = 2e-3
 
+#: Seconds that new interpreters must be able to save before they are worth a look: to load what
+#: starts them takes 50 ms, and their own start 60 ms at least.
+LEAST_SAVED_S = 0.15
+
+#: The CPU share from which on items compute, rather than wait for something.
+COMPUTING_SHARE = 0.8
+
 #: A call that takes longer is one to tell of, and to learn from, while it goes on.
 LONGEST_S = 0.1
 
@@ -40,3 +47,17 @@ def stay_in_plain_loop(item_s: float, n_left: int) -> bool:
 def stay_without_end_in_sight(item_s: float, spent_s: float) -> bool:
     """The same where nobody knows how many items are left, by what all so far have taken."""
     return item_s < LEAST_ITEM_S and spent_s < LONGEST_S
+
+
+def stay_beside_threads(run: LoopRun, waited_s: float, n_left: int, n_cores: int) -> bool:
+    """Whether new interpreters, all that there is beside other threads, would save too little.
+
+    Args:
+        run: What the items so far have taken.
+        waited_s: Wall seconds of these for which the thread had no core.
+        n_left: How many items are left.
+        n_cores: How many cores there are.
+    """
+    left_s = n_left * run.cpu_s / run.n_items
+    is_computing = run.cpu_s >= COMPUTING_SHARE * (run.wall_s - waited_s)
+    return is_computing and left_s * (1 - 1 / n_cores) < LEAST_SAVED_S

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
 from amorsize._function import callables
-from amorsize._function.callables import FUNCTION, is_module
+from amorsize._function.callables import FUNCTION, is_class, is_module
 from amorsize._function.plain_values import PLAIN
 
 TYPE_CHECKING = False
@@ -19,7 +21,18 @@ MAX_PLAIN = 256
 
 #: Libraries that have functions which draw random numbers.
 LIBRARIES = frozenset({"random", "numpy", "pandas", "scipy", "sklearn", "torch", "networkx"})
-_HARMLESS = frozenset({"math", "time", "os", "sys", "json", "re", "itertools", "functools", "zlib"})
+#: Modules of the standard library that draw from no generator that a program can seed.
+_HARMLESS = frozenset(
+    (
+        *("array", "ast", "base64", "binascii", "bisect", "bz2", "cmath", "codecs", "collections"),
+        *("configparser", "csv", "datetime", "decimal", "difflib", "fnmatch", "fractions"),
+        *("functools", "glob", "gzip", "hashlib", "heapq", "hmac", "html", "io", "ipaddress"),
+        *("itertools", "json", "lzma", "math", "os", "pathlib", "posixpath", "re", "secrets"),
+        *("shlex", "shutil", "sqlite3", "string", "struct", "subprocess", "sys", "tempfile"),
+        *("textwrap", "time", "tokenize", "tomllib", "unicodedata", "xml", "zipfile", "zlib"),
+        "zoneinfo",
+    )
+)
 _DOORS = frozenset({"eval", "exec", "getattr", "globals", "vars", "__import__"})
 _CONTAINERS = (dict, list, tuple, set, frozenset)
 
@@ -39,16 +52,39 @@ def libraries_of(func: Any) -> set[str] | None:
         seen.add(id(one))
         if type(one) is not FUNCTION or len(seen) > MAX_FOLLOWED or _holds_more(one):
             return None
-        for name in _names(one.__code__):
-            value = one.__globals__.get(name)
+        names = _names(one.__code__)
+        if not _DOORS.isdisjoint(names - one.__globals__.keys()):
+            return None
+        for value in (*_kept_values(one), *(one.__globals__.get(name) for name in names)):
             if type(value) is FUNCTION:
                 left.append(value)
             elif is_module(value):
                 found.add(value.__name__.partition(".")[0])
-            elif name in _DOORS or not _is_plain_data(value):
+            elif not (_is_plain_data(value) or _is_harmless(value)):
                 return None
     found -= _HARMLESS
     return found if found <= LIBRARIES else None
+
+
+def _kept_values(func: Any) -> tuple[Any, ...]:
+    """The defaults of a function, and what it shares with the function around it."""
+    defaults = func.__defaults__ or ()
+    by_name = tuple((func.__kwdefaults__ or {}).values())
+    return *defaults, *by_name, *callables.cells(func).values()
+
+
+def _is_harmless(value: Any) -> bool:
+    """Whether it is a class or builtin function of a module that draws nothing, found by name."""
+    if is_class(value):
+        module, name = (type.__dict__[one].__get__(value) for one in ("__module__", "__name__"))
+    elif type(value) is type(len):
+        module, name = value.__module__, value.__name__
+    else:
+        return False
+    if type(module) is not str or module.partition(".")[0].lstrip("_") not in _HARMLESS:
+        return False
+    home = sys.modules.get(module)
+    return is_module(home) and vars(home).get(name) is value
 
 
 def _is_plain_data(value: Any) -> bool:
@@ -63,8 +99,8 @@ def _is_plain_data(value: Any) -> bool:
 
 
 def _holds_more(func: Any) -> bool:
-    """Whether a function refers to more than the names in its code."""
-    if func.__closure__ or func.__defaults__ or func.__kwdefaults__ or func.__dict__:
+    """Whether it has attributes, or imports something."""
+    if func.__dict__:
         return True
     from opcode import opmap
 
