@@ -14,7 +14,6 @@ import types
 import weakref
 from dataclasses import dataclass
 from functools import partial
-from unittest.mock import Mock
 
 import clean_items
 import pytest
@@ -90,6 +89,18 @@ class Adder:
 def clean_start(monkeypatch):
     """No worker is forked in these tests."""
     monkeypatch.setenv("AMORSIZE_START", "clean")
+
+
+@pytest.fixture
+def stand_in():
+    """A class whose objects have every attribute.
+
+    Not imported by the module: where it is, each of these tests has all libraries searched for
+    mocks before an interpreter starts.
+    """
+    from unittest.mock import Mock
+
+    return Mock
 
 
 def in_worker(func, data=range(3), **options):
@@ -673,9 +684,9 @@ def wait_until_warm(n_workers, names=frozenset()):
         time.sleep(0.01)
 
 
-def test_a_handler_may_call_while_interpreters_are_counted(monkeypatch):
+def test_a_handler_may_call_while_interpreters_are_counted(stand_in, monkeypatch):
     """Its own call counts them as well, and would wait for the lock for ever."""
-    interrupted, found = Mock(), []
+    interrupted, found = stand_in(), []
     interrupted.process.ended_by.return_value = False
     interrupted.is_warm.side_effect = lambda _: os.kill(os.getpid(), signal.SIGUSR1) or True
     before = signal.signal(signal.SIGUSR1, lambda *_: found.append(pool._lock.locked()))
@@ -768,9 +779,9 @@ def state(_):
     assert tuned_map(state, [1], **IN_ONE_WORKER) == [(5, "yes", str(tmp_path))]
 
 
-def test_one_that_still_confirms_its_last_call_imports_ahead_as_well(monkeypatch):
+def test_one_that_still_confirms_its_last_call_imports_ahead_as_well(stand_in, monkeypatch):
     """It does so in a moment: no other one has to begin."""
-    worker, names = Mock(loaded=frozenset()), frozenset({"a_library"})
+    worker, names = stand_in(loaded=frozenset()), frozenset({"a_library"})
     worker.is_free.return_value = worker.process.ended_by.return_value = False
     worker.load_ahead.side_effect = lambda names, _: setattr(worker, "loaded", names)
     with monkeypatch.context() as patch:  # whatever ends the waiting ones must not meet it
@@ -802,9 +813,9 @@ def test_the_program_does_not_wait_for_imports_ahead_when_it_ends(library):
     assert time.monotonic() - began < warm_pool.GRACE_S
 
 
-def test_workers_of_a_block_stay_after_an_import_ahead():
+def test_workers_of_a_block_stay_after_an_import_ahead(stand_in):
     """They stay for as long as the block lasts, and imports begin a time of their own."""
-    worker = Mock(_idle_since=math.inf)
+    worker = stand_in(_idle_since=math.inf)
     worker.transport.receive.return_value = False
     order = spawned_main.serialization.dumps((place.place(), []))
     with pytest.MonkeyPatch.context() as patch:
@@ -851,13 +862,13 @@ def test_what_stands_for_an_object_is_not_asked_for_its_class(monkeypatch):
     assert libraries_of(clean_items.is_loaded) == frozenset()
 
 
-def test_explain_tells_how_many_interpreters_begin_for_later_calls(monkeypatch):
+def test_explain_tells_how_many_interpreters_begin_for_later_calls(stand_in, monkeypatch):
     """As many as there are cores beside the caller's, or as the system has room for."""
     amorsize.shutdown()
     started = []
-    monkeypatch.setattr(start_ahead, "WarmWorker", lambda *_: started.append(1) or Mock())
+    monkeypatch.setattr(start_ahead, "WarmWorker", lambda *_: started.append(1) or stand_in())
     monkeypatch.setattr(start_ahead.pool, "put", lambda _: None)
-    monkeypatch.setattr(missed_savings, "missed_savings", Mock(recent_s=1e9))
+    monkeypatch.setattr(missed_savings, "missed_savings", stand_in(recent_s=1e9))
     monkeypatch.setattr(spawn_costs, "starting_s", lambda _: 10.0)
 
     monkeypatch.setattr(new_interpreters.NewInterpreters, "_n_computing", lambda _: 4)
