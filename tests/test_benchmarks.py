@@ -255,6 +255,13 @@ def test_a_lower_bound_works_the_other_way(values, verdict):
     assert Limit(value=25, at_least=True).verdict(ratios.figure(values)) == verdict
 
 
+@pytest.fixture
+def few_resamples(monkeypatch):
+    """Intervals that are less exact, where none of their ends is claimed."""
+    monkeypatch.setitem(ratios.bootstrap_interval.__kwdefaults__, "n_resamples", 50)
+
+
+@pytest.mark.usefixtures("few_resamples")
 def test_every_bound_is_judged_after_a_full_run():
     """None is quietly missing but those of the micro benchmark, which was not run."""
     every = bounds(full_run())
@@ -263,6 +270,7 @@ def test_every_bound_is_judged_after_a_full_run():
     assert len(every) == 17 + 5
 
 
+@pytest.mark.usefixtures("few_resamples")
 def test_broken_bounds_name_their_workloads():
     """The worst workload is shown, all that break the bound are listed."""
     run = full_run()
@@ -295,6 +303,7 @@ def test_the_allowance_is_taken_off_before_the_ratio():
     assert ratio == [pytest.approx(1.03)]
 
 
+@pytest.mark.usefixtures("few_resamples")
 def test_the_report_shows_every_workload():
     """Each has its row in all three tables of figures."""
     page = tables.report(full_run())
