@@ -143,6 +143,29 @@ def test_a_short_call_leaves_to_the_next_how_many_to_begin_with(
     assert waiters.n_next(alone_s) == n_next
 
 
+@pytest.mark.parametrize(
+    ("n_items", "n_next"), [(8, 24), (20, 24), (25, 25), (32, 32), (33, 24), (None, 24)]
+)
+def test_all_items_of_the_next_call_begin_at_once_if_they_are_twice_as_many(n_items, n_next):
+    """With half as many again they would take two rounds, as they have now."""
+    waiters = Waiters()
+    for _ in range(FIRST):
+        waiters.count(report(cost_s=8e-3), n_alive=FIRST)
+
+    assert waiters.n_next(8e-3, n_items) == n_next
+
+
+def test_all_items_at_once_are_no_more_than_services_take():
+    """Those that use the network have an upper bound."""
+    waiters = Waiters()
+    waiters.limit(MOST_CONNECTING)
+    waiters.start_with(known_waits(24))
+    for _ in range(24):
+        waiters.count(report(cost_s=8e-3), n_alive=24)
+
+    assert waiters.n_next(8e-3, 48) == MOST_CONNECTING
+
+
 @pytest.mark.parametrize(("factor", "n_next"), [(1.0, 36), (1.1, 36), (1.5, FIRST), (9.0, FIRST)])
 def test_more_than_an_earlier_call_had_are_compared_with_it(factor, n_next):
     """Where they feel each other, the next call begins with fewer again."""
@@ -239,9 +262,14 @@ def serves(n_most):
     return lambda n_running: min(1.0, n_most / n_running)
 
 
-@pytest.mark.parametrize(("n_items", "n_rounds"), [(20, [3, 1, 1]), (32, [3, 2, 1])])
+@pytest.mark.parametrize(
+    ("n_items", "n_rounds"), [(20, [3, 1, 1]), (32, [3, 1, 1]), (40, [4, 2, 1])]
+)
 def test_one_call_shows_how_many_waits_the_next_begins_with(n_items, n_rounds):
-    """Half as many again after each call that had a full window of them, none of which was felt."""
+    """Half as many again after each call that had a full window of them, none of which was felt.
+
+    All of them where these are no more than twice as many.
+    """
     known = None
     for n in n_rounds:
         outcome, tuner, _ = few(n_items, known, holds_gil=False, thread_reason=None)
@@ -251,7 +279,7 @@ def test_one_call_shows_how_many_waits_the_next_begins_with(n_items, n_rounds):
 
 
 def test_waits_that_a_service_takes_16_at_a_time_stay_about_as_many():
-    """Half as many again are tried in one call, and taken back in the next."""
+    """All are tried in one call, in which two rounds would take as long, and fewer in the next."""
     known, n_threads = None, []
     for _ in range(6):
         changes = {"holds_gil": False, "thread_reason": None, "slowdown": serves(16)}
@@ -259,8 +287,8 @@ def test_waits_that_a_service_takes_16_at_a_time_stay_about_as_many():
         known = tuner.learned()
         n_threads.append(outcome.n_started["thread"])
 
-    assert n_threads[:3] == [16, 24, 16]
-    assert max(n_threads) == 24
+    assert n_threads[:3] == [16, 32, 16]
+    assert max(n_threads[2:]) == 24
 
 
 class LongWaits:

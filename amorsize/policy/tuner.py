@@ -273,4 +273,6 @@ class Tuner(State):
         is_shown = costs.waits and self.backend_used() == "thread"
         if not is_shown or self.exploration.trial is not None:
             return account
-        return account.replace(n_begin=self.waiters.n_next(costs.mean_alone_s))
+        return account.replace(
+            n_begin=self.waiters.n_next(costs.mean_alone_s, self.request.n_items)
+        )

@@ -32,6 +32,9 @@ ROOM = 1.5
 #: Items are not slowed down by others if they take at most this many times as long as with fewer.
 UNFELT = 1.15
 
+#: All items of a call begin at once if these are at most this many times those that were not felt.
+MOST_TRIED = 2
+
 #: Windows that pass before one is looked at.
 SKIPPED = 1.0
 
@@ -96,13 +99,14 @@ class Waiters:
             self._n_first = ASLEEP
             self.n_wanted = min(self.n_most, max(self.n_wanted, ASLEEP))
 
-    def n_next(self, alone_s: float | None) -> int:
+    def n_next(self, alone_s: float | None, n_items: int | None = None) -> int:
         """How many the next call may begin with: more where those of this one were not felt.
 
         That takes as many as were at once, all of which are over by now.
 
         Args:
             alone_s: What an item took with no other beside it. None: none was alone.
+            n_items: How many items the next call may have. None: that is open.
         """
         logs, known = self._skipped + self._logs, self._known or self._before
         if not known and alone_s is not None:
@@ -112,7 +116,10 @@ class Waiters:
             return self.n_wanted
         rise = mean(logs) - mean(known)
         if not _is_felt(rise):
-            return min(self.n_most, _more(self.n_wanted))
+            n = _more(self.n_wanted)
+            if n_items is not None and n < n_items <= MOST_TRIED * self.n_wanted:
+                n = n_items  # fewer would take two rounds, as they have now
+            return min(self.n_most, n)
         is_sure = self._before and rise > SURE * standard_error(known, logs)
         return self._n_served(rise) if is_sure else self.n_wanted
 
