@@ -23,7 +23,7 @@ def kept_in_the_caller(function, change, monkeypatch):
     tuned_map(len, ["a"], backend="process", n_jobs=1)  # to start one would not be worth it
     with monkeypatch.context() as patch:
         change(patch)
-        tuned = autotune(slow, thread_safe=False)
+        tuned = autotune(slow, thread_safe=False, n_jobs=3)  # two workers show as much as sixteen
         assert tuned(range(60)) == [function(x) for x in range(60)]
     told = str(tuned.explain())
     assert "in processes" not in told
