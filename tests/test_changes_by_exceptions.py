@@ -30,6 +30,7 @@ class FailedError(Exception):
 
 
 TABLE = {"bad": 0}
+KNOWN = ValueError("known")
 
 
 def check(item):
@@ -144,8 +145,83 @@ def carries_a_table(item):
         error.item["bad"] += 1
 
 
+def by_cause(item):
+    try:
+        try:
+            check(item)
+        except RejectedError as error:
+            raise ValueError("bad") from error
+    except ValueError as error:
+        error.__cause__.item.tags.append("bad")
+
+
+def by_context(item):
+    try:
+        try:
+            check(item)
+        except RejectedError:
+            raise ValueError("bad")  # noqa: B904
+    except ValueError as error:
+        error.__context__.item.key = 1
+
+
+def by_shared_cause(item):
+    try:
+        if item.key == 40:
+            raise ValueError("bad") from KNOWN
+    except ValueError as error:
+        error.__cause__.key = item.key
+
+
+def by_table_of_a_cause(item):
+    try:
+        try:
+            if item.key == 40:
+                raise KeyError(TABLE)
+        except KeyError as error:
+            raise ValueError("bad") from error
+    except ValueError as error:
+        error.__cause__.args[0]["bad"] = 1
+
+
+def by_group(item):
+    try:
+        if item.key == 40:
+            raise ExceptionGroup("bad", [RejectedError(item)])
+    except* RejectedError as group:
+        for error in group.exceptions:
+            error.item.tags.append("bad")
+
+
+def by_table_in_a_group(item):
+    try:
+        if item.key == 40:
+            raise ExceptionGroup("bad", [ValueError(TABLE)])
+    except* ValueError as group:
+        for error in group.exceptions:
+            error.args[0]["bad"] = 1
+
+
+def by_part_of_a_group(item):
+    try:
+        if item.key == 40:
+            raise ExceptionGroup("bad", [KNOWN])
+    except ExceptionGroup as group:
+        found, _ = group.split(ValueError)
+        found.exceptions[0].key = 1
+
+
 CHANGING = (
-    *(by_attribute, sets_attribute, by_method, by_helper, by_arguments, by_helper_of_arguments),
+    *(by_cause, by_context, by_shared_cause, by_table_of_a_cause, by_group, by_table_in_a_group),
+    *(
+        by_part_of_a_group,
+        by_attribute,
+        sets_attribute,
+        by_method,
+        by_helper,
+        by_arguments,
+        by_helper_of_arguments,
+    ),
     *(unpacked, by_fields, several, by_the_end_of_a_generator, by_sys, carries_a_table),
 )
 
@@ -217,7 +293,19 @@ def counts_lines(item):
     return lines
 
 
-@pytest.mark.parametrize("func", [tells, gathers, raises_on, tries_again, counts_lines])
+def tells_of_a_group(item):
+    told = []
+    try:
+        if item.key == 40:
+            raise ExceptionGroup("bad", [RejectedError(item)])
+    except* RejectedError as group:
+        told += [str(error) for error in group.exceptions]
+    return told
+
+
+@pytest.mark.parametrize(
+    "func", [tells, gathers, raises_on, tries_again, counts_lines, tells_of_a_group]
+)
 def test_what_only_looks_at_an_exception_is_no_reason(func):
     reach, _ = examine(func, [Item(1), Item(2)])
 

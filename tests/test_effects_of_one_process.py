@@ -1,12 +1,22 @@
 """What the tables of libraries and the descriptors of a process get from items stays with it."""
 
 import builtins
+import calendar
 import codecs
 import copyreg
+import csv
+import functools
+import gc
+import gettext
+import locale
 import logging
 import mimetypes
 import os
+import signal
 import sqlite3
+import subprocess
+import sys
+import threading
 
 import pytest
 
@@ -77,9 +87,106 @@ def sets_for_programs(number):
     os.putenv("NUMBER", str(number))
 
 
-@pytest.mark.parametrize("act", [opens, handles_errors, sets_for_programs])
+def signals_itself(_):
+    os.kill(os.getpid(), signal.SIGUSR1)
+
+
+def signals_by_helper(number):
+    if number == 40:
+        send_to(os.getpid())
+
+
+def send_to(process):
+    os.kill(process, signal.SIGUSR1)
+
+
+def signals_its_group(_):
+    os.kill(0, signal.SIGUSR1)
+
+
+def hands_a_signal_on(_):
+    functools.partial(os.kill, os.getpid(), signal.SIGUSR1)()
+
+
+def handles_as_told(number):
+    signal.signal(signal.SIGUSR2, (signal.SIG_IGN, signal.SIG_DFL)[number % 2])
+
+
+def sets_domain(number):
+    gettext.textdomain("shop" if number < 40 else "store")
+
+
+def sets_locale(name):
+    return locale.setlocale(locale.LC_ALL, name)
+
+
+def sets_limit(number):
+    csv.field_size_limit(1000 + number // 40)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        *(opens, handles_errors, sets_for_programs, signals_itself, signals_by_helper),
+        *(signals_its_group, hands_a_signal_on, handles_as_told, sets_domain, sets_locale),
+        sets_limit,
+    ],
+)
 def test_what_cannot_be_watched_is_for_the_caller(act):
     assert examine(act)[0].bound
+
+
+def ends_a_program(_):
+    program = subprocess.Popen(["sleep", "9"])
+    os.kill(program.pid, signal.SIGTERM)
+    return program.wait()
+
+
+def asks_for_a_process(number):
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def sets_locale_for_a_while(name):
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        locale.setlocale(locale.LC_ALL, name)
+        return locale.str(1.5)
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
+
+
+def sets_the_same(number):
+    sys.setrecursionlimit(10_000)
+    return number
+
+
+@pytest.mark.parametrize(
+    "act", [ends_a_program, asks_for_a_process, sets_locale_for_a_while, sets_the_same]
+)
+def test_other_processes_and_what_is_set_back_are_no_reason(act):
+    assert not examine(act)[0].bound
+
+
+def test_each_setting_of_the_process_is_watched():
+    """What items set once, to what is the program's own."""
+    sets = [
+        (lambda: gettext.textdomain("one"), lambda: gettext.textdomain("messages")),
+        (lambda: gettext.bindtextdomain("one", "/tmp"), gettext._localedirs.clear),
+        (lambda: calendar.setfirstweekday(6), lambda: calendar.setfirstweekday(0)),
+        (lambda: gc.set_threshold(701), lambda: gc.set_threshold(700)),
+        (lambda: threading.stack_size(1 << 20), lambda: threading.stack_size(0)),
+    ]
+    for set_it, undo in sets:
+        before = [one.state() for one in process_state.SETTINGS]
+        try:
+            set_it()
+            assert [one.state() for one in process_state.SETTINGS] != before
+        finally:
+            undo()
 
 
 @pytest.mark.parametrize("act", [opens_and_closes, opens_a_file])

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import _locale
 import _signal  # type: ignore[import-not-found]
+import _thread
 import builtins
+import gc
 import os
 import sys
 import time
@@ -164,6 +166,31 @@ def _logging() -> Any:
     return found
 
 
+#: Settings that functions of a module keep in its variables.
+KEPT_BY = {
+    "gettext": ("_current_domain", "_localedirs"),
+    "logging": ("_logRecordFactory", "_loggerClass"),
+}
+
+
+def _variables(name: str) -> Any:
+    module = _module(name)
+    if module is None:
+        return NOT_LOADED
+    return [repr(getattr(module, one, None)) for one in KEPT_BY[name]]
+
+
+def _of_interpreter() -> Any:
+    """What functions of `sys`, `gc` and `threading` set."""
+    digits = getattr(sys, "get_int_max_str_digits", int)()
+    collector = gc.isenabled(), gc.get_threshold(), gc.get_debug()
+    return _thread.stack_size(), digits, sys.getdlopenflags(), collector
+
+
+def _first_day() -> Any:
+    return getattr(getattr(_module("calendar"), "c", None), "_firstweekday", NOT_LOADED)
+
+
 #: Tables in which functions of a module register something, by the module.
 REGISTRIES = {
     "mimetypes": ("types_map", "common_types", "encodings_map", "suffix_map"),
@@ -274,6 +301,8 @@ SETTINGS = (
     Setting(name="the opener of urllib.request", read=_opener),
     Setting(name="the switch interval", read=sys.getswitchinterval, by_service=True),
     Setting(name="the recursion limit", read=sys.getrecursionlimit),
+    Setting(name="a setting of sys, gc or threading", read=_of_interpreter),
+    Setting(name="the first day of a week", read=_first_day, by_loading=True),
     Setting(name="the rights of the process", read=_rights),
     Setting(name="the priority or the cores of the process", read=_share_of_machine),
     Setting(name="the hooks of sys", read=_hooks, by_loading=True),
@@ -281,6 +310,10 @@ SETTINGS = (
     Setting(name="the options of pandas", read=_pandas_options, by_loading=True),
     Setting(name="the settings of matplotlib", read=_matplotlib_settings, by_loading=True),
     Setting(name="the figures of pyplot", read=_figures),
+    *(
+        Setting(name=f"the settings of {name}", read=partial(_variables, name), by_loading=True)
+        for name in KEPT_BY
+    ),
     *(
         Setting(
             name=f"what {name} has registered", read=partial(_registered, name), by_loading=True

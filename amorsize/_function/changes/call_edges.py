@@ -26,7 +26,7 @@ from amorsize._function.changes.possible_callees import (
 from amorsize._function.flow.flow_reader import calls_of, flow_of
 from amorsize._function.flow.name_lookup import callees_of, makes_new
 from amorsize._function.flow.passed_arguments import Passed
-from amorsize._function.flow.value_flow import CALLED, By
+from amorsize._function.flow.value_flow import CALLED, By, leads_inside
 from amorsize._function.library.changes import is_changing
 from amorsize._function.object_contents import MAX_ELEMENTS, grows_when_read
 
@@ -104,6 +104,8 @@ class CallEdges:
                 yield Edge(self._graph.group(members, shape_of(call)), carry)
         if call[0][2][-1:] == (CALLED,):
             yield from self._by_prepared(node, call)
+        if CALLED in call[0][2] and (call[0][2][-1] == CALLED or leads_inside(call[0][2][-1])):
+            yield from self._by_got(node, call)
         for at, handed in enumerate(call[1]):  # to `map`, `partial` or `submit`
             for origin in map(flow.by_call, flow.origins(handed)):
                 for helper in run_by(self._given.callees(func, bound, origin)):
@@ -143,6 +145,15 @@ class CallEdges:
             for helper in run_by(self._given.callees(node.func, node.bound, made[0])):
                 yield from changed_by_library(node.func, node.bound, made)
                 yield from self._by_called(node, helper, made)
+
+    def _by_got(self, node: Node, call: Call) -> Found:
+        """The changes by a method that a call has given, such as one of an `attrgetter`."""
+        callee, passed, named = call
+        for origin in self._given.handed_back(node.func, node.bound, callee):
+            if is_changing(origin[2]):
+                yield (*origin[:2], origin[2][:-1]), f"{origin[2][-1]}()"
+            for helper in run_by(self._given.callees(node.func, node.bound, origin)):
+                yield from self._by_called(node, helper, (origin, passed, named))
 
     def _by_called(self, node: Node, helper: Any, call: Call) -> Iterator[Edge]:
         function, known = opened_helper(helper, self._owns)

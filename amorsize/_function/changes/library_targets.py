@@ -66,6 +66,8 @@ def changed_by_itself(func: FunctionType, bound: Bound) -> Iterator[Target]:
         for (space, name, steps), _ in flow.known((one, ()) for one in passed):
             if is_changing(steps):  # handed on, to be called there
                 yield (space, name, steps[:-1]), f"{steps[-1]}()"
+            elif steps:
+                yield from _into_buffers(func, bound, ((space, name, steps), (), ()), None)
         yield from changed_by_library(func, bound, call)
     yield from changed_by_use(func, bound)
 

@@ -14,7 +14,7 @@ from amorsize._function.callables import CELL, FUNCTION, MISSING, has, is_class,
 from amorsize._function.changes.change import sets_attribute
 from amorsize._function.flow.flow_reader import flow_of
 from amorsize._function.flow.name_lookup import root_of
-from amorsize._function.flow.passed_arguments import Passed
+from amorsize._function.flow.passed_arguments import SENDING, SENT, Passed
 from amorsize._function.flow.value_flow import (
     ANY,
     ARGUMENT,
@@ -47,6 +47,10 @@ if TYPE_CHECKING:
 
 #: The space of what a call passes, by its place.
 PLACE = "place"
+#: In place of the number of bound arguments: the call sends something to the function's `yield`.
+TO_YIELD = -1
+#: The flags of code that makes generators.
+_GENERATES = 0x20 | 0x200
 #: The most functions that a call is taken for.
 MOST_TRIED = 50
 _METHODS = (staticmethod, classmethod)
@@ -109,6 +113,8 @@ class Callees:
             others = [one for one in self._functions if one.__name__[:2] != "__"]
             of_any = last == ANY
             found += [(o, int(o in self._methods), of_any and o in self._methods) for o in others]
+        if last in SENDING:
+            found += [(one, TO_YIELD, False) for one in self._functions if is_generator(one)]
         fitting = (one for one in found if _fits(one[0], call, one[1]))
         yield from (one for _, one in zip(range(MOST_TRIED), fitting, strict=False))
 
@@ -242,6 +248,10 @@ def of_member(callees: Callees, member: Member, shape: Shape, change: Given) -> 
     function, n_bound, is_own = member
     argument, way, is_set = change
     step = By.call_of(function.__name__, is_set=is_set)
+    if n_bound == TO_YIELD:
+        if argument == SENT:
+            yield (PLACE, "0", ()), way, step, (), False
+        return
     if not (n_bound and argument == first_argument(function)):
         for symbol, rest in Passed(function.__code__, *shape, n_bound).at(argument, way):
             if symbol is not None:
@@ -288,6 +298,11 @@ def _standing_for(code: CodeType, func: FunctionType) -> FunctionType:
     return made
 
 
+def is_generator(func: FunctionType) -> bool:
+    """Whether calling it makes a generator, to which something may be sent."""
+    return bool(func.__code__.co_flags & _GENERATES)
+
+
 def _passes_any(call: Call) -> bool:
     """Whether nobody knows how many arguments it passes."""
     return any(one[2][-1] in (STAR, DOUBLE_STAR) for one in call[1] if one is not None and one[2])
@@ -296,7 +311,7 @@ def _passes_any(call: Call) -> bool:
 def _fits(func: FunctionType, call: Call, n_bound: int) -> bool:
     """Whether a function takes as many arguments as a call passes, and those that it names."""
     _, passed, named = call
-    if _passes_any(call):
+    if _passes_any(call) or n_bound == TO_YIELD:
         return True
     code = func.__code__
     n_by_place = len(passed) - len(named)

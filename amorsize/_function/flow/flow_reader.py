@@ -23,7 +23,7 @@ from amorsize._function.bytecode import (
     op_numbers,
     placed,
 )
-from amorsize._function.flow.passed_arguments import Passed
+from amorsize._function.flow.passed_arguments import SENT, Passed
 from amorsize._function.flow.stack_operations import run
 from amorsize._function.flow.symbol_stack import Frame
 from amorsize._function.flow.value_flow import (
@@ -77,6 +77,8 @@ _BINARY = (
 _BINARY_OP, _YIELD_VALUE, _FOR_ITER = map(op_number, ("BINARY_OP", "YIELD_VALUE", "FOR_ITER"))
 _RAISE = op_number("RAISE_VARARGS")
 _INTRINSIC = op_number("CALL_INTRINSIC_1")
+#: Where an exception may be from that others have as well.
+_MAY_BE_SHARED = (GLOBAL, CLOSURE, IMPORT, ARGUMENT)
 #: The argument of CALL_INTRINSIC_1 that stands for `+x`.
 _POSITIVE = 5
 _COMPARE_OP, _CONTAINS_OP = map(op_number, ("COMPARE_OP", "CONTAINS_OP"))
@@ -150,10 +152,15 @@ def _reflected(method: str) -> str:
 
 
 class _Follower:
-    """Follows calls of functions that the code itself defines, without recursion."""
+    """Follows calls of functions that the code itself defines, without recursion.
+
+    Attributes:
+        sent: A group of all that the code sends to generators; None: it defines no function.
+    """
 
     def __init__(self) -> None:
         self._following: list[CodeType] = []
+        self.sent: Store | None = None
 
     def __call__(self, flow: Flow, inner: CodeType, closure: Mapping[str, Symbol]) -> Symbol:
         """The result of calling a function that the code defines."""
@@ -201,6 +208,8 @@ class _Trail:
             run(frame, op, arg)
             frame.settle(op, n_before)
             self._is_behind_jump = op in JUMPS_AWAY
+            if op == _YIELD_VALUE and frame.stack:
+                frame.stack[-1] = (ARGUMENT, SENT, ()) if self._is_outermost else frame.sent()
             if self._is_behind_jump:
                 frame.stack.clear()
                 frame.literals.clear()
@@ -230,8 +239,10 @@ class _Trail:
             if _BINARY[arg] == "__mod__":  # a text with its values
                 flow.note_operation(frame.top(), *AS_TEXT, *_AT_KEY)
         elif op == _RAISE and (raised := frame.top(arg or 1)) is not None:
-            if arg and raised[0] in (GLOBAL, CLOSURE, IMPORT, ARGUMENT):
+            if arg and raised[0] in _MAY_BE_SHARED:
                 flow.kept[RAISED, one_step(raised, RAISED)] = None
+            if arg > 1 and (cause := frame.top()) is not None and cause[0] in _MAY_BE_SHARED:
+                flow.kept[RAISED, one_step(cause, RAISED)] = None
         elif op == _COMPARE_OP:
             flow.note_operation(frame.top(2), *_COMPARISONS)
             flow.note_operation(frame.top(), *_COMPARISONS)

@@ -11,7 +11,7 @@ from _operator import (  # as `operator` gives them
 from amorsize._function.callables import type_name
 from amorsize._function.flow.flow_reader import calls_of, flow_of
 from amorsize._function.flow.name_lookup import callees_of
-from amorsize._function.flow.value_flow import ANY, CALLED, Key
+from amorsize._function.flow.value_flow import ANY, CALLED, Key, leads_inside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,11 +76,13 @@ def is_item_getter(called: Any, callee: Store) -> bool:
 def got_by(maker: Any, flow: Flow, target: Store, place: int) -> Iterator[Store]:
     """What a target is in truth that something is called for, at this place of the way there."""
     space, name, steps = target
-    ways = _ways_got_by(maker)
+    ways, on = _ways_got_by(maker), steps[place + 1 :]
+    if len(ways) > 1 and on and leads_inside(on[0]):
+        on = on[1:]  # it gives all of them in a tuple
     for _, passed, _ in calls_of(flow, (space, name, steps[:place])) if ways else ():
         if passed:
             for origin, rest in flow.known((passed[0], way) for way in ways):
-                yield (*origin[:2], (*origin[2], *rest, *steps[place + 1 :]))
+                yield (*origin[:2], (*origin[2], *rest, *on))
 
 
 def _ways_got_by(maker: Any) -> list[tuple[str, ...]]:

@@ -89,6 +89,11 @@ def match_class(frame: Frame, _op: int, _arg: int) -> None:
     frame.replace(3, frame.flow.group(frame.flow.element(frame.top(3))))
 
 
+def match_group(frame: Frame, _op: int, _arg: int) -> None:
+    """`except*` takes a group apart: both parts hold what the whole does."""
+    frame.stack[-2:] = [frame.top(2), frame.top(2)]
+
+
 def operate(frame: Frame, op: int, arg: int) -> None:
     """`/` with a text after it puts a path together, by a method of what is before it."""
     left, right = frame.top(2), frame.top()

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 
     from amorsize._function.flow.value_flow import Flow, Symbol
 
+#: The name of what a generator gets by `send`, as if it was an argument of its function.
+SENT = "what is sent"
+#: The methods that send it.
+SENDING = (".send", ".asend")
+
 
 class Passed:
     """The values that one call passes, by the arguments of the function.

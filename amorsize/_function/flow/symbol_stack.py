@@ -7,9 +7,11 @@ from opcode import opmap
 from amorsize._function.bound_arguments import all_arguments
 from amorsize._function.bytecode import CLOSURE, GLOBAL, IMPORT, cells_of
 from amorsize._function.flow.call_results import given_by_group, note_call
+from amorsize._function.flow.passed_arguments import SENDING
 from amorsize._function.flow.value_flow import (
     ANY,
     ARGUMENT,
+    ELEMENT,
     ENTERED,
     GROUP,
     INNER,
@@ -23,13 +25,21 @@ from amorsize._function.flow.value_flow import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from types import CodeType
+    from typing import Protocol
 
     from amorsize._function.flow.value_flow import Store, Symbol
 
-    # Gives what a call of a function that the code defines gives.
-    Follow = Callable[[Flow, CodeType, Mapping[str, Symbol]], Symbol]
+    class Follow(Protocol):
+        """Gives what a call of a function that the code defines gives."""
+
+        sent: Store | None
+
+        def __call__(
+            self, flow: Flow, inner: CodeType, closure: Mapping[str, Symbol], /
+        ) -> Symbol: ...
+
 
 _POPS = frozenset(
     op for name, op in opmap.items() if name.startswith(("POP_", "STORE_", "DELETE_", "END_FOR"))
@@ -85,6 +95,13 @@ class Frame:
         self.constants: list[object] = []
         self.literals: dict[int, object] = {}
         self._follow = follow
+
+    def sent(self, *more: Symbol) -> Store:
+        """What generators that the code defines get by `send`: whatever it sends to any."""
+        if self._follow.sent is None:
+            self._follow.sent = self.flow.group()
+        self.flow.add(self._follow.sent, *more)
+        return one_step(self._follow.sent, ELEMENT)
 
     def top(self, depth: int = 1) -> Symbol:
         """What lies so deep."""
@@ -156,6 +173,8 @@ class Frame:
             if any(one is not None and one[0] in _FROM_OUTSIDE for one in passed):
                 flow.calls.setdefault((UNKNOWN, passed, names), [])
             return None
+        if callee[2][-1:] and callee[2][-1] in SENDING:
+            self.sent(*passed)
         if callee[0] == GROUP and len(callee[2]) == 1 and not leads_inside(callee[2][0]):
             return given_by_group(flow, (GROUP, callee[1], ()), callee[2][0], passed)
         if callee[0] == INNER:

@@ -181,6 +181,7 @@ _BEGINNINGS = ("set_", "add_", "insert_", "remove_", "delete_", "append_", "exte
 _VERBS = {
     *("setLevel", "addHandler", "removeHandler", "addFilter", "removeFilter", "setFormatter"),
     *("decompose", "extract", "replace_with", "mount", "push", "callback", "enter_context"),
+    *("configure_mock", "reset_mock", "attach_mock", "mock_add_spec"),
     *("setText", "setAttribute", "appendChild", "removeChild", "inc", "dec", "observe", "plot"),
 }
 #: Methods that undo each other, where the same code calls both.

@@ -39,4 +39,6 @@ keeps | holds each as it is | py:itertools#itertools.repeat
     dict.fromkeys itertools.repeat itertools.zip_longest types.SimpleNamespace argparse.Namespace
     collections.ChainMap collections.UserDict collections.defaultdict collections.OrderedDict
     collections.deque collections.namedtuple functools.partial
+keeps | holds each among its arguments | py:exceptions#BaseException.args
+    BaseException
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from amorsize._function import bytecode, callables
 from amorsize._function.bound_arguments import NOTHING
 from amorsize._function.callable_walk import (
@@ -329,8 +331,13 @@ class Code:
         named = (end_of(value, way, self._owns.module)[0] for _, _, value, way in reads(func))
         for called in (*called_by(func), *named):
             effect = effect_of(called) if callable(called) else None
-            if effect is not None and (effect.what == "process" or effect.name in _SETS):
-                self._findings.alters[effect.name] = effect.why
+            is_of_process = effect is not None and (
+                effect.what == "process" or effect.name in _SETS
+            )
+            if is_of_process or called is os.kill:
+                from amorsize._function.sharing.process_changes import note_change
+
+                note_change(self._findings, func, called, effect)
 
     def _examine_numbers(self, func: FunctionType, bound: Bound) -> None:
         """Note descriptors that the caller has opened, by number or by a path with the number."""
