@@ -28,6 +28,7 @@ from amorsize import (
 )
 from amorsize._profiles.memory_store import last_trace
 from amorsize._workers.messages import serialization
+from amorsize._workers.messages.packing import Packing
 
 # -- what is refused ------------------------------------------------------------------------
 
@@ -201,7 +202,7 @@ def test_results_with_finalizers_are_not_sent_without_life():
 
 @pytest.mark.parametrize("value", [weakref.finalize, ("weakref", "finalize"), b"weakref finalize"])
 def test_what_only_names_finalizers_is_sent(value):
-    data, _ = serialization.Packing().dumps_apart(value)
+    data, _ = Packing().dumps_apart(value)
     assert serialization.loads(data) == value
 
 

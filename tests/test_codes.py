@@ -13,7 +13,7 @@ from witness import MANY_CORES, compute_if_here
 
 from amorsize import SerializationError, autotune, optimize, tuned_map
 from amorsize._engine.costs import pickling_cost
-from amorsize._workers.messages.serialization import Packing
+from amorsize._workers.messages.packing import Packing
 
 LEVEL = 1
 

@@ -1,6 +1,7 @@
 """Exceptions of items arrive as themselves, or as a stand-in that tells all there is to tell."""
 
 import pickle
+import threading
 import traceback
 
 import pytest
@@ -657,3 +658,112 @@ def test_where_memory_is_short_no_result_is_told_to_be_at_fault(is_rebuilt):
 
     assert "MemoryError. There was too little memory for a copy" in str(caught.value)
     assert "pickle." not in str(caught.value)
+
+
+class Unlike(Exception):
+    """Its constructor takes other arguments than it passes on."""
+
+    def __init__(self, code, *, where):
+        super().__init__(f"{code} at {where}")
+        self.code, self.where = code, where
+
+
+class Holding:
+    def __init__(self, error):
+        self.error = error
+
+
+def caught(x, kind):
+    try:
+        try:
+            raise KeyError(x)
+        except KeyError as before:
+            raise kind from before
+    except Exception as error:
+        error.add_note(f"of {x}")
+        return error
+
+
+def alone(x):
+    return caught(x, ValueError(x))
+
+
+def beside_others(x):
+    return x, {"error": caught(x, OSError(2, "No such file", f"/{x}"))}
+
+
+def in_an_object(x):
+    return Holding(caught(x, Unlike(x, where="there")))
+
+
+def with_its_own_constructor(x):
+    return [caught(x, Unlike(x, where="there"))]
+
+
+def of_a_group(x):
+    return x, caught(x, ExceptionGroup("several", [Unlike(x, where="there"), ValueError(x)]))
+
+
+def of_a_local_class(x):
+    class Local(Unlike):
+        pass
+
+    return x, caught(x, Local(x, where="there"))
+
+
+def told_of(result):
+    """All that a result tells of the exception in it."""
+    while not isinstance(result, BaseException):
+        parts = vars(result) if isinstance(result, Holding) else result
+        result = list(parts.values() if isinstance(parts, dict) else parts)[-1]
+    members = result.exceptions if isinstance(result, ExceptionGroup) else ()
+    return (
+        *(type(result).__name__, str(result), vars(result), [told_of(one) for one in members]),
+        [place.name for place in traceback.extract_tb(result.__traceback__)],
+        *(repr(result.__cause__), repr(result.__context__), result.__suppress_context__),
+    )
+
+
+@pytest.mark.parametrize(
+    "func",
+    [
+        *(alone, beside_others, in_an_object, with_its_own_constructor, of_a_group),
+        of_a_local_class,
+    ],
+    ids=lambda func: func.__name__,
+)
+def test_an_exception_in_a_result_arrives_as_in_the_loop(func):
+    """Its traceback, its notes and its causes are there, wherever in the result it lies."""
+    results = tuned_map(func, range(4), backend="process", n_jobs=2)
+    assert [told_of(one) for one in results] == [told_of(func(x)) for x in range(4)]
+
+
+def twice(x):
+    error, rows = caught(x, ValueError(x)), [x]
+    error.rows = rows
+    return error, rows, error
+
+
+def test_what_an_exception_and_its_result_share_stays_one():
+    for first, rows, again in tuned_map(twice, range(4), backend="process", n_jobs=2):
+        assert first is again
+        assert first.rows is rows
+
+
+class TellsHow(Exception):
+    def __init__(self, text, lock):
+        super().__init__(text)
+        self.lock = lock
+
+    def __reduce__(self):
+        return TellsHow, (self.args[0], None)
+
+
+def with_a_lock(x):
+    return x, caught(x, TellsHow("locked", threading.Lock()))
+
+
+def test_an_exception_that_tells_how_it_is_pickled_is_asked():
+    for number, error in tuned_map(with_a_lock, range(4), backend="process", n_jobs=2):
+        assert (error.lock, error.__notes__) == (None, [f"of {number}"])
+        assert isinstance(error.__cause__, KeyError)

@@ -21,6 +21,7 @@ from amorsize._engine.costs import submission_costs
 from amorsize._engine.costs.submission_costs import SubmissionCosts
 from amorsize._workers.executors.pool import ExecutorPool
 from amorsize._workers.messages import serialization
+from amorsize._workers.messages.packing import dumps_apart
 from amorsize._workers.protocol import Chunk, ChunkDone, Task, WorkerLost
 from amorsize._workers.tasks.payload import Payload
 from amorsize.errors import (
@@ -395,7 +396,7 @@ def test_large_bytes_are_not_copied_on_their_way_out():
     large = bytes(2_000_000)
     columns = ([large, "small", large],)
 
-    data, parts = serialization.dumps_apart(buffers.apart(columns))
+    data, parts = dumps_apart(buffers.apart(columns))
 
     assert len(data) < 1000
     assert [part.obj for part in parts] == [large, large]

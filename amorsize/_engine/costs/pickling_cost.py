@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from amorsize._workers.messages.serialization import Packing
+    from amorsize._workers.messages.packing import Packing
 
 #: A cost below this, in seconds of CPU time, is measured three times. Other programs may interrupt
 #: one of them, for longer than most results take.
@@ -35,15 +35,16 @@ def measure(
         func: The mapped function.
     """
     from amorsize._workers.messages import serialization
+    from amorsize._workers.messages.packing import Packing
 
     serialization.dumps(None)  # loads the modules of pickling
-    packing, values = serialization.Packing(func), results[:1]
+    packing, values = Packing(func), results[:1]
     cost_s, reason = _cost(values, packing)
     if (reason is not None or packing.with_code) and func is not None:
         from amorsize._workers.messages import code_pickle
 
         code_pickle.announce(func, [*values, *items])  # as before a fork: no class has to travel
-        packing = serialization.Packing(func)
+        packing = Packing(func)
         cost_s, reason = _cost(values, packing)
     if reason is None and cost_s < CHEAP_RESULT_S and len(results) > 1:
         cost_s, reason = _cost(results, packing)
@@ -51,7 +52,7 @@ def measure(
     if reason is not None:
         return PicklingMeasured(pickle_s=None, reason=f"results cannot be pickled: {reason}")
     if items:
-        item_s, reason = _cost(items, serialization.Packing())
+        item_s, reason = _cost(items, Packing())
         if reason is not None:
             return PicklingMeasured(pickle_s=None, reason=f"items cannot be pickled: {reason}")
         cost_s += item_s * len(values)

@@ -13,6 +13,7 @@ from amorsize._workers.carried_state import caller_state
 from amorsize._workers.chunk import run_chunk, taking_turns
 from amorsize._workers.executors import own_context
 from amorsize._workers.messages import exception_pickling, serialization
+from amorsize._workers.messages.packing import Packing
 from amorsize._workers.run_delay import RunDelayClock
 
 TYPE_CHECKING = False
@@ -223,7 +224,7 @@ def _packed(
 ) -> tuple[Any, ...]:
     """The outcome with results and error pickled here rather than by the executor."""
     began = perf_counter()
-    packing = serialization.Packing(task.function, is_forked=False)
+    packing = Packing(task.function, is_forked=False)
     if task.keep_errors:
         results = [
             exception_pickling.kept_error(r) if issubclass(type(r), BaseException) else r

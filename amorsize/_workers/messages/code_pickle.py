@@ -119,6 +119,8 @@ def _pickler() -> Any:
     import cloudpickle
     from cloudpickle import cloudpickle as inside
 
+    from amorsize._workers.messages import exception_results
+
     kept: set[Any] = {classmethod, staticmethod, property, METHOD, MODULE, CELL}
     kept |= {type(announce.__code__), READ_ONLY_DICT}
     # Found by their names: what marks the fields of a dataclass, and loggers.
@@ -130,6 +132,8 @@ def _pickler() -> Any:
 
         def reducer_override(self, obj: Any) -> Any:
             kind = type(obj)
+            if issubclass(kind, BaseException):
+                return exception_results.reduced(obj)
             if kind in copied:
                 raise TypeError(f"a {kind.__name__} would be sent as a copy of another kind")
             if kind is not MODULE and issubclass(kind, MODULE):  # by its name, like the others

@@ -25,16 +25,16 @@ MORE = f"over {MOST_LINKS} exceptions led to this one; those before were not sen
 
 def pack_error(error: BaseException) -> bytes:
     """An exception as bytes, with its causes and its traceback; they can always be unpickled."""
-    return dumps((_as_plain(error), shortened(_traceback_text(error))))
+    return dumps((as_plain(error), shortened(_traceback_text(error))))
 
 
 def unpack_error(data: Piece) -> tuple[BaseException, str]:
     """The exception, with the text of its traceback in the worker."""
     plain, text = loads(data)
-    return _from_plain(plain), text
+    return from_plain(plain), text
 
 
-def _as_plain(error: BaseException) -> list[tuple[Any, ...]]:
+def as_plain(error: BaseException) -> list[tuple[Any, ...]]:
     """An exception with its causes as plain values, as pickle drops the causes.
 
     Exceptions refer to each other by number, so neither a long chain nor a cycle needs recursion.
@@ -62,8 +62,8 @@ def _one_as_plain(error: BaseException, numbers: dict[int, int]) -> tuple[Any, .
     return data, told, places, error.__suppress_context__, links, member_numbers
 
 
-def _from_plain(family: list[tuple[Any, ...]]) -> BaseException:
-    """The exception that `_as_plain` was given."""
+def from_plain(family: list[tuple[Any, ...]]) -> BaseException:
+    """The exception that `as_plain` was given."""
     made = _all_made(family)
     for number, (_, _, places, suppresses, links, _) in enumerate(family):
         cause, context = (None if one is None else _numbered([one], made)[0] for one in links)
@@ -146,10 +146,10 @@ def _are_alike(
 
 def _fields_set(error: BaseException) -> set[tuple[int, str]]:
     """Which fields have a value: those that pickle drops are missing in what it has rebuilt."""
-    return set(_fields_of(error))
+    return set(fields_of(error))
 
 
-def _fields_of(error: BaseException) -> dict[tuple[int, str], Any]:
+def fields_of(error: BaseException) -> dict[tuple[int, str], Any]:
     """What an exception keeps outside its `__dict__`, by the number of its class and the name.
 
     Types written in C keep `errno` or `name` there, others what they name in `__slots__`.
@@ -185,22 +185,30 @@ class Bare:
         error, group = self._error, None
         if isinstance(error, BaseExceptionGroup):
             group = error.message, list(tracebacks.members_of(error))
-        return _bare, (type(error), error.args, error.__dict__, _fields_of(error), group)
+        return bare, (type(error), error.args, error.__dict__, fields_of(error), group)
 
 
-def _bare(
+def bare(
     kind: type[BaseException],
     args: tuple[Any, ...],
     state: dict[str, Any],
     fields: dict[tuple[int, str], Any],
     group: tuple[str, list[BaseException]] | None,
 ) -> BaseException:
+    """An exception that is made without its constructor."""
     error: BaseException = _new_in_c(kind)(kind, *(group or args))
     BaseException.args.__set__(error, args)  # type: ignore[attr-defined]  # whatever its class does
+    set_fields(error, state, fields)
+    return error
+
+
+def set_fields(
+    error: BaseException, state: dict[str, Any], fields: dict[tuple[int, str], Any]
+) -> None:
+    """Set attributes and other fields as `fields_of` tells them, without code of its class."""
     error.__dict__.update(state)
     for (number, name), value in fields.items():
-        vars(kind.__mro__[number])[name].__set__(error, value)
-    return error
+        vars(type(error).__mro__[number])[name].__set__(error, value)
 
 
 def _new_in_c(kind: type[BaseException]) -> Any:
@@ -215,10 +223,10 @@ class kept_error:  # noqa: N801 - is called like a function, for what arrives in
     __slots__ = ("_plain",)
 
     def __init__(self, error: BaseException) -> None:
-        self._plain = _as_plain(error)
+        self._plain = as_plain(error)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _from_plain, (self._plain,)
+        return from_plain, (self._plain,)
 
 
 def shortened(text: str) -> str:

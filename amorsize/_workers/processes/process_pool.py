@@ -7,6 +7,7 @@ from marshal import loads
 
 from amorsize._host.unpatched import kernel, perf_counter
 from amorsize._workers.messages import exception_pickling, framing, serialization
+from amorsize._workers.messages.packing import Packing
 from amorsize._workers.processes.child_process import SIGCONT, SIGKILL, how_it_ended
 from amorsize._workers.processes.worker_handle import WorkerHandle, end, readable
 from amorsize._workers.processes.worker_main import (
@@ -53,7 +54,7 @@ class ProcessPoolBase(PoolDefaults):
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._packing = serialization.Packing()
+        self._packing = Packing()
         self._handles: dict[int, WorkerHandle] = {}
         self._owner = kernel.getpid()
         self._by_descriptor: dict[int, WorkerHandle] = {}

@@ -12,6 +12,7 @@ from amorsize._host import import_hooks, signals
 from amorsize._host.unpatched import kernel, perf_counter
 from amorsize._workers import first_items, nesting, stream_calls, worker_numbers
 from amorsize._workers.messages import exception_pickling, framing, serialization
+from amorsize._workers.messages.packing import Packing
 from amorsize._workers.messages.pipe_ends import End
 from amorsize._workers.messages.shared_memory import SharedBlock
 from amorsize._workers.processes import child_setup, parent_death
@@ -228,7 +229,7 @@ class PersistentWorker(Worker):
             )
             return
         self.task, self.function = task, function
-        self.packing = serialization.Packing(task.function, is_forked=False)
+        self.packing = Packing(task.function, is_forked=False)
         self.first_items = self.watching(task)
         self.rss_limit.begin(task.most_bytes)
         if "logging" in sys.modules:
@@ -263,7 +264,7 @@ class PersistentWorker(Worker):
         if borrowed is None:
             return True
         self._context = _contextvars.Context()
-        self.packing = serialization.Packing(is_forked=False)
+        self.packing = Packing(is_forked=False)
         return borrowed.give_back()
 
     def _forward_records(self) -> None:

@@ -14,6 +14,7 @@ from amorsize._host.unpatched import kernel, perf_counter
 from amorsize._workers import diverted_output, first_items, subprocess_time, worker_numbers
 from amorsize._workers.chunk import run_items
 from amorsize._workers.messages import exception_pickling, framing, serialization, transport
+from amorsize._workers.messages.packing import Packing
 from amorsize._workers.messages.report_head import (
     ELSEWHERE,
     LAST,
@@ -66,7 +67,7 @@ class Worker:
         slot: int,
     ) -> None:
         self.task, self.function = task, task.function_of_one()
-        self.packing = serialization.Packing(task.function)
+        self.packing = Packing(task.function)
         self.reading, self.writing, self.parent_pid = reading, writing, parent_pid
         self.counters, self.slot = None if shared is None else shared.counters, slot
         self.transport = transport.Transport(shared, slot, SharedBlock.SENT, SharedBlock.RECEIVED)

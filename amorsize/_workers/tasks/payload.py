@@ -20,6 +20,7 @@ from amorsize._host.unpatched import kernel
 from amorsize._workers.carried_state import caller_state
 from amorsize._workers.carried_state.pickled_state import names_main
 from amorsize._workers.messages import serialization
+from amorsize._workers.messages.packing import dumps_apart
 from amorsize._workers.protocol import Task
 from amorsize._workers.random_streams import as_sent
 from amorsize._workers.tasks import thread_locals
@@ -185,7 +186,7 @@ class Payload:
         """Items as bytes, with large buffers apart from the pickle."""
         if not self._by_value:
             try:
-                data, parts = serialization.dumps_apart(items)
+                data, parts = dumps_apart(items)
             except Exception as error:
                 reraise_from_handler(error)
                 data, parts = b"__main__", []
