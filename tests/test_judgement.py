@@ -795,7 +795,7 @@ def test_a_function_is_watched_once(monkeypatch):
     monkeypatch.setattr(
         Judge, "watch", lambda self, *a, **k: (watched.append(1), watch(self, *a, **k))[1]
     )
-    tuned = autotune(lambda i: [time.sleep(WAIT_S) for _ in range(1)])
+    tuned = autotune(lambda i: time.sleep(WAIT_S))
 
     for _ in range(3):
         tuned(range(40))

@@ -11,7 +11,6 @@ from amorsize._function.callables import FUNCTION, METHOD
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
     from typing import Any
 
 FAST = frozenset(
@@ -27,14 +26,8 @@ MOST_CHARS, MOST_INTEGER = 1000, 2**64
 PLAIN, NESTED = 0x3, 0x10
 
 
-def is_trivial(func: Any, item: Any, *, but_for: Container[str] = ()) -> bool:
-    """Whether it has no loop and calls only quick builtins and methods, and the item is small.
-
-    Args:
-        func: What runs for each item.
-        item: One of them.
-        but_for: Names in its code that are no matter.
-    """
+def is_trivial(func: Any, item: Any) -> bool:
+    """Whether it has no loop and calls only quick builtins and methods, and the item is small."""
     if not _is_small(item):
         return False
     if type(func) is type(len) or type(func) is type:
@@ -47,33 +40,7 @@ def is_trivial(func: Any, item: Any, *, but_for: Container[str] = ()) -> bool:
     code_type = type(code)
     if any(isinstance(constant, code_type) for constant in code.co_consts):
         return False
-    named = [name for name in code.co_names if name not in but_for]
-    return all(_is_quick(name, func, item) for name in named) and not _loops(code.co_code)
-
-
-def is_trivial_but_for_sleep(func: Any, items: Iterable[object]) -> bool:
-    """Whether it calls `time.sleep`, and all else is trivial.
-
-    Args:
-        func: What runs for each item.
-        items: One for each of its arguments.
-    """
-    if type(func) is not FUNCTION or "sleep" not in func.__code__.co_names:
-        return False
-    import sys
-
-    time = sys.modules.get("time")
-    values = {name: func.__globals__.get(name) for name in func.__code__.co_names}
-    is_module = time is not None and any(value is time for value in values.values())
-    if not (_is_sleep(values["sleep"]) or (is_module and "sleep" not in func.__globals__)):
-        return False
-    but_for = {"sleep", *(name for name, value in values.items() if value is time)}
-    return all(is_trivial(func, item, but_for=but_for) for item in items)
-
-
-def _is_sleep(value: Any) -> bool:
-    is_builtin = type(value) is type(len)
-    return is_builtin and (value.__module__, value.__name__) == ("time", "sleep")
+    return all(_is_quick(name, func, item) for name in code.co_names) and not _loops(code.co_code)
 
 
 def _is_small(item: Any) -> bool:

@@ -22,7 +22,6 @@ class Request(Value):
     at_s: float | None = None  # when the call began, in seconds since 1970
     inherits_items: bool = False  # workers get the data by fork: only indices travel
     is_trivial: bool = False  # an item is over in no time, as the function's code shows
-    only_sleeps: bool = False  # items do no more than sleep, as the function's code shows
     may_look_up: bool = False  # what earlier processes have learned can be looked up
     to_load_s: float = 0.0  # what inspects host and function, still to be paid in this process
     item_s_before: float | None = None  # what an item took in the last call, for workers only

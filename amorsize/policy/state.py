@@ -139,8 +139,6 @@ class State:
         self.moment.inspected_s = self.moment.now_s
         if request.connects:
             self.waiters.limit(io_concurrency.MOST_CONNECTING)
-        if request.only_sleeps:
-            self.waiters.sleep_only()
         self._worker_costs = worker_costs.HostWorkerCosts.of(host)
 
     @property

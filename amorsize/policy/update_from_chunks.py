@@ -21,8 +21,6 @@ def reported(state: State, event: Report) -> None:
     in_process = state.workers.backend_of(event.worker) == "process"
     if not costs.n_inline and event.n_items and not state.waiting.first_reports.is_settled:
         costs.waits = state.waiting.first_reports.see(event, is_fresh_fork=is_cold and in_process)
-        if state.request.only_sleeps and state.waiting.first_wait.is_idle:
-            costs.waits = True  # whatever keeps it from a core
     if explore.is_apart(state, event):
         costs.counted(event)
         explore.see(state, event)

@@ -97,8 +97,6 @@ def _inspected(state: State, event: HostInspected) -> None:
         )
         state.choice = None
     state.begin_on(event.host, event.request)
-    if event.request.only_sleeps and state.costs.own.are_idle:  # it cannot have lacked a core
-        state.costs.waits = True
 
 
 def _left(state: State, event: WorkerRetired) -> None:

@@ -55,8 +55,6 @@ class HostInspection:
         self._interpreters: NewInterpreters | None = None
         #: Whether items use the network.
         self._connects = False
-        #: Whether items are proven to do no more than sleep.
-        self._only_sleeps = False
         #: The host, from the first inspection on.
         self._host: Host
         self._retention: ForkRetention | None = None
@@ -116,7 +114,6 @@ class HostInspection:
             thread_reason=verdict.thread_reason or shortage.why_no_threads(),
             process_reason=verdict.process_reason or self.why_not_processes(),
             connects=self._connects,
-            only_sleeps=self._only_sleeps,
         )
         request = request.replace(may_pay_later=self.is_about_costs(request.process_reason))
         has_only_processes = request.thread_reason and not request.process_reason
@@ -213,7 +210,7 @@ class HostInspection:
         return verdict
 
     def _judge_pure(self) -> Verdict | None:
-        """The verdict for code that is proven, without watching an item; None: it is not."""
+        """The verdict for code that is proven pure, without watching an item; None: it is not."""
         call, options, source = self._call, self._call.options, self._call.source
         is_open = self._host.has_gil and options.thread_safe is None and call.task.seed is None
         if not is_open or not isinstance(source, Sliced):
@@ -223,26 +220,11 @@ class HostInspection:
         most_items = float("inf")
         if call.tuner.costs.item_s is not None:
             most_items = most_to_ask(call.left_s())
-        data = (*source.sequences, [*call.item_kwargs.values()])
-        computes = is_pure(call.func, data, most_items)
-        if not computes and not self._is_asleep(data, most_items):
+        if not is_pure(call.func, (*source.sequences, [*call.item_kwargs.values()]), most_items):
             return None
         if (why := why_stay({})) is not None:
             return Verdict(thread_reason=why, process_reason=why)
-        reason = HOLDS_GIL if computes else None
-        return Verdict(thread_reason=reason, process_reason=self._why_start_none())
-
-    def _is_asleep(self, data: tuple[Any, ...], most_items: float) -> bool:
-        """Whether items are proven to do no more than sleep."""
-        from amorsize._function import trivial
-
-        firsts = [items[0] for items in data if items]
-        if not trivial.is_trivial_but_for_sleep(self._call.func, firsts):
-            return False
-        from amorsize._function.purity.pure_reach import reach_of
-
-        self._only_sleeps = reach_of(self._call.func, data, most_items) is not None
-        return self._only_sleeps
+        return Verdict(thread_reason=HOLDS_GIL, process_reason=self._why_start_none())
 
     def next_items(self) -> list[Any]:
         """The next items to hand out, two at most, as far as they are read."""

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 #: Waiting items in flight: at first, which small services take, and at most.
 FIRST, MOST = 16, 256
 
-#: Items in flight at first that only sleep: nobody serves them. A `ThreadPoolExecutor` has no more.
-ASLEEP = 32
-
 #: The most where items open connections: services take 40 or 100 and refuse the next.
 MOST_CONNECTING = 32
 
@@ -60,7 +57,6 @@ class Waiters:
     def __init__(self, n_most: int = MOST, n_asked: int | None = None) -> None:
         self.n_asked = n_asked
         self.n_most = n_most if n_asked is None else n_asked
-        self._n_first = FIRST
         self.n_wanted = min(FIRST, n_most) if n_asked is None else n_asked
         self.settled = False
         self._known: list[float] = []  # logarithms of costs with as many as are not felt,
@@ -81,23 +77,17 @@ class Waiters:
         self._earlier, self.n_wanted, self._known = earlier, self.n_known(earlier), []
         self._begin()
         n_had, level = earlier.plan.n_jobs, earlier.level
-        if max(self._n_first, n_had) < self.n_wanted and level.typical_s is not None:
+        if max(FIRST, n_had) < self.n_wanted and level.typical_s is not None:
             n = min(level.n_chunks, self.n_wanted)
             self._before = _logs_of(level.typical_s, level.spread_log or 0.0, n)
-            self._growth = self.n_wanted / max(n_had, self._n_first)
+            self._growth = self.n_wanted / max(n_had, FIRST)
 
     def n_known(self, earlier: Profile) -> int:
         """How many to begin with after an earlier call."""
         explored = Explored.of(earlier)
         if explored.n_waiters is not None:
             return min(self.n_most, max(LEAST, explored.n_waiters))
-        return min(self.n_most, max(self._n_first, explored.n_begin or earlier.plan.n_jobs))
-
-    def sleep_only(self) -> None:
-        """Begin with more, as items wait for nobody who could be busy with others of them."""
-        if self.n_asked is None:
-            self._n_first = ASLEEP
-            self.n_wanted = min(self.n_most, max(self.n_wanted, ASLEEP))
+        return min(self.n_most, max(FIRST, explored.n_begin or earlier.plan.n_jobs))
 
     def n_next(self, alone_s: float | None, n_items: int | None = None) -> int:
         """How many the next call may begin with: more where those of this one were not felt.

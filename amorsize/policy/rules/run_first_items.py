@@ -58,9 +58,9 @@ def first(state: State, status: Status) -> Action:
 
 
 def _begin_known(state: State, status: Status) -> Action | None:
-    if state.profile.unchecked is None and not state.request.only_sleeps:
+    if state.profile.unchecked is None:
         return None
-    from amorsize.policy.rules import threads_for_known_waits  # most first calls know of none
+    from amorsize.policy.rules import threads_for_known_waits  # a first call knows of none
 
     return threads_for_known_waits.begin(state, status, state.profile.unchecked)
 

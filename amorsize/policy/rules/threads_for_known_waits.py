@@ -1,4 +1,4 @@
-"""Starts threads for long waits that an earlier call has seen, or that the code shows.
+"""Starts threads for long waits that an earlier call has seen.
 
 Running one item first, as if nothing were known, would take as long as all of them at once. So one
 thread begins an item, and the caller watches for 2 ms. If the item has not ended by then, and has
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LONG_WAIT_S = 5e-3
 
 
-def begin(state: State, status: Status, remembered: Profile | None) -> Action | None:
+def begin(state: State, status: Status, remembered: Profile) -> Action | None:
     """Start as many threads as an earlier call had; None: one item runs first."""
     if not _are_long_waits(state, remembered, status):
         return None
@@ -42,32 +42,24 @@ def begin(state: State, status: Status, remembered: Profile | None) -> Action | 
         return Wait(reason="a first item is running", timeout_s=FIRST_WAIT_S, is_watched=True)
     if first_wait.is_idle and pool.n_alive < _n_wanted(state, status, remembered):
         if pool.n_alive == 1:
-            why = "the code only sleeps" if remembered is None else "an earlier call had long waits"
-            state.note("threads at once", f"{why}, and one is under way")
-            if remembered is not None:
-                state.waiters.start_with(remembered)
+            state.note("threads at once", "an earlier call had long waits, and one is under way")
+            state.waiters.start_with(remembered)
         return StartWorker(backend="thread")
     return Wait(reason="first items are running")
 
 
-def _are_long_waits(state: State, remembered: Profile | None, status: Status) -> bool:
-    if state.choice is not None or status.n_left + state.workers.n_in_flight <= 1:
-        return False
-    if remembered is None:
-        return state.request.only_sleeps
+def _are_long_waits(state: State, remembered: Profile, status: Status) -> bool:
+    is_open = state.choice is None and not tuned_plan_fit.applies(remembered, state.request)
     # Where there were two of them, the caller ran both.
     in_threads = remembered.traits.waits and remembered.plan.backend in ("thread", "serial")
     is_long = remembered.traits.item_s >= LONG_WAIT_S
-    return in_threads and is_long and not tuned_plan_fit.applies(remembered, state.request)
+    return is_open and in_threads and is_long and status.n_left + state.workers.n_in_flight > 1
 
 
-def _n_wanted(state: State, status: Status, remembered: Profile | None) -> int:
-    n = status.n_left + state.workers.n_in_flight
-    if remembered is None:
-        n = min(n, state.waiters.n_wanted)
-    else:
-        traits = remembered.traits
-        n_most = io_concurrency.n_beside(traits.item_s, traits.item_cpu_s)
-        n = min(n, n_most, state.waiters.n_known(remembered))
-    n = state.limits.within(n)
+def _n_wanted(state: State, status: Status, remembered: Profile) -> int:
+    n_known = state.waiters.n_known(remembered)
+    n = min(
+        n_known, io_concurrency.n_beside(remembered.traits.item_s, remembered.traits.item_cpu_s)
+    )
+    n = state.limits.within(min(n, status.n_left + state.workers.n_in_flight))
     return min(n, state.request.n_jobs or n)
