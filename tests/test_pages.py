@@ -111,8 +111,7 @@ def test_a_page_is_bounded_and_needs_nothing_else(name):
 
 def test_a_page_can_be_read_aloud():
     """It has a language, landmarks and headings; pictures have words, tables have names."""
-    html = html_of(traces.two_workers())
-    page = Reader(html)
+    page = Reader(page_of_call("deaths"))
 
     assert page.all("html") == [{"lang": "en"}]
     assert all(len(page.all(tag)) == 1 for tag in ("main", "header", "nav", "footer", "h1"))
@@ -141,7 +140,7 @@ def test_a_function_that_was_not_called_has_a_page_as_well():
 
 
 def test_few_chunks_are_listed_all_and_of_many_the_costliest():
-    few = words_of(html_of(traces.two_workers()))
+    few = words_of(page_of_call("deaths"))
     many = words_of(html_of(traces.many_workers(8)))
 
     assert "All chunks" in few
