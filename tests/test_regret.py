@@ -1,5 +1,6 @@
 """The policy against the best plan in hindsight, on few worlds: docs/dev/regret.md has many."""
 
+from functools import cache
 from statistics import mean
 
 import pytest
@@ -18,23 +19,58 @@ QUICK = (  # worlds whose plans are played in a second or two altogether
 LONG = {  # to play out: on 32 cores only
     *("lognormal 5 ms", "Pareto 1.5", "hidden quota", "results 1 ms to pickle", "bursts"),
 }
-N_DRAWN, MOST_ITEMS = 30, 1500
+N_DRAWN, DRAWN_TOGETHER, MOST_ITEMS = 30, 6, 1500
+
+
+SCENARIOS = [
+    Job("scenarios", name, n_cores, SEED)
+    for name in QUICK
+    for n_cores in (2, 32)
+    if name not in LONG or n_cores == 32
+]
 
 
 @pytest.fixture(scope="module")
-def scenarios():
-    """A dozen worlds on 32 cores, most of them on two cores as well."""
-    worlds = [(name, n_cores) for name in QUICK for n_cores in (2, 32)]
-    jobs = [Job("scenarios", *one, SEED) for one in worlds if one[0] not in LONG or one[1] == 32]
-    return [result for job in jobs for result in regret.run(job)]
+def played():
+    """What plays a job, once for all tests: those that play one each come first.
+
+    All of them together may take longer than a test may, beside other programs.
+    """
+    return cache(lambda job: tuple(regret.run(job)))
 
 
 @pytest.fixture(scope="module")
-def drawn():
+def draws():
     """Random worlds of few items."""
     seeds = (s for s in range(900) if len(simulate.random_world(s).costs_s) < MOST_ITEMS)
-    jobs = [Job("random", "random", 0, next(seeds)) for _ in range(N_DRAWN)]
-    return [result for job in jobs for result in regret.run(job)]
+    return [Job("random", "random", 0, next(seeds)) for _ in range(N_DRAWN)]
+
+
+@pytest.fixture(scope="module")
+def scenarios(played):
+    """A dozen worlds on 32 cores, most of them on two cores as well."""
+    return [result for job in SCENARIOS for result in played(job)]
+
+
+@pytest.fixture(scope="module")
+def drawn(played, draws):
+    """The random worlds, played."""
+    return [result for job in draws for result in played(job)]
+
+
+@pytest.mark.parametrize("job", SCENARIOS, ids=lambda job: f"{job.name}-{job.n_cores}")
+def test_a_scenario_is_played_nearly_as_well_as_in_hindsight(played, job):
+    """Within 30 %; the same call again tests nothing."""
+    assert max(one.regret() for one in played(job)) <= 0.30
+    assert sum(one.n_probes_again for one in played(job)) == 0
+
+
+@pytest.mark.parametrize("part", range(N_DRAWN // DRAWN_TOGETHER))
+def test_the_same_call_in_a_random_world_tests_nothing(played, draws, part):
+    """What the first call has found out is in its profile."""
+    jobs = draws[part * DRAWN_TOGETHER :][:DRAWN_TOGETHER]
+
+    assert sum(one.n_probes_again for job in jobs for one in played(job)) == 0
 
 
 def test_scenarios_are_played_nearly_as_well_as_in_hindsight(scenarios):
