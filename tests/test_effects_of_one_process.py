@@ -3,6 +3,7 @@
 import builtins
 import calendar
 import codecs
+import contextlib
 import copyreg
 import csv
 import functools
@@ -120,6 +121,22 @@ def sets_locale(name):
     return locale.setlocale(locale.LC_ALL, name)
 
 
+def sets_domain_by_helper(number):
+    def sets(domain):
+        gettext.textdomain(domain)
+
+    sets("shop" if number < 40 else "store")
+
+
+def hands_domain_on(number):
+    functools.partial(gettext.textdomain)("shop" if number < 40 else "store")
+
+
+def signals_by_getattr(number):
+    if number == 40:
+        getattr(signal, "raise_signal")(signal.SIGUSR1)  # noqa: B009
+
+
 def sets_limit(number):
     csv.field_size_limit(1000 + number // 40)
 
@@ -129,7 +146,7 @@ def sets_limit(number):
     [
         *(opens, handles_errors, sets_for_programs, signals_itself, signals_by_helper),
         *(signals_its_group, hands_a_signal_on, handles_as_told, sets_domain, sets_locale),
-        sets_limit,
+        *(sets_limit, sets_domain_by_helper, hands_domain_on, signals_by_getattr),
     ],
 )
 def test_what_cannot_be_watched_is_for_the_caller(act):
@@ -159,13 +176,35 @@ def sets_locale_for_a_while(name):
         locale.setlocale(locale.LC_ALL, before)
 
 
+def goes_there_and_back(folder):
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.chdir, os.getcwd())
+        os.chdir(folder)
+        return os.listdir()
+
+
+def sets_back_by_a_constant(name):
+    locale.setlocale(locale.LC_ALL, name)
+    told = locale.str(1.5)
+    locale.setlocale(locale.LC_ALL, "C")
+    return told
+
+
 def sets_the_same(number):
     sys.setrecursionlimit(10_000)
     return number
 
 
 @pytest.mark.parametrize(
-    "act", [ends_a_program, asks_for_a_process, sets_locale_for_a_while, sets_the_same]
+    "act",
+    [
+        ends_a_program,
+        asks_for_a_process,
+        sets_locale_for_a_while,
+        sets_the_same,
+        goes_there_and_back,
+        sets_back_by_a_constant,
+    ],
 )
 def test_other_processes_and_what_is_set_back_are_no_reason(act):
     assert not examine(act)[0].bound

@@ -71,6 +71,34 @@ def sends_by_helper(x):
     return x
 
 
+def sends_all(x):
+    filling = fills()
+    next(filling)
+    list(map(filling.send, [SEEN]))
+    return x
+
+
+def sends_all_to_its_own(x):
+    def counts():
+        while True:
+            one = yield
+            one.n += 1
+
+    counting = counts()
+    next(counting)
+    list(map(counting.send, [STATE]))
+    return x
+
+
+def by_a_name_of_its_own(x):
+    name = "append" if x else "remove"
+    getattr(SEEN, name)(x)
+
+
+def makes_again(x):
+    STATE.__init__(n=x)
+
+
 def throws(x):
     def waits():
         try:
@@ -164,6 +192,7 @@ def configures(x):
         *(sends_asynchronously, by_getter, by_kept_getter, by_getter_in_steps, by_one_of_two),
         *(by_caller, by_item_getter, runs_in_context, appends_in_context, by_partial),
         *(by_partial_in_context, by_executor, configures),
+        *(sends_all, sends_all_to_its_own, by_a_name_of_its_own, makes_again),
     ],
     ids=lambda function: function.__name__,
 )
@@ -185,6 +214,10 @@ def sends_numbers(x):
     return [summing.send(one) for one in range(x)]
 
 
+def asks_by_a_name_of_its_own(name):
+    return getattr("text", name)(), getattr(operator, name)(1, 2)
+
+
 def sends_its_own_list(x):
     filling, rows = fills(), [x]
     next(filling)
@@ -196,7 +229,9 @@ def asks_by_getter(x):
     return operator.attrgetter("n")(STATE) + operator.itemgetter(0)([x])
 
 
-@pytest.mark.parametrize("function", [sends_numbers, sends_its_own_list, asks_by_getter])
+@pytest.mark.parametrize(
+    "function", [sends_numbers, sends_its_own_list, asks_by_getter, asks_by_a_name_of_its_own]
+)
 def test_what_is_the_items_own_may_be_handed_on(function):
     reach, _ = examine(function)
     assert not reach.stores

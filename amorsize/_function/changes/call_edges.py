@@ -25,7 +25,7 @@ from amorsize._function.changes.possible_callees import (
 )
 from amorsize._function.flow.flow_reader import calls_of, flow_of
 from amorsize._function.flow.name_lookup import callees_of, makes_new
-from amorsize._function.flow.passed_arguments import Passed
+from amorsize._function.flow.passed_arguments import SENDING, Passed
 from amorsize._function.flow.value_flow import CALLED, By, leads_inside
 from amorsize._function.library.changes import is_changing
 from amorsize._function.object_contents import MAX_ELEMENTS, grows_when_read
@@ -108,6 +108,8 @@ class CallEdges:
             yield from self._by_got(node, call)
         for at, handed in enumerate(call[1]):  # to `map`, `partial` or `submit`
             for origin in map(flow.by_call, flow.origins(handed)):
+                if origin[2][-1:] and origin[2][-1] in SENDING:
+                    yield from self._by_sending(node, call, at, origin)
                 for helper in run_by(self._given.callees(func, bound, origin)):
                     if not is_code(helper) or raw(helper) is func:
                         continue
@@ -118,6 +120,13 @@ class CallEdges:
                         yield from self._by_method_of_first(node, helper, made)
                         yield from changed_by_library(func, bound, made)
                         yield from self._by_called(node, helper, made)
+
+    def _by_sending(self, node: Node, call: Call, at: int, sending: Store) -> Found:
+        """The changes by generators to which a function sends that is handed how to do it."""
+        from amorsize._function.flow.callback_arguments import callback_arguments
+
+        for passing in callback_arguments(call, at, flow_of(node.func)):
+            yield from self._by_helper(node, (sending, *passing))
 
     def _by_method_of_first(self, node: Node, helper: Any, call: Call) -> Found:
         """The changes that a `methodcaller` makes, by the method that it calls of its argument."""

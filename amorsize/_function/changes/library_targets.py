@@ -16,7 +16,7 @@ from amorsize._function.callables import (
 from amorsize._function.changes.change import SUBCLASS
 from amorsize._function.flow.flow_reader import flow_of
 from amorsize._function.flow.name_lookup import callees_of, ends_of, root_of
-from amorsize._function.flow.value_flow import ELEMENT, MISSING_KEY, SUBCLASSED, By
+from amorsize._function.flow.value_flow import ANY, ELEMENT, MISSING_KEY, SUBCLASSED, By
 from amorsize._function.library.changes import (
     CHANGING_SOME,
     FLAGGING,
@@ -34,7 +34,7 @@ from amorsize._function.library.changes import (
     is_verb,
     own_name,
 )
-from amorsize._function.object_contents import grows_when_read
+from amorsize._function.object_contents import grows_when_read, is_container
 from amorsize._function.ownership import is_own_function
 
 TYPE_CHECKING = False
@@ -61,7 +61,7 @@ def changed_by_itself(func: FunctionType, bound: Bound) -> Iterator[Target]:
         yield (space, name, steps[:-1]), (steps[-1] if steps else "")
     for call in flow.calls:
         (space, name, steps), passed, _ = call
-        if is_changing(steps):
+        if is_changing(steps) or (steps[-1:] == (ANY,) and _may_be_any(func, bound, call[0])):
             yield (space, name, steps[:-1]), f"{steps[-1]}()"
         for (space, name, steps), _ in flow.known((one, ()) for one in passed):
             if is_changing(steps):  # handed on, to be called there
@@ -107,6 +107,13 @@ def changed_by_library(func: FunctionType, bound: Bound, call: Call) -> Iterator
         changed += passed
     for origin, _ in flow.known((one, ()) for one in changed):
         yield origin, By.call_of(name, is_set=name in SETTERS)
+
+
+def _may_be_any(func: FunctionType, bound: Bound, callee: Store) -> bool:
+    """Whether a method whose name is not spelled out is one of a list, a dict or the like."""
+    space, name, steps = callee
+    ends = ends_of(root_of(func, bound, space, name)[1], steps[:-1])
+    return any(is_container(end) for end, _ in ends)
 
 
 def _has_other_name(func: FunctionType, name: str) -> bool:

@@ -186,6 +186,11 @@ class Frame:
         if callee[0] == RESULT and callee[2][:1] == (ENTERED,):  # a method of a pool, say
             flow.calls.setdefault((UNKNOWN, passed, names), [])
         for at, handed in enumerate(passed):
+            if handed is not None and handed[2][-1:] and handed[2][-1] in SENDING:
+                from amorsize._function.flow.callback_arguments import callback_arguments
+
+                for sent, _ in callback_arguments((callee, passed, names), at, flow):
+                    self.sent(*sent)
             if handed is not None and handed[0] == INNER:
                 from amorsize._function.flow.callback_arguments import (
                     GIVING_RESULTS,

@@ -67,6 +67,7 @@ _NUMPY = {"numpy.ndarray"}
 _ARRAYS = {"array.array", "PIL.Image.Image"}
 _BUFFERS = {"_io.StringIO", "_io.BytesIO"}
 _CONTEXTS = {"decimal.Context"}
+_NAMESPACES = {"types.SimpleNamespace"}
 #: Methods that write to their object, or what it holds to what they are handed.
 WRITING = ("write", "writelines", "truncate")
 #: Methods that set flags of a context of `decimal`, which they are of or are handed.
@@ -83,6 +84,7 @@ CHANGING_SOME = {
     **dict.fromkeys(("frombytes", "fromlist", "fromunicode", "fromfile"), _ARRAYS),
     **dict.fromkeys(("resize", "itemset"), _NUMPY),
     "set": {"xml.etree.ElementTree.Element", "configparser.ConfigParser", CONTEXT_VARIABLE},
+    **dict.fromkeys(("__init__", "__setstate__"), _NAMESPACES),
     "add_section": {"configparser.ConfigParser"},
     "add_header": {"email.message.Message"},
     **dict.fromkeys(FLAGGING, _CONTEXTS),

@@ -332,7 +332,7 @@ class Code:
         for called in (*called_by(func), *named):
             effect = effect_of(called) if callable(called) else None
             is_of_process = effect is not None and (
-                effect.what == "process" or effect.name in _SETS
+                effect.what in ("process", "caller") or effect.name in _SETS
             )
             if is_of_process or called is os.kill:
                 from amorsize._function.sharing.process_changes import note_change

@@ -29,6 +29,8 @@ _SETTING = {
     *("signal.siginterrupt", "sys.setdlopenflags", "resource.setrlimit", "os.setpriority"),
     "decimal.setcontext",
 }
+#: Where what code names is found.
+_NAMED = (GLOBAL, CLOSURE, IMPORT)
 #: What a program that was started has its number as.
 _OF_A_PROGRAM = ".pid"
 
@@ -38,6 +40,9 @@ def note_change(findings: Findings, func: FunctionType, called: Any, effect: Eff
     if called is os.kill and _may_signal_itself(func):
         _note_for_caller(findings, "os.kill, which may send a signal to the process itself")
     if effect is None:
+        return
+    if effect.what == "caller":  # also where `getattr` finds it
+        _note_for_caller(findings, f"{effect.name}, which {effect.why}")
         return
     findings.alters[effect.name] = effect.why
     if effect.name in _SETTING and _may_differ_by_item(func, called):
@@ -68,18 +73,36 @@ def _is_for_others(flow: Flow, call: Call) -> bool:
 
 
 def _may_differ_by_item(func: FunctionType, setter: Any) -> bool:
-    """Whether a function calls a setter in one place only, with something that is no constant.
+    """Whether a function sets something to what is no constant, and does not plainly set it back.
 
-    Then it does not set it back. Two items that were watched may have set what was set already.
+    Two items that were watched may have set what was set already.
     """
     flow, calls = flow_of(func), _calls_of(func, setter)
-    if sum(len(flow.calls[one]) for one in calls) != 1:
-        return False
-    (_, passed, _), (literals,) = calls[0], flow.calls[calls[0]]
-    return any(
-        literal is None and not _is_constant(flow, symbol)
-        for literal, symbol in zip(literals, passed, strict=False)
+    if not calls:
+        return True  # it is handed on
+    differs = [_gets_no_constant(flow, one) for one in calls]
+    return all(differs) and not any(_sets_back(func, setter, one) for one in flow.calls)
+
+
+def _gets_no_constant(flow: Flow, call: Call) -> bool:
+    """Whether something is passed that may differ by item, wherever such a call is in the code."""
+    return all(
+        any(
+            literal is None and not _is_constant(flow, symbol)
+            for literal, symbol in zip(literals, call[1], strict=False)
+        )
+        for literals in flow.calls[call]
     )
+
+
+def _sets_back(func: FunctionType, setter: Any, call: Call) -> bool:
+    """Whether a call sets what a call has given before, or is handed the setter for later."""
+    flow, (callee, passed, _) = flow_of(func), call
+    origins = [[flow.by_call(one) for one in flow.origins(symbol)] for symbol in passed]
+    if any(found is setter for found in callees_of(func, NOTHING, callee)):
+        return any(CALLED in one[2] for ones in origins for one in ones)
+    handed = (one for ones in origins for one in ones if one[0] in _NAMED)
+    return any(found is setter for one in handed for found in callees_of(func, NOTHING, one))
 
 
 def _calls_of(func: FunctionType, called: Any) -> list[Call]:
@@ -95,5 +118,5 @@ def _is_constant(flow: Flow, symbol: Symbol) -> bool:
     if symbol is None or symbol[0] == INNER:
         return symbol is not None
     origins = list(flow.origins(symbol))
-    is_named = len(origins) == 1 and origins[0][0] in (GLOBAL, CLOSURE, IMPORT)
+    is_named = len(origins) == 1 and origins[0][0] in _NAMED
     return is_named and CALLED not in origins[0][2]
