@@ -95,6 +95,17 @@ def by_a_name_of_its_own(x):
     getattr(SEEN, name)(x)
 
 
+@functools.lru_cache
+def square(x):
+    return x * x
+
+
+def forgets(x):
+    if x == 40:
+        square.cache_clear()
+    return square(x)
+
+
 def makes_again(x):
     STATE.__init__(n=x)
 
@@ -192,7 +203,7 @@ def configures(x):
         *(sends_asynchronously, by_getter, by_kept_getter, by_getter_in_steps, by_one_of_two),
         *(by_caller, by_item_getter, runs_in_context, appends_in_context, by_partial),
         *(by_partial_in_context, by_executor, configures),
-        *(sends_all, sends_all_to_its_own, by_a_name_of_its_own, makes_again),
+        *(sends_all, sends_all_to_its_own, by_a_name_of_its_own, makes_again, forgets),
     ],
     ids=lambda function: function.__name__,
 )
@@ -214,6 +225,10 @@ def sends_numbers(x):
     return [summing.send(one) for one in range(x)]
 
 
+def remembers(x):
+    return square(x)
+
+
 def asks_by_a_name_of_its_own(name):
     return getattr("text", name)(), getattr(operator, name)(1, 2)
 
@@ -230,7 +245,8 @@ def asks_by_getter(x):
 
 
 @pytest.mark.parametrize(
-    "function", [sends_numbers, sends_its_own_list, asks_by_getter, asks_by_a_name_of_its_own]
+    "function",
+    [remembers, sends_numbers, sends_its_own_list, asks_by_getter, asks_by_a_name_of_its_own],
 )
 def test_what_is_the_items_own_may_be_handed_on(function):
     reach, _ = examine(function)

@@ -30,7 +30,7 @@ CHANGING = {
     *("difference_update", "intersection_update", "symmetric_difference_update"),
     *("subtract", "move_to_end", "fill", "put", "partition", "byteswap", "setflags", "__setitem__"),
     *("putpixel", "putdata", "putalpha", "putpalette", "paste", "thumbnail"),
-    *("add_note", "__delitem__", "__setattr__", "__delattr__"),
+    *("add_note", "cache_clear", "__delitem__", "__setattr__", "__delattr__"),
     *("__iadd__", "__isub__", "__imul__", "__imod__"),
     *("__ior__", "__iand__", "__ixor__", "__itruediv__", "__ifloordiv__", "__imatmul__"),
     *("__ipow__", "__ilshift__", "__irshift__"),
