@@ -1,6 +1,7 @@
 """Chunks for workers that are not ours are as long as their way is worth, in virtual time."""
 
 import heapq
+from functools import cache
 
 import pytest
 
@@ -93,17 +94,30 @@ def play(
     return now_s, sizes
 
 
-def test_the_chunk_rule_is_within_6_percent_of_the_best_chunk_on_1000_workers():
-    """In the mean over items of 20 ms to 5 s; the best chunk is another for each of them."""
+LARGE = [(20e-3, 20_000), (0.1, 20_000), (0.5, 10_000), (5.0, 5000)]
+
+
+@pytest.fixture(scope="module")
+def regret():
+    """How far behind the best chunk 1000 workers end; each world is played once for all tests."""
     where = {"n_workers": 1000, "lag_s": 5e-3, "dispatch_s": 1.5e-3}
-    worlds = [(20e-3, 20_000), (0.1, 20_000), (0.5, 10_000), (5.0, 5000)]
 
-    regrets = [
-        play(item_s, n_items, **where)[0] / best_fixed_s(item_s, n_items, **where) - 1
-        for item_s, n_items in worlds
-    ]
+    @cache
+    def regret(item_s, n_items):
+        return play(item_s, n_items, **where)[0] / best_fixed_s(item_s, n_items, **where) - 1
 
-    assert sum(regrets) / len(regrets) <= 0.06
+    return regret
+
+
+@pytest.mark.parametrize(("item_s", "n_items"), LARGE)
+def test_the_chunk_rule_is_near_the_best_chunk_on_1000_workers(regret, item_s, n_items):
+    """For items of 20 ms to 5 s; the best chunk is another for each of them."""
+    assert regret(item_s, n_items) <= 0.12
+
+
+def test_the_chunk_rule_is_within_6_percent_of_the_best_chunk_in_the_mean(regret):
+    """Over all of them."""
+    assert sum(regret(*world) for world in LARGE) / len(LARGE) <= 0.06
 
 
 CHANGING = [
