@@ -499,8 +499,8 @@ def test_processes_asked_for_name_the_item_that_cannot_travel(index):
 
 def test_a_result_that_cannot_be_read_back():
     """A result whose pickle cannot be loaded in the caller: an error, and no hang."""
-    with pytest.raises(SerializationError, match="items? 0"):
-        tuned_map(Unbuildable, [1, 2], ["a", "b"], backend="process")
+    with pytest.raises(SerializationError, match="items? 7"):
+        tuned_map(unreadable_at_seven, range(9), backend="process")
 
 
 class Unreadable:

@@ -59,15 +59,16 @@ print(status)
 @pytest.mark.parametrize(
     "slow",
     [
-        "_api.trivial_calls",
-        "_api.map",
-        "_engine.starting.host_inspection",
-        "_engine.reporting.call_outcome",
+        "amorsize._api.trivial_calls",
+        "amorsize._api.map",
+        "amorsize._engine.starting.host_inspection",
+        "amorsize._engine.reporting.call_outcome",
+        "resource",
     ],
 )
 def test_the_child_of_a_fork_meanwhile_can_make_calls(run_script, slow, forks):
     """Whichever module the other thread is loading."""
-    done = run_script(PROGRAM, f"amorsize.{slow}", forks)
+    done = run_script(PROGRAM, slow, forks)
 
     assert done.stdout == "0\n", done.stderr
 
@@ -100,13 +101,13 @@ def test_a_load_that_does_not_end_holds_a_fork_back_for_a_while(monkeypatch):
 
 
 def test_loads_of_others_hold_no_fork_back(monkeypatch):
-    """Python itself says what becomes of these."""
+    """Calls load modules of Python's own as they need them, and others only with the program."""
 
     class Lock:
         owner = -1
 
     locks = {
-        "json": Lock,
+        "requests": Lock,
         "amorsizes": Lock,
         "amorsize.gone": lambda: None,
         "amorsize.free": object,

@@ -125,7 +125,7 @@ def load() -> Any:
 
 
 def hold_back_fork() -> None:
-    """Wait until no other thread is loading a module of amorsize. Takes 0.1 us if none is.
+    """Wait until no other thread is loading a module that amorsize uses. Takes 0.1 us if none is.
 
     A child of a fork does not have that thread. If it used one of these modules, it would wait for
     the end of the load for ever.
@@ -137,9 +137,10 @@ def hold_back_fork() -> None:
 
 
 def is_loaded_by_others() -> bool:
-    """Whether another thread has the lock of a module of amorsize."""
+    """Whether another thread has the lock of a module of amorsize, or of Python's own."""
     for name, lock_of in tuple(_module_locks.items()):
-        if name.startswith("amorsize."):
+        package = name.partition(".")[0]
+        if package == "amorsize" or package in sys.stdlib_module_names:
             owner = getattr(lock_of(), "owner", None)
             if owner is not None and owner != get_ident():
                 return True

@@ -102,15 +102,27 @@ def _holds_more(func: Any) -> bool:
     """Whether it has attributes, or imports something."""
     if func.__dict__:
         return True
-    from opcode import opmap
-
-    return _imports(func.__code__, opmap["IMPORT_NAME"])
+    return _imports(func.__code__)
 
 
-def _imports(code: CodeType, operation: int) -> bool:
-    if operation in code.co_code[::2]:
+def _imports(code: CodeType) -> bool:
+    if not IMPORTING.isdisjoint(code.co_code[::2]):
         return True
-    return any(_imports(one, operation) for one in code.co_consts if type(one) is type(code))
+    return any(_imports(one) for one in code.co_consts if type(one) is type(code))
+
+
+def _with_import() -> None:
+    import sys as one  # noqa: F401
+
+
+def _without_import() -> None:
+    one = 0  # noqa: F841
+
+
+#: The operation that only imports have. Loading `opcode`, which names it, takes 0.4 ms.
+IMPORTING = frozenset(_with_import.__code__.co_code[::2]).difference(
+    _without_import.__code__.co_code[::2]
+)
 
 
 def _names(code: CodeType) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amorsize._host.signals import raised_by_handler
+from amorsize._workers.messages import exception_results
 from amorsize._workers.messages.serialization import (
     PROTOCOL,
     bounded,
@@ -29,8 +30,6 @@ def dumps_apart(value: Any) -> tuple[bytes, list[memoryview]]:
     aside = setting_apart(parts)
     if type(value) is list and all(map(_holds_nothing, set(map(type, value)))):
         return bounded(lambda: pickle().dumps(value, PROTOCOL, buffer_callback=aside)), parts
-    from amorsize._workers.messages import exception_results
-
     return bounded(lambda: exception_results.dumps(value, aside)), parts
 
 
