@@ -43,6 +43,9 @@ _32_BITS = 0xFFFFFFFF
 _PACKAGE = __name__.partition(".")[0]
 #: Whether the collector works in small steps. There, `freeze` walks over the objects.
 _COLLECTS_IN_STEPS = sys.version_info >= (3, 14)
+#: False once the program has frozen objects: these stay so. To count them is to visit each, so it
+#: is done only until some are found.
+_may_unfreeze = not _COLLECTS_IN_STEPS
 
 
 class Folder(FileFinder):
@@ -106,10 +109,17 @@ class Module(SourceFileLoader):
     def exec_module(self, module: Any) -> None:
         """Run the code of a module."""
         super().exec_module(module)
-        # What the program has frozen stays so. 3.12 freezes objects itself.
-        if not _COLLECTS_IN_STEPS and not get_freeze_count():
-            freeze()  # moves what is there without a look at it
-            unfreeze()  # to the oldest generation
+        _move_to_oldest_generation()
+
+
+def _move_to_oldest_generation() -> None:
+    """Hand all that was made to the collector's oldest generation, without a look at it."""
+    global _may_unfreeze
+    # 3.12 freezes objects itself.
+    _may_unfreeze = _may_unfreeze and not get_freeze_count()
+    if _may_unfreeze:
+        freeze()
+        unfreeze()
 
 
 def _spec(module: Module) -> ModuleSpec:
