@@ -53,6 +53,29 @@ def test_crowded_workers_get_fewer_chunks(monkeypatch):
     assert few < len(played(50e-6, n_cores=2, item_s_before=50e-6).chunks)
 
 
+def threads_wait(item_s):
+    """The chunks of a call of waiting items that finds out how many of them to have at once."""
+    world = World(costs_s=(item_s,) * 2000, n_cores=2, jitter=0.0, waits=True)
+    return len(simulate.play(world, Tuner(None, Request(n_items=2000))).chunks)
+
+
+def test_items_that_wait_in_threads_get_fewer_chunks(monkeypatch):
+    """A chunk takes the thread's GIL as long as the caller's: they share one."""
+    few = threads_wait(2e-3)
+    monkeypatch.setattr(dispatch, "ONE_GIL", 1.0)
+    assert few < threads_wait(2e-3)
+
+
+@pytest.mark.parametrize(("item_s", "are_alone"), [(2e-3, False), (40e-3, True)])
+def test_items_go_to_threads_one_by_one_only_while_the_caller_keeps_up(
+    item_s, are_alone, monkeypatch
+):
+    """Single ones tell soonest how many to have at once; 36 of 2 ms would take the whole GIL."""
+    n_chunks = threads_wait(item_s)
+    monkeypatch.setattr(dispatch, "_can_be_served_singly", lambda *_: True)
+    assert (n_chunks == threads_wait(item_s)) is are_alone
+
+
 @pytest.mark.forks
 def test_a_call_in_processes_knows_what_items_took_in_the_last_one(monkeypatch):
     """Of a call in the caller it knows, too; nothing where all is to be learned anew."""
