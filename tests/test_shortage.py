@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import ROOT, another_thread
@@ -374,6 +375,17 @@ def test_threads_leave_memory_to_what_the_items_need_of_it(limit, rooms, run_scr
     ran = run_script(TIGHT, limit, *rooms.split(), timeout_s=55)
 
     assert (ran.stdout, ran.stderr) == ("", "")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="Linux tells it")
+def test_open_files_are_counted_alike_on_any_linux(monkeypatch):
+    """Linux has told their number since 6.2; before, they are listed."""
+    with open(os.devnull), open(os.devnull):
+        told = shortage.n_files_open()
+        monkeypatch.setattr(shortage.os, "stat", lambda _: SimpleNamespace(st_size=0))
+        listed = shortage.n_files_open()
+        monkeypatch.undo()
+    assert told == listed == shortage.n_files_open() + 2
 
 
 def test_what_is_loaded_late_is_there():

@@ -95,6 +95,9 @@ def n_files_open() -> int | None:
     """How many files this process has open; None: the system does not tell."""
     for path in WHERE_OPEN:
         try:
+            # Linux tells their number since 6.2. To list 10 000 takes 8 ms.
+            if path.startswith("/proc/") and (n_open := os.stat(path).st_size):
+                return n_open
             return len(os.listdir(path)) - 1  # the listing itself takes one
         except OSError as error:
             if raised_by_handler(error):

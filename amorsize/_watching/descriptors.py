@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from itertools import chain, islice
 from struct import unpack_from
 
 from amorsize._host.signals import reraise_from_handler
@@ -96,8 +97,9 @@ def _in_turn(first: Iterable[int]) -> list[int]:
     except OSError as error:  # not on Linux, or no descriptor is left to read it
         reraise_from_handler(error)
         listed = []
-    named = [one for one in dict.fromkeys(first) if one >= 0]
-    return [*named, *(one for one in listed if one not in named)][:MAX_ASKED]
+    named = dict.fromkeys(one for one in first if one >= 0)
+    others = (one for one in listed if one not in named)
+    return [*islice(chain(named, others), MAX_ASKED)]
 
 
 def _identity(descriptor: int) -> tuple[int, int, int] | None:
