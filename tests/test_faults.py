@@ -16,6 +16,7 @@ from benchmarks.fault_items import BAD
 
 BOUND_S = 45.0  # beside other programs, new interpreters take long to begin
 CLEAN = {"AMORSIZE_START": "clean"}
+HUGE_BYTES = 1 << 27  # far more than a pipe holds; the page has 1 GiB
 # The process of an item ends, and another must take its place.
 ENDS = {
     *("sigkill-once", "segfault-once", "abort-once", "exit-0-once", "alarm", "child-pipe"),
@@ -52,6 +53,7 @@ def test_a_fault_costs_nothing_but_itself(case, environ):
         pytest.importorskip("gevent")
     if case.name == "number-taken" and not os.access(faults.LAST_NUMBER, os.W_OK):
         pytest.skip("only root may say which number the next process has")
+    environ = {**environ, "AMORSIZE_FAULTS_HUGE_BYTES": str(HUGE_BYTES)}
     seen = faults.run(case, "amorsize", bound_s=BOUND_S, environ=environ)
     if case.name == "number-taken" and not has_a_bystander(seen):  # somebody else was quicker
         seen = faults.run(case, "amorsize", bound_s=BOUND_S, environ=environ)

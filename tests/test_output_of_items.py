@@ -4,6 +4,9 @@ import os
 import pty
 import subprocess
 import sys
+import tempfile
+from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -111,21 +114,29 @@ print(warnings._showwarnmsg_impl.__name__, warnings.showwarning.__name__)
 """
 
 
-@pytest.fixture
-def played(tmp_path):
-    def play(*arguments, terminal=False):
-        (tmp_path / "script.py").write_text(PROGRAM, encoding="utf-8")
-        for old in tmp_path.glob("log*"):
-            old.unlink()
-        command = [sys.executable, "script.py", *arguments]
-        if terminal:
-            return _in_terminal(command, tmp_path)
-        with (tmp_path / "out").open("w+b") as out, (tmp_path / "err").open("w+b") as err:
-            subprocess.run(command, stdout=out, stderr=err, cwd=tmp_path, timeout=120, check=True)
-            out.seek(0), err.seek(0)
-            return out.read().decode(), err.read().decode()
+#: Named in what tracebacks show, so all ways run in one.
+FOLDER = tempfile.TemporaryDirectory()
 
-    return play
+
+def played(*arguments, terminal=False):
+    """What the program writes to stdout and stderr if it goes one way."""
+    folder = Path(FOLDER.name)
+    (folder / "script.py").write_text(PROGRAM, encoding="utf-8")
+    for old in folder.glob("log*"):
+        old.unlink()
+    command = [sys.executable, "script.py", *arguments]
+    if terminal:
+        return _in_terminal(command, folder)
+    with (folder / "out").open("w+b") as out, (folder / "err").open("w+b") as err:
+        subprocess.run(command, stdout=out, stderr=err, cwd=folder, timeout=120, check=True)
+        out.seek(0), err.seek(0)
+        return out.read().decode(), err.read().decode()
+
+
+@cache
+def loop(*, terminal=False):
+    """What it writes as a plain loop, where items take no time."""
+    return played("loop", "", "wait", terminal=terminal)
 
 
 def _in_terminal(command, folder):
@@ -151,26 +162,25 @@ def _the_same(ours, loop):
 
 @pytest.mark.parametrize("beside", ["", "beside"], ids=["alone", "beside a thread"])
 @pytest.mark.parametrize("work", ["wait", "compute"])
-def test_output_is_that_of_the_loop(played, work, beside):
+def test_output_is_that_of_the_loop(work, beside):
     """In threads, in workers of both kinds; each call of a stream of the program's own as well."""
-    _the_same(played("auto", beside, work), played("loop", "", work))
+    _the_same(played("auto", beside, work), loop())
 
 
 @pytest.mark.parametrize("way", ["thread", "stream"])
-def test_output_is_that_of_the_loop_in_other_ways(played, way):
+def test_output_is_that_of_the_loop_in_other_ways(way):
     """Where the user has chosen threads, and in a stream."""
-    loop = list(played("loop", "", "wait"))
+    out, err = loop()
     if way == "thread":
         for name in ("by_number", "by_its_number", "kept_method"):
-            before, _, after = loop[0].partition(f"== {name}\n")
-            rest = after.partition("gives ")[2].partition("\n")[2]
-            loop[0] = before + rest
-    _the_same(played(way, "", "wait"), loop)
+            before, _, after = out.partition(f"== {name}\n")
+            out = before + after.partition("gives ")[2].partition("\n")[2]
+    _the_same(played(way, "", "wait"), (out, err))
 
 
-def test_output_in_a_terminal_is_that_of_the_loop(played):
+def test_output_in_a_terminal_is_that_of_the_loop():
     """Where standard streams are flushed by the line."""
-    _the_same(played("auto", "", "wait", terminal=True), played("loop", "", "wait", terminal=True))
+    _the_same(played("auto", "", "wait", terminal=True), loop(terminal=True))
 
 
 def test_silent_items_send_nothing_but_results(tmp_path):
