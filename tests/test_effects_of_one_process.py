@@ -18,6 +18,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from xml.etree import ElementTree
 
 import pytest
 
@@ -141,9 +142,52 @@ def sets_limit(number):
     csv.field_size_limit(1000 + number // 40)
 
 
+def sets_one_of_two_limits(number):
+    if number < 40:
+        csv.field_size_limit(1000)
+    else:
+        csv.field_size_limit(2000)
+
+
+def registers_one_of_two(number):
+    if number == 40:
+        mimetypes.add_type("text/late", ".late")
+        return
+    mimetypes.add_type("text/early", ".early")
+
+
+def allows_more_if_it_must(text):
+    csv.field_size_limit(1000)
+    try:
+        return next(csv.reader([text]))
+    except csv.Error:
+        csv.field_size_limit(100_000)
+        return next(csv.reader([text]))
+
+
+def collects_again_at_the_end(number):
+    gc.disable()
+    if number == 40:
+        gc.enable()
+
+
+def quiet():
+    logging.disable(logging.INFO)
+
+
+def quieter():
+    logging.disable(logging.ERROR)
+
+
+def is_quieted_by_helpers(number):
+    return quiet() if number < 40 else quieter()
+
+
 @pytest.mark.parametrize(
     "act",
     [
+        *(sets_one_of_two_limits, registers_one_of_two, allows_more_if_it_must),
+        *(collects_again_at_the_end, is_quieted_by_helpers),
         *(opens, handles_errors, sets_for_programs, signals_itself, signals_by_helper),
         *(signals_its_group, hands_a_signal_on, handles_as_told, sets_domain, sets_locale),
         *(sets_limit, sets_domain_by_helper, hands_domain_on, signals_by_getattr),
@@ -195,9 +239,25 @@ def sets_the_same(number):
     return number
 
 
+def registers_two(number):
+    ElementTree.register_namespace("a", "https://a.example")
+    ElementTree.register_namespace("b", "https://b.example")
+    return ElementTree.tostring(ElementTree.Element("x")) if number else None
+
+
+def computes_without_the_collector(number):
+    gc.disable()
+    try:
+        return [number for _ in range(number)]
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize(
     "act",
     [
+        registers_two,
+        computes_without_the_collector,
         ends_a_program,
         asks_for_a_process,
         sets_locale_for_a_while,

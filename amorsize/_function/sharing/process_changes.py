@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from amorsize._function.sharing.findings import Findings
 
 #: Functions that set one thing of the process, which stays until it is set again.
-_SETTING = {
+SETTINGS = {
     *("locale.setlocale", "locale.textdomain", "locale.bindtextdomain", "gettext.textdomain"),
     *("gettext.bindtextdomain", "gettext.install", "csv.field_size_limit", "os.umask", "os.chdir"),
     *("sys.setrecursionlimit", "sys.setswitchinterval", "sys.set_int_max_str_digits", "os.nice"),
@@ -38,18 +38,19 @@ _OF_A_PROGRAM = ".pid"
 def note_change(findings: Findings, func: FunctionType, called: Any, effect: Effect | None) -> None:
     """Note what a function may change of the process by calling this."""
     if called is os.kill and _may_signal_itself(func):
-        _note_for_caller(findings, "os.kill, which may send a signal to the process itself")
+        note_for_caller(findings, "os.kill, which may send a signal to the process itself")
     if effect is None:
         return
     if effect.what == "caller":  # also where `getattr` finds it
-        _note_for_caller(findings, f"{effect.name}, which {effect.why}")
+        note_for_caller(findings, f"{effect.name}, which {effect.why}")
         return
     findings.alters[effect.name] = effect.why
-    if effect.name in _SETTING and _may_differ_by_item(func, called):
-        _note_for_caller(findings, f"{effect.name} with what may differ by item")
+    if effect.name in SETTINGS and _may_differ_by_item(func, called):
+        note_for_caller(findings, f"{effect.name} with what may differ by item")
 
 
-def _note_for_caller(findings: Findings, what: str) -> None:
+def note_for_caller(findings: Findings, what: str) -> None:
+    """Note what only the caller may do."""
     findings.calls[what] = findings.bound[what] = None
 
 
@@ -58,7 +59,7 @@ def _may_signal_itself(func: FunctionType) -> bool:
 
     Not to the programs that it has started, and signal 0 only asks whether a process is there.
     """
-    flow, calls = flow_of(func), _calls_of(func, os.kill)
+    flow, calls = flow_of(func), calls_of(func, os.kill)
     return not calls or not all(_is_for_others(flow, one) for one in calls)
 
 
@@ -77,11 +78,11 @@ def _may_differ_by_item(func: FunctionType, setter: Any) -> bool:
 
     Two items that were watched may have set what was set already.
     """
-    flow, calls = flow_of(func), _calls_of(func, setter)
+    flow, calls = flow_of(func), calls_of(func, setter)
     if not calls:
         return True  # it is handed on
     differs = [_gets_no_constant(flow, one) for one in calls]
-    return all(differs) and not any(_sets_back(func, setter, one) for one in flow.calls)
+    return all(differs) and not any(sets_back(func, setter, one) for one in flow.calls)
 
 
 def _gets_no_constant(flow: Flow, call: Call) -> bool:
@@ -95,7 +96,7 @@ def _gets_no_constant(flow: Flow, call: Call) -> bool:
     )
 
 
-def _sets_back(func: FunctionType, setter: Any, call: Call) -> bool:
+def sets_back(func: FunctionType, setter: Any, call: Call) -> bool:
     """Whether a call sets what a call has given before, or is handed the setter for later."""
     flow, (callee, passed, _) = flow_of(func), call
     origins = [[flow.by_call(one) for one in flow.origins(symbol)] for symbol in passed]
@@ -105,7 +106,8 @@ def _sets_back(func: FunctionType, setter: Any, call: Call) -> bool:
     return any(found is setter for one in handed for found in callees_of(func, NOTHING, one))
 
 
-def _calls_of(func: FunctionType, called: Any) -> list[Call]:
+def calls_of(func: FunctionType, called: Any) -> list[Call]:
+    """The calls of a function in the code of another, by names that can be followed."""
     return [
         one
         for one in flow_of(func).calls
