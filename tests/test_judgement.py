@@ -41,7 +41,7 @@ FOLDER = tempfile.mkdtemp()
 
 def judged(func, items=(1, 2), **options):
     """What a call of this function would be told, without running anything."""
-    return Judge(func, call_options.validated(**options), func).read(items)
+    return Judge(func, call_options.validated(**options), func).read(items, ())
 
 
 # --- calls that change the whole process ----------------------------------------------------------
@@ -744,14 +744,14 @@ def test_a_look_inside_that_was_cut_off_is_made_again(monkeypatch):
         return getattr(time, "".join(("sl", "eep")))(0), i  # reading does not find out which
 
     judge = Judge(item, options, item)
-    judge.read(items)
+    judge.read(items, ())
     monkeypatch.setattr(known_calls, "MAX_OVERHEAD_S", -1.0)
     assert judge.watch(lambda: item(1), items[:1], inside=True)
-    assert "not all that an item calls was seen" in judge.read(items).thread_reason
+    assert "not all that an item calls was seen" in judge.read(items, ()).thread_reason
 
     monkeypatch.setattr(known_calls, "MAX_OVERHEAD_S", 60.0)
     assert not judge.watch(lambda: item(2), items[1:], inside=True)
-    assert judge.read(items).thread_reason is None
+    assert judge.read(items, ()).thread_reason is None
 
 
 # --- what is kept, and laws -----------------------------------------------------------------------
@@ -772,14 +772,14 @@ def test_what_one_item_seems_to_have_done_is_not_kept_for_the_next_call(monkeypa
         return getattr(os, "".join(("env", "iron"))).update(AMORSIZE_TEST_STEP="1")
 
     first = Judge(item, options, item)
-    first.read(items)
+    first.read(items, ())
     assert first.watch(lambda: item(1), items[:1], inside=True)
-    assert first.read(items).process_reason is not None
+    assert first.read(items, ()).process_reason is not None
     first.keep()
 
     second = Judge(item, options, item)
-    assert second.read(items).process_reason is None
-    assert second.read(items).must_watch
+    assert second.read(items, ()).process_reason is None
+    assert second.read(items, ()).must_watch
 
     monkeypatch.setattr(snapshot, "BUDGET_S", 1.0)
     second.watch(lambda: item(1), items[:1], inside=True)

@@ -79,8 +79,9 @@ def test_after_some_such_calls_an_engine_learns(loads):
     assert ENGINE in loads("for _ in range(6): tuned_map(compute_for, range(20), [5] * 20)")
 
 
+@pytest.mark.cores
 def test_what_kept_the_call_in_the_loop_is_told(run_script):
-    """And what it took is known to later calls."""
+    """And what it took is known to later calls; an item that waits for a core has an engine."""
     run_script(
         f"""{PROGRAM}
 from amorsize import autotune

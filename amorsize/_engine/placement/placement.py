@@ -9,13 +9,18 @@ from __future__ import annotations
 import _thread
 import os
 
-from amorsize._engine.placement.verdict import Verdict, runs_event_loop, why_no_threads, why_stay
+from amorsize._engine.placement.verdict import (
+    ALLOWS_THREADS,
+    Verdict,
+    runs_event_loop,
+    why_no_threads,
+    why_stay,
+)
 from amorsize._function.callables import is_a, own
 from amorsize._function.sharing.calls import ON_DESCRIPTORS, WATCHED_FOR
 from amorsize._function.sharing.findings import OF_ITEMS, Objects, Reach
 from amorsize._function.sharing.known_reaches import last_reach
 from amorsize._function.sharing.thread_safety import examine
-from amorsize._host.unpatched import kernel
 from amorsize.policy.frozen_record import Value
 
 TYPE_CHECKING = False
@@ -36,7 +41,6 @@ MOST_WATCHED = 2
 UNSEEN = "calls"
 #: The most functions whose findings are kept in memory.
 MAX_FUNCTIONS = 1024
-ALLOWS_THREADS = "thread_safe=True allows it"
 ALLOWS_PROCESSES = "backend='process' allows it"
 
 #: Places where a single change may be a set-up that lasts. If it is seen twice, each item makes it.
@@ -80,10 +84,15 @@ class Judge:
         self._paths: set[str] | None = None  # files that the watched item has changed
         self._is_open = False  # a second item has to confirm what was seen
 
-    def read(self, items: Sequence[object]) -> Verdict:
-        """The verdict by the code and by what was seen so far."""
+    def read(self, items: Sequence[object], in_common: Sequence[object] | None) -> Verdict:
+        """The verdict by the code and by what was seen so far.
+
+        Args:
+            items: Some to look at.
+            in_common: What several items hold; None: that is not known.
+        """
         known = last_refusal(self._func, items, self._options) if self._may_stay else None
-        self.reach, self.objects = known or examine(self._func, items)
+        self.reach, self.objects = known or examine(self._func, items, in_common or ())
         if self._seen is None and (kept := _watched.get(self._identity)) is not None:
             reach, seen = kept
             if seen.left or reach == self.reach:
@@ -93,10 +102,21 @@ class Judge:
             verdict = verdict.replace(must_watch=True)
         if (why := why_stay(self.objects.locks)) is not None:
             return Verdict(thread_reason=why, process_reason=why)
-        return verdict if self._seen is None else self._with_what_was_seen(verdict, self._seen)
+        if self._seen is not None:
+            verdict = self._with_what_was_seen(verdict, self._seen)
+        return (
+            verdict.in_turn(self._options) if in_common is None and self.changes_items else verdict
+        )
+
+    @property
+    def changes_items(self) -> bool:
+        """Whether items are changed, or what they hold, by what was read or seen."""
+        seen = () if self._seen is None else self._seen.left
+        return OF_ITEMS in self.reach.changed or any(one.where == "item" for one in seen)
 
     def watch(self, run: Callable[[], None], items: Sequence[object], *, inside: bool) -> bool:
         """Run an item and watch it; gives whether a second one has to confirm what was seen."""
+        from amorsize._engine.placement import item_findings as told
         from amorsize._function.library.effects import effect_of
         from amorsize._watching import Around, Inside
         from amorsize._watching.file_writes import FilesChanged
@@ -116,15 +136,15 @@ class Judge:
             called += [one for one in self._seen.called if not (inside and one.what == UNSEEN)]
         left += self._not_seen_undone(called)
         if around.n_left_out:
-            left.append(_too_many_open(around.n_left_out))
-        left += [_cut_off(what) for what in around.cut]
-        paths = {path for path in files.paths if not _names_process(path)}
+            left.append(told.too_many_open(around.n_left_out))
+        left += [told.cut_off(what) for what in around.cut]
+        paths = {path for path in files.paths if not told.names_process(path)}
         if paths != files.paths:
-            called.append(_named_by_process(min(files.paths - paths)))
+            called.append(told.named_by_process(min(files.paths - paths)))
         if self._paths is not None and (both := self._paths & paths):
-            left.append(_same_file(min(both)))
+            left.append(told.same_file(min(both)))
         elif self._paths is not None and (hidden := self._hidden(paths)):
-            left.append(_named_elsewhere(min(hidden)))
+            left.append(told.named_elsewhere(min(hidden)))
         is_first, self._paths = self._paths is None, paths
         connects = files.connects or (self._seen is not None and self._seen.connects)
         self._seen = Seen(left=tuple(left), called=tuple(called), connects=connects)
@@ -210,46 +230,6 @@ class Judge:
             thread_reason=verdict.thread_reason or against_threads,
             process_reason=verdict.process_reason or _first_why(copied),
         )
-
-
-def _same_file(path: str) -> Finding:
-    from amorsize._watching import Finding
-
-    return Finding(what="file", where="process", why=f"items write to the same file, {path}")
-
-
-def _named_elsewhere(path: str) -> Finding:
-    from amorsize._watching import Finding
-
-    why = f"items write files whose names cannot be followed, such as {path}"
-    return Finding(what="file", where="process", why=why)
-
-
-def _too_many_open(n_left_out: int) -> Finding:
-    from amorsize._watching import Finding
-
-    why = f"{n_left_out} more files and connections are open than can be watched"
-    return Finding(what="open files", where="descriptor", why=why)
-
-
-def _cut_off(what: str) -> Finding:
-    from amorsize._watching import Finding
-
-    return Finding(
-        what=what, where="state", why=f"it could not be seen whether items change {what}"
-    )
-
-
-def _named_by_process(path: str) -> Finding:
-    from amorsize._watching import Finding
-
-    why = f"an item names a file by the number of the process, {path}"
-    return Finding(what="file", where="thread", why=why)
-
-
-def _names_process(path: str) -> bool:
-    digits = "".join(one if one.isdigit() else " " for one in os.path.basename(path))
-    return str(kernel.getpid()) in digits.split()
 
 
 def last_refusal(

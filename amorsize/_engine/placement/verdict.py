@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 WHY_REPLACED = "gevent has put greenlets in the place of threads"
 WHY_SEEDS = "items seed a random generator, with which the program goes on"
+ALLOWS_THREADS = "thread_safe=True allows it"
+WHY_IN_TURN = "items that are read one by one may have in common what they change"
 HOLDS_GIL = "its items compute in Python alone, so they hold the GIL"
 
 
@@ -24,6 +26,12 @@ class Verdict(Value):
     thread_reason: str | None = None
     process_reason: str | None = None
     must_watch: bool = False  # reading the code could not settle it
+
+    def in_turn(self, options: Options) -> Verdict:
+        """The verdict where items change something, and no one knows whether it is their own."""
+        if self.thread_reason is not None or options.thread_safe is not None:
+            return self
+        return self.replace(thread_reason=f"{WHY_IN_TURN} ({ALLOWS_THREADS})")
 
 
 def why_no_threads(options: Options) -> str | None:

@@ -185,11 +185,22 @@ class HostInspection:
         return verdict
 
     def _read_and_watched(self, judge: Judge) -> Verdict:
+        """What reading says, and watching items; then whether items that change are apart."""
+        from amorsize._function.items_in_common import MOST_INSTANCES
+
+        verdict, source = self._watched(judge), self._call.source
+        if verdict.thread_reason is None and judge.changes_items and source.n_read > MOST_INSTANCES:
+            in_common = held_by_several(source, is_whole=True)
+            return judge.read(examined(self.next_items(), source), in_common)
+        return verdict
+
+    def _watched(self, judge: Judge) -> Verdict:
         """What reading the function says, and then watching items as long as that is open."""
         from amorsize._engine.placement.placement import MOST_WATCHED
 
         call = self._call
-        verdict = judge.read(examined(self.next_items(), call.source))
+        in_common = held_by_several(call.source)
+        verdict = judge.read(examined(self.next_items(), call.source), in_common)
         if verdict.thread_reason is not None and verdict.process_reason is None:
             verdict = verdict.replace(process_reason=self._why_start_none())
         is_open = verdict.thread_reason is None or verdict.process_reason is None
@@ -204,7 +215,7 @@ class HostInspection:
                 inside=verdict.thread_reason is None or bool(judge.reach.alters),
             )
             if call.work.n_left:
-                verdict = judge.read(examined(self.next_items(), call.source))
+                verdict = judge.read(examined(self.next_items(), call.source), in_common)
             if not once_more:
                 break
         return verdict
@@ -272,6 +283,15 @@ def examined(next_items: list[Any], source: object) -> list[Any]:
     from amorsize._function.unlike_items import one_of_each
 
     return [*next_items, *one_of_each(source.sequences[0])]
+
+
+def held_by_several(source: object, *, is_whole: bool = False) -> list[Any] | None:
+    """What several items hold; None: items are not all there, so that it is not known."""
+    if not isinstance(source, Sliced):
+        return None
+    from amorsize._function import items_in_common
+
+    return items_in_common.held_by_several(source.sequences, is_whole=is_whole)
 
 
 def _watch_of_workers(call: Call, objects: Objects) -> Watch:

@@ -242,13 +242,14 @@ class Starter:
     def _warn_of_new_interpreters(self) -> None:
         """Warn of what new interpreters lack if the user has asked for processes."""
         from amorsize._engine.placement import placement
-        from amorsize._engine.starting.host_inspection import examined
+        from amorsize._engine.starting.host_inspection import examined, held_by_several
         from amorsize._function.library import mocks
 
         judge = placement.Judge(
             self._call.task.function, self._call.options, memory_store.identity_of(self._call.func)
         )
-        judge.read(examined(self._inspection.next_items(), self._call.source))
+        source = self._call.source
+        judge.read(examined(self._inspection.next_items(), source), held_by_several(source))
         why = (
             judge.why_not_new_interpreters
             or mocks.why_not_new_interpreters()

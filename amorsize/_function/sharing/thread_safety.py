@@ -57,10 +57,13 @@ def reach(func: Callable[..., object]) -> Reach:
     return examine(func)[0]
 
 
-def examine(func: Callable[..., object], items: Sequence[object] = ()) -> tuple[Reach, Objects]:
+def examine(
+    func: Callable[..., object], items: Sequence[object] = (), in_common: Sequence[object] = ()
+) -> tuple[Reach, Objects]:
     """The same, together with the objects that were found; some items are examined too.
 
-    The first two come first: what both have in common is shared by all.
+    The first two come first: what both have in common is shared by all, as is what other items are
+    known to have in common.
 
     A function that led to no object is not examined again while its names stand for the same
     values: that takes 10 us.
@@ -74,7 +77,7 @@ def examine(func: Callable[..., object], items: Sequence[object] = ()) -> tuple[
     try:
         if would_run:
             raise RunsCodeError
-        examination.follow(items)
+        examination.follow(items, in_common)
     except RunsCodeError:
         would_run = True
         examination.findings.leave_out("what runs code of the project when it is only looked at")
@@ -119,7 +122,7 @@ class _Examination:
         own = tuple(one for one in classes if self._owns.class_(one))
         return Read(functions=tuple(self.code.read), classes=own)
 
-    def follow(self, items: Sequence[object]) -> None:
+    def follow(self, items: Sequence[object], in_common: Sequence[object] = ()) -> None:
         """Follow everything from the function on."""
         values, changes = self.values, self._changes
         values.judge(self._func, "")
@@ -128,6 +131,8 @@ class _Examination:
         if type(called) is FUNCTION:  # an object that is called, and the call's `self`
             values.lead_to(called, Bound.to(called, func))
         self._judge_first_items(items)
+        for value in in_common:
+            values.judge(value, OF_SEVERAL)
         for one, (bound, method) in values.walk:
             self.code.examine(one, bound, method)
         if values.walk.is_cut:
