@@ -4,12 +4,14 @@ import os
 import queue
 import threading
 import time
+from collections import deque
 from concurrent.futures import Future
 
 import pytest
 from witness import MANY_CORES, compute, compute_if_here
 
 from amorsize import InvalidOptionError, autotune
+from amorsize._engine.data.read_ahead import ReadAhead
 from amorsize._engine.data.source import Reading
 from amorsize._engine.reading.feedback import Waiters
 
@@ -247,6 +249,48 @@ def test_data_that_breaks_in_the_thread_does_so_in_its_turn(backend):
             found.append(result)
 
     assert found == list(range(20))
+
+
+class Unhurried(deque):
+    """Once it was found empty, the thread that fills it comes to its end before anybody goes on."""
+
+    def __init__(self, ahead):
+        super().__init__()
+        self.ahead = ahead
+
+    def __bool__(self):
+        is_filled = len(self) > 0
+        while not is_filled and self.ahead._lives:
+            time.sleep(1e-4)
+        return is_filled
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_what_the_thread_has_read_comes_before_its_end(ends):
+    """Also if it ends just as the caller has found nothing there."""
+    ahead = ReadAhead(iter(range(5)), 9)
+    ahead._there = Unhurried(ahead)
+
+    def ending():
+        yield 0
+        ahead._stopping = not ends
+        yield from range(1, 5)
+
+    ahead._iterator = ending()
+    ahead.start()
+
+    assert list(ahead) == list(range(5))
+
+
+def test_a_thread_that_has_ended_by_itself_is_waited_for():
+    """It may do so while it is told to: a fork that follows sees no other thread."""
+    for _ in range(20):
+        ahead = ReadAhead(iter(range(3)), 9)
+        ahead.start()
+        assert ahead.stop()
+        assert ahead.stop()
+        assert threading.active_count() == 1
+        assert list(ahead) == [0, 1, 2]
 
 
 def test_a_stream_that_is_closed_reads_no_further():

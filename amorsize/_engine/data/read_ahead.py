@@ -40,20 +40,23 @@ class ReadAhead:
         self._wanted, self._came = _thread.allocate_lock(), _thread.allocate_lock()
         self._stopping = False
         self._pid = 0  # of the process that has the thread
-        self._ending: ThreadExit | None = None  # of the thread, while there is one
+        self._lives = False  # there is a thread, which reads or is about to end
+        self._exit: ThreadExit | None = None  # of the last thread, until it was waited for
 
     def __iter__(self) -> Iterator[Any]:
         return self
 
     def __next__(self) -> Any:
         while True:
+            # Asked before what is there: the thread may put its last item there, and then end.
+            lives, ended = self._lives, self._ended
             if self._there:
                 item = self._there.popleft()
                 _release(self._wanted)
                 return item
-            if self._ended is not None:
-                raise self._ended
-            if self._ending is None:
+            if ended is not None:
+                raise ended
+            if not lives:
                 return self._next()
             self._refuse_in_fork()
             self._came.acquire(timeout=NAP_S)
@@ -80,19 +83,21 @@ class ReadAhead:
     def start(self) -> None:
         """Start the thread that reads."""
         self._stopping = False  # an earlier thread that is inside the data's code goes on
-        if self._ending is None and self._ended is None:
+        if not self._lives and self._ended is None:
             self._pid = kernel.getpid()
-            self._ending = ThreadExit()
-            _thread.start_new_thread(copy_context().run, (self._live, self._ending))
+            self._lives, self._exit = True, ThreadExit()
+            _thread.start_new_thread(copy_context().run, (self._live, self._exit))
 
     def stop(self) -> bool:
         """End the thread; False: it is inside the data's code, and ends after that."""
-        if self._ending is None:
+        if self._exit is None:
             return True
         self._stopping = True
         _release(self._wanted)
-        self._ending.wait(END_S)
-        return self._ending is None
+        self._exit.wait(END_S)
+        if not self._lives:
+            self._exit = None
+        return not self._lives
 
     def _live(self, ending: ThreadExit) -> None:
         try:
@@ -107,7 +112,7 @@ class ReadAhead:
                     self._ended = error
                 _release(self._came)
         finally:
-            self._ending = None
+            self._lives = False
             _release(self._came)
             ending.announce()
 
