@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from collections import deque
+from collections import deque, namedtuple
 
 import numpy as np
 import pytest
@@ -34,6 +34,22 @@ class Job:
         self.session = session
 
 
+class Slotted:
+    """Holds a session without a `__dict__`."""
+
+    __slots__ = ("session",)
+
+    def __init__(self, session):
+        self.session = session
+
+
+Named = namedtuple("Named", "session number")
+
+
+def by_key(table):
+    return next(iter(table)).send()
+
+
 def by_pair(pair):
     return pair[0].send(pair[1])
 
@@ -60,6 +76,9 @@ WAYS = {
     "in a tuple": (Session.send, lambda a, b: (a, b) * (N_ITEMS // 2)),
     "held": (by_job, lambda a, b: [Job(a if n % 2 else b) for n in range(N_ITEMS)]),
     "in rows": (by_row, lambda a, b: [{"session": a if n % 2 else b} for n in range(N_ITEMS)]),
+    "in slots": (by_job, lambda a, b: [Slotted(a if n % 2 else b) for n in range(N_ITEMS)]),
+    "named": (by_job, lambda a, b: [Named(a if n % 2 else b, n) for n in range(N_ITEMS)]),
+    "as keys": (by_key, lambda a, b: [{(a if n % 2 else b): n} for n in range(N_ITEMS)]),
     "methods": (called, lambda a, b: [a.send, b.send] * (N_ITEMS // 2)),
     "one of the last": (
         by_job,

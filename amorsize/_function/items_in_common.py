@@ -9,11 +9,12 @@ from __future__ import annotations
 import sys
 from itertools import islice
 
-from amorsize._function.callables import FUNCTION, METHOD, is_class, is_module
-from amorsize._function.object_contents import brought
+from amorsize._function.callables import FUNCTION, METHOD, SLOT, is_class, is_module
+from amorsize._function.object_contents import brought, parts
+from amorsize._function.ownership import runs_code_when_read
 from amorsize._function.plain_values import PLAIN, PLAIN_IDS
 from amorsize._function.shareable_values import is_shareable
-from amorsize._function.unlike_items import parts_of
+from amorsize._function.unlike_items import MOST_PARTS, parts_of
 from amorsize._host.signals import reraise_from_handler
 
 TYPE_CHECKING = False
@@ -31,6 +32,8 @@ MOST_ITEMS = 1_000_000
 #: The first items, of which everything is looked at that they hold, however deep.
 N_DEEP = 16
 _HOLDING = (list, tuple, dict)
+#: The flag of classes that a `class` statement has made.
+_MADE_BY_CLASS = 1 << 9
 #: Sequences whose elements are plain values, or views that do not overlap.
 _APART = frozenset((range, str, bytes, bytearray, memoryview))
 
@@ -78,14 +81,14 @@ def _has_rows_apart(array: Any) -> bool:
 def _look_at(items: Sequence[Any], met: _Met, *, is_whole: bool) -> None:
     if _are_plain(items):
         return
-    holds_more = False
+    holds_more, has_more = False, dict[int, bool]()
     for at, item in enumerate(islice(items, None if is_whole else MOST_AT_ONCE)):
         kind = type(item)
-        if kind is not tuple:
+        if not issubclass(kind, tuple):
             met.add(item, at)
         if at >= MOST_INSTANCES and kind not in _HOLDING and not is_whole:
             continue
-        held = parts_of(item)
+        held = _held(item, has_more)
         if held and not PLAIN_IDS.issuperset(map(id, map(type, held))):
             holds_more = True
             for part in held:
@@ -94,6 +97,29 @@ def _look_at(items: Sequence[Any], met: _Met, *, is_whole: bool) -> None:
         for at, item in enumerate(islice(items, N_DEEP)):
             for part in brought(item).values():
                 met.add(part, at)
+
+
+def _held(item: Any, has_more: dict[int, bool]) -> list[Any]:
+    """What an item holds: elements, keys and values, attributes, also those in slots."""
+    kind = type(item)
+    if kind is dict:
+        keys = (one for one in islice(item, MOST_PARTS) if type(one) not in PLAIN)
+        return [*parts_of(item), *keys]
+    if kind not in _HOLDING and id(kind) not in PLAIN_IDS:
+        if id(kind) not in has_more:
+            has_more[id(kind)] = not runs_code_when_read(item) and _has_more(item)
+        if has_more[id(kind)]:
+            return [part for _, part in parts(item)]
+    return parts_of(item)
+
+
+def _has_more(item: Any) -> bool:
+    """Whether it may hold more than its `__dict__`: it has slots, or a built-in base."""
+    if type(item) is FUNCTION or is_class(item) or is_module(item):
+        return False
+    classes = type(item).__mro__[:-1]
+    has_slots = any(type(one) is SLOT for cls in classes for one in vars(cls).values())
+    return has_slots or not all(cls.__flags__ & _MADE_BY_CLASS for cls in classes)
 
 
 def _are_plain(items: Sequence[Any]) -> bool:
