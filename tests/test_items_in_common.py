@@ -6,6 +6,7 @@ from collections import deque, namedtuple
 
 import numpy as np
 import pytest
+from witness import compute
 
 from amorsize import autotune, tuned_map
 from amorsize._function.items_in_common import MOST_AT_ONCE, held_by_several
@@ -102,6 +103,20 @@ def test_no_change_of_what_takes_turns_is_lost(way):
 
     assert ours == expected
     assert [one.n_sent for one in ours_of] == [one.n_sent for one in expected_of]
+
+
+def test_no_change_by_items_of_a_late_kind_is_lost_in_a_process():
+    """The first ones are numbers, of which any process may have copies."""
+
+    def computing(item):
+        compute(2e-3)
+        if type(item) is Job:
+            item.session.n_sent += 1
+
+    session = Session()
+    tuned_map(computing, iter([*range(60), *(Job(session) for _ in range(20))]))
+
+    assert session.n_sent == 20
 
 
 def test_of_two_iterables_one_may_have_them():

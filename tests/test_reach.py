@@ -658,7 +658,8 @@ def test_stores_to_locals_are_never_reported_and_one_to_a_global_always(body, da
     at = data.draw(st.integers(0, len(body)))
     sink = data.draw(st.sampled_from(SINKS))
 
-    assert reach(function_of(body)).replace(touches=False) == Reach(shared=(), stores=())
+    found = reach(function_of(body)).replace(touches=False, changes_arguments=False)
+    assert found == Reach(shared=(), stores=())
     found = reach(function_of([*body[:at], f"k = {sink!r}", sink, *body[at:]]))
     assert len(found.stores) == 1
 

@@ -25,7 +25,7 @@ def made(source, **names):
 
 def reason(func):
     """Why no process gets items of a function; None: they may."""
-    return Judge(func, call_options.validated(), func).read([1, 2]).process_reason
+    return Judge(func, call_options.validated(), func).read([1, 2], ()).process_reason
 
 
 def longer_by(last):

@@ -10,6 +10,7 @@ import _thread
 import os
 
 from amorsize._engine.placement.verdict import (
+    ALLOWS_PROCESSES,
     ALLOWS_THREADS,
     Verdict,
     runs_event_loop,
@@ -41,7 +42,6 @@ MOST_WATCHED = 2
 UNSEEN = "calls"
 #: The most functions whose findings are kept in memory.
 MAX_FUNCTIONS = 1024
-ALLOWS_PROCESSES = "backend='process' allows it"
 
 #: Places where a single change may be a set-up that lasts. If it is seen twice, each item makes it.
 LASTING = frozenset(("process", "descriptor", "generator", "context", "state"))
@@ -104,9 +104,9 @@ class Judge:
             return Verdict(thread_reason=why, process_reason=why)
         if self._seen is not None:
             verdict = self._with_what_was_seen(verdict, self._seen)
-        return (
-            verdict.in_turn(self._options) if in_common is None and self.changes_items else verdict
-        )
+        if in_common is None and (self.changes_items or self.reach.changes_arguments):
+            return verdict.in_turn(self._options)
+        return verdict
 
     @property
     def changes_items(self) -> bool:

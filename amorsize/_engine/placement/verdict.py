@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 WHY_REPLACED = "gevent has put greenlets in the place of threads"
 WHY_SEEDS = "items seed a random generator, with which the program goes on"
 ALLOWS_THREADS = "thread_safe=True allows it"
+ALLOWS_PROCESSES = "backend='process' allows it"
 WHY_IN_TURN = "items that are read one by one may have in common what they change"
 HOLDS_GIL = "its items compute in Python alone, so they hold the GIL"
 
@@ -29,9 +30,14 @@ class Verdict(Value):
 
     def in_turn(self, options: Options) -> Verdict:
         """The verdict where items change something, and no one knows whether it is their own."""
-        if self.thread_reason is not None or options.thread_safe is not None:
-            return self
-        return self.replace(thread_reason=f"{WHY_IN_TURN} ({ALLOWS_THREADS})")
+        against_threads: str | None = f"{WHY_IN_TURN} ({ALLOWS_THREADS})"
+        if options.thread_safe is not None:
+            against_threads = why_no_threads(options)
+        against_processes = f"a worker process would lose what items change ({ALLOWS_PROCESSES})"
+        return self.replace(
+            thread_reason=self.thread_reason or against_threads,
+            process_reason=self.process_reason or against_processes,
+        )
 
 
 def why_no_threads(options: Options) -> str | None:

@@ -80,6 +80,11 @@ class Changes:
             inside = self.reader.changed_elements(function, bound)
             self._changes_elements |= not all(bound.is_set(function, name) for name in inside)
 
+    @property
+    def of_arguments(self) -> bool:
+        """Whether code changes the arguments that are not bound, if they can be changed."""
+        return self._changes_items or self._changes_elements
+
     def judge_objects(self, named: set[str], classes: Iterable[type]) -> None:
         """Note what shared objects change about themselves when they are used.
 

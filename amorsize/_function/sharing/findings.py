@@ -56,6 +56,7 @@ class Reach(Value):
     ] = ()  # what it calls with numbers of descriptors of the caller's
     named_by: tuple[tuple[Path, ...], ...] = ()  # the parts of an item that name a changed file
     names_files: bool = False  # whether its code names some file that is changed
+    changes_arguments: bool = False  # its code does, if an item is of a kind that can be changed
 
     @property
     def thread_safe(self) -> bool:

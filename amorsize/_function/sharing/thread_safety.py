@@ -86,7 +86,7 @@ def examine(
     except Exception as error:  # whatever attributes of an odd object may raise
         reraise_from_handler(error)
         examination.findings.leave_out(f"what could not be examined ({type(error).__name__})")
-    reach, objects = examination.findings.reach(), examination.findings.objects()
+    reach, objects = examination.reach(), examination.findings.objects()
     if not would_run:
         read = examination.read()
         if are_plain and not (reach.unread or examination.values.caches or objects.any_found):
@@ -115,6 +115,11 @@ class _Examination:
         self.values = Values(self.findings, owns, self._changes)
         inner = with_arguments(layers(with_arguments(func)[0] or func)[-1])[0]
         self.code = Code(self.values, inner)
+
+    def reach(self) -> Reach:
+        """The findings in words."""
+        of_arguments = self._changes.of_arguments
+        return self.findings.reach().replace(changes_arguments=of_arguments)
 
     def read(self) -> Read:
         """What was read, as far as it came."""
