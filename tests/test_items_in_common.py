@@ -1,8 +1,10 @@
 """Items that take turns with what they hold are not run in threads at once if they change it."""
 
+import ast
 import itertools
 import time
 from collections import deque, namedtuple
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -67,6 +69,17 @@ def late_ones(item):
     return item.session.send() if type(item) is Job else time.sleep(WAIT_S)
 
 
+class Idle:
+    """Has nothing to count."""
+
+    def send(self):
+        time.sleep(WAIT_S)
+
+
+def late_pairs(pair):
+    return pair[0].send() if type(pair[0]) is Session else time.sleep(WAIT_S)
+
+
 def called(send):
     return send()
 
@@ -86,6 +99,15 @@ WAYS = {
         lambda a, b: [*(Job(Session()) for _ in range(40)), Job(a), *(Job(b) for _ in range(19))],
     ),
     "of a late kind": (late_ones, lambda _, b: [*range(40), *(Job(b) for _ in range(20))]),
+    "of a late kind, read one by one": (
+        late_ones,
+        lambda _, b: iter([*range(40), *(Job(b) for _ in range(20))]),
+    ),
+    "late in pairs": (
+        late_pairs,
+        lambda a, _: (pair for pair in [*((n, n) for n in range(40)), *[(a, 1)] * 20]),
+    ),
+    "late methods": (called, lambda a, _: iter([*[Idle().send] * 40, *[a.send] * 20])),
     "read one by one": (by_pair, lambda a, b: zip(itertools.cycle([a, b]), range(N_ITEMS))),
     "made one by one": (by_job, lambda a, b: map(Job, [a, b] * (N_ITEMS // 2))),
     "in a deque": (Session.send, lambda a, b: deque([a, b] * (N_ITEMS // 2))),
@@ -170,6 +192,33 @@ def test_items_that_are_changed_each_on_its_own_may_be_in_threads(items):
     tuned(items)
 
     assert tuned.explain().trace.plan.backend == "thread", str(tuned.explain())
+
+
+@dataclass
+class Number:
+    value: int
+
+
+@dataclass
+class Text:
+    value: str
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        lambda: (Number(n) if n < 40 else Text("n" * n) for n in range(80)),
+        lambda: iter([*range(40), *(Number(n) for n in range(40))]),
+        lambda: ast.walk(ast.parse("a = f(1) + [b.c for d in e]\n" * 5)),
+    ],
+    ids=["two classes", "numbers first", "nodes of programs"],
+)
+def test_iterators_of_several_kinds_run_in_workers(data):
+    """Items that nobody changes are read as they come, whatever they are."""
+    tuned = autotune(lambda item: time.sleep(10 * WAIT_S) or type(item).__name__)
+
+    assert tuned(data()) == [type(item).__name__ for item in data()]
+    assert tuned.explain().trace.plan.backend != "serial", str(tuned.explain())
 
 
 def test_those_far_down_a_long_list_are_found_where_items_change():

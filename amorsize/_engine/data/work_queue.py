@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from amorsize._engine.data.file_names import FileNames
+    from amorsize._engine.data.late_kinds import LateKinds
     from amorsize._engine.data.source import Sliced, Turn
 
 
@@ -30,6 +31,8 @@ class WorkQueue:
         self.limit: int | None = None
         #: The names of the files that items change, if it is not known that all differ.
         self.names: FileNames | None = None
+        #: The kinds of items that may be in workers, if items of others may still be read.
+        self.kinds: LateKinds | None = None
         #: No item from here on is handed out before all others are done, and why.
         self.waits: tuple[int, str] | None = None
         self._next = 0
@@ -83,6 +86,7 @@ class WorkQueue:
             n_read = self.source.n_read
             self.source.read(room, longest_s)
             self.look_at_names(n_read)
+            self.look_at_kinds(n_read)
 
     def look_at_names(self, start: int) -> None:
         """Have the first item from here on wait that changes a file of one before it."""
@@ -94,6 +98,14 @@ class WorkQueue:
         if shared:
             why = f"items change files whose names several of them share ({shared})"
             self.waits, self.names = (index, why), None
+
+    def look_at_kinds(self, start: int) -> None:
+        """Have the first item from here on wait that is of a kind which belongs in the caller."""
+        if self.kinds is None or self.waits is not None:
+            return
+        found = self.kinds.look(rows_of(self.source.cut(start, self.source.n_read)))
+        if found is not None:
+            self.waits, self.kinds = (start + found[0], found[1]), None
 
     # -- handing out ------------------------------------------------------------------------
 

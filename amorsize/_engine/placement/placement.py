@@ -108,6 +108,13 @@ class Judge:
             return verdict.in_turn(self._options)
         return verdict
 
+    def why_not_as_well(self, item: object, others: Verdict) -> str | None:
+        """Why an item of another kind may not run where others may; None: it may."""
+        verdict = self.read([item], None)
+        if others.thread_reason is None and verdict.thread_reason is not None:
+            return verdict.thread_reason
+        return verdict.process_reason if others.process_reason is None else None
+
     @property
     def changes_items(self) -> bool:
         """Whether items are changed, or what they hold, by what was read or seen."""

@@ -28,6 +28,17 @@ class Verdict(Value):
     process_reason: str | None = None
     must_watch: bool = False  # reading the code could not settle it
 
+    @property
+    def is_open(self) -> bool:
+        """Whether items may run in workers of one kind or the other."""
+        return self.thread_reason is None or self.process_reason is None
+
+    def without(self, why: str) -> Verdict:
+        """The verdict with a reason against workers of any kind."""
+        return self.replace(
+            thread_reason=self.thread_reason or why, process_reason=self.process_reason or why
+        )
+
     def in_turn(self, options: Options) -> Verdict:
         """The verdict where items change something, and no one knows whether it is their own."""
         against_threads: str | None = f"{WHY_IN_TURN} ({ALLOWS_THREADS})"

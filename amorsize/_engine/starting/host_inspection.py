@@ -160,22 +160,14 @@ class HostInspection:
         """Find out where items may run: read the function, then watch an item if that is open."""
         if (verdict := self._judge_pure()) is not None:
             return verdict
-        from amorsize._engine.placement import placement
-
-        judge = placement.Judge(
-            self._call.task.function,
-            self._call.options,
-            memory_store.identity_of(self._call.func),
-            may_stay=self._call.caller_may_run_items,
-        )
+        judge = self._judge_anew()
         verdict = self._read_and_watched(judge)
         if self._call.work.stop is not None and judge.reach.seeds and not judge.reach.reseeds:
             verdict = verdict.replace(process_reason=verdict.process_reason or WHY_SEEDS)
         if judge.reach.named_by and (why := _why_files_in_turn(self._call, judge.reach.named_by)):
-            verdict = verdict.replace(
-                thread_reason=verdict.thread_reason or why,
-                process_reason=verdict.process_reason or why,
-            )
+            verdict = verdict.without(why)
+        if verdict.is_open and not isinstance(self._call.source, Sliced):
+            verdict = self._with_later_kinds(verdict)
         judge.keep()
         self._connects = judge.connects
         self._why_only_forks = judge.why_not_new_interpreters
@@ -183,6 +175,29 @@ class HostInspection:
         if self._call.caller_may_run_items:
             self._call.task.watch = _watch_of_workers(self._call, judge.objects)
         return verdict
+
+    def _judge_anew(self) -> Judge:
+        from amorsize._engine.placement import placement
+
+        return placement.Judge(
+            self._call.task.function,
+            self._call.options,
+            memory_store.identity_of(self._call.func),
+            may_stay=self._call.caller_may_run_items,
+        )
+
+    def _with_later_kinds(self, verdict: Verdict) -> Verdict:
+        """Judge items of another kind as they are read; the verdict if one is there by now."""
+        from amorsize._engine.data.late_kinds import LateKinds
+
+        work = self._call.work
+
+        def why_not(item: Any) -> str | None:
+            return self._judge_anew().why_not_as_well(item, verdict)
+
+        work.kinds = LateKinds(self.next_items(), why_not)
+        work.look_at_kinds(work.results.n_in_order)
+        return verdict if work.waits is None else verdict.without(work.waits[1])
 
     def _read_and_watched(self, judge: Judge) -> Verdict:
         """What reading says, and watching items; then whether items that change are apart."""

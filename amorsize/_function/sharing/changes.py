@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amorsize._function.bound_arguments import Bound, first_argument, methods_in, with_arguments
 from amorsize._function.callable_walk import layers, opened
-from amorsize._function.callables import FUNCTION, has, is_a, member, type_name
+from amorsize._function.callables import FUNCTION, METHOD, has, is_a, member, own, type_name
 from amorsize._function.changes.mutations import Reader
 from amorsize._function.changes.possible_callees import Callees
 from amorsize._function.flow.flow_reader import flow_of
@@ -100,6 +100,8 @@ class Changes:
     def judge_items(self, items: Sequence[object], named: set[str]) -> None:
         """Note what is stored in items: a worker process has copies of them, and would lose it."""
         held = [part for item in items for part in (item, *brought(item).values())]
+        called = (own(one, "__func__") for one in items if type(one) is METHOD)
+        named = named | {one.__name__ for one in called if type(one) is FUNCTION}
         if all(is_shareable(part) for part in held):
             return
         if self._changes_elements:
