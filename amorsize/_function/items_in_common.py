@@ -14,8 +14,7 @@ from amorsize._function.object_contents import brought, parts
 from amorsize._function.ownership import runs_code_when_read
 from amorsize._function.plain_values import PLAIN, PLAIN_IDS
 from amorsize._function.shareable_values import is_shareable
-from amorsize._function.unlike_items import MOST_PARTS, parts_of
-from amorsize._host.signals import reraise_from_handler
+from amorsize._function.unlike_items import MOST_PARTS, are_plain, parts_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 #: The most items that are looked at in each call, in 1 ms, and the most of which it is looked what
 #: they hold if they are instances: asked for its attributes, one gets a dict.
 MOST_AT_ONCE, MOST_INSTANCES = 1000, 300
-#: The most items whose types are looked at, in 2 ms.
-MOST_TYPES = 100_000
 #: The most items that are looked at where items change, in some seconds.
 MOST_ITEMS = 1_000_000
 #: The first items, of which everything is looked at that they hold, however deep.
@@ -79,7 +76,7 @@ def _has_rows_apart(array: Any) -> bool:
 
 
 def _look_at(items: Sequence[Any], met: _Met, *, is_whole: bool) -> None:
-    if _are_plain(items):
+    if are_plain(items):
         return
     holds_more, has_more = False, dict[int, bool]()
     for at, item in enumerate(islice(items, None if is_whole else MOST_AT_ONCE)):
@@ -120,14 +117,6 @@ def _has_more(item: Any) -> bool:
     classes = type(item).__mro__[:-1]
     has_slots = any(type(one) is SLOT for cls in classes for one in vars(cls).values())
     return has_slots or not all(cls.__flags__ & _MADE_BY_CLASS for cls in classes)
-
-
-def _are_plain(items: Sequence[Any]) -> bool:
-    try:
-        return set(map(type, islice(items, MOST_TYPES))) <= PLAIN
-    except Exception as error:  # a class whose metaclass has no hash
-        reraise_from_handler(error)
-        return False
 
 
 class _Met:

@@ -35,6 +35,17 @@ def one_of_each(sequence: Sequence[Any]) -> list[Any]:
     return list(found.values())
 
 
+def are_plain(sequence: Sequence[Any]) -> bool:
+    """Whether a sequence is known to hold plain values only, as far as it is looked at."""
+    if type(sequence) not in (list, tuple):
+        return type(sequence) in (range, str, bytes)
+    try:
+        return set(map(type, islice(sequence, MOST_ITEMS))) <= PLAIN
+    except Exception as error:  # a class whose metaclass has no hash
+        reraise_from_handler(error)
+        return False
+
+
 def _of_each_content(sequence: Sequence[Any]) -> list[Any]:
     """Items of which each holds something of a kind that those before it do not hold."""
     found: list[Any] = []

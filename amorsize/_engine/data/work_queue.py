@@ -85,27 +85,24 @@ class WorkQueue:
         if room > 0 and not self.source.all_read:
             n_read = self.source.n_read
             self.source.read(room, longest_s)
-            self.look_at_names(n_read)
-            self.look_at_kinds(n_read)
+            self.look_at(n_read)
 
-    def look_at_names(self, start: int) -> None:
-        """Have the first item from here on wait that changes a file of one before it."""
-        if self.names is None:
-            return
-        items = self.source.cut(start, self.source.n_read)
-        index, shared = self.names.look(rows_of(items), start)
-        self.names.drop(self.results.n_in_order)
-        if shared:
-            why = f"items change files whose names several of them share ({shared})"
-            self.waits, self.names = (index, why), None
+    def look_at(self, start: int) -> None:
+        """Have the first item from here on wait that may be in no worker before it is its turn.
 
-    def look_at_kinds(self, start: int) -> None:
-        """Have the first item from here on wait that is of a kind which belongs in the caller."""
-        if self.kinds is None or self.waits is not None:
+        It changes a file of one before it, or is of a kind that belongs in the caller.
+        """
+        if self.waits is not None or (self.names is None and self.kinds is None):
             return
-        found = self.kinds.look(rows_of(self.source.cut(start, self.source.n_read)))
-        if found is not None:
-            self.waits, self.kinds = (start + found[0], found[1]), None
+        items = rows_of(self.source.cut(start, self.source.n_read))
+        if self.kinds is not None and (found := self.kinds.look(items)) is not None:
+            self.waits = start + found[0], found[1]
+        if self.names is not None:
+            index, shared = self.names.look(items, start)
+            self.names.drop(self.results.n_in_order)
+            if shared and (self.waits is None or index < self.waits[0]):
+                why = f"items change files whose names several of them share ({shared})"
+                self.waits = index, why
 
     # -- handing out ------------------------------------------------------------------------
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from amorsize._engine.starting.remote import RemoteWorkers
     from amorsize._engine.state.call import Call, Recorder
     from amorsize._engine.state.caller_only import CallerOnly
-    from amorsize._function.files.item_paths import Path
     from amorsize._function.sharing.findings import Objects
     from amorsize._workers.tasks.payload import Payload
     from amorsize.policy.request import Request
@@ -164,10 +163,7 @@ class HostInspection:
         verdict = self._read_and_watched(judge)
         if self._call.work.stop is not None and judge.reach.seeds and not judge.reach.reseeds:
             verdict = verdict.replace(process_reason=verdict.process_reason or WHY_SEEDS)
-        if judge.reach.named_by and (why := _why_files_in_turn(self._call, judge.reach.named_by)):
-            verdict = verdict.without(why)
-        if verdict.is_open and not isinstance(self._call.source, Sliced):
-            verdict = self._with_later_kinds(verdict)
+        verdict = self._with_later_items(judge, verdict)
         judge.keep()
         self._connects = judge.connects
         self._why_only_forks = judge.why_not_new_interpreters
@@ -186,25 +182,29 @@ class HostInspection:
             may_stay=self._call.caller_may_run_items,
         )
 
-    def _with_later_kinds(self, verdict: Verdict) -> Verdict:
-        """Judge items of another kind as they are read; the verdict if one is there by now."""
-        from amorsize._engine.data.late_kinds import LateKinds
+    def _with_later_items(self, judge: Judge, verdict: Verdict) -> Verdict:
+        """The verdict by all items that were read; later ones are looked at as they are read."""
+        call, work = self._call, self._call.work
+        if judge.reach.named_by:
+            if not (call.caller_may_run_items or work.all_read):
+                return verdict.without("it is not known whether later items share a file")
+            from amorsize._engine.data.file_names import FileNames
 
-        work = self._call.work
+            work.names = FileNames(judge.reach.named_by, star=call.task.star)
+        if verdict.is_open and call.caller_may_run_items and not isinstance(call.source, Sliced):
+            from amorsize._engine.data.late_kinds import LateKinds
 
-        def why_not(item: Any) -> str | None:
-            return self._judge_anew().why_not_as_well(item, verdict)
+            def why_not(item: Any) -> str | None:
+                return self._judge_anew().why_not_as_well(item, verdict)
 
-        work.kinds = LateKinds(self.next_items(), why_not)
-        work.look_at_kinds(work.results.n_in_order)
+            work.kinds = LateKinds(self.next_items(), why_not)
+        work.look_at(work.results.n_in_order)
         return verdict if work.waits is None else verdict.without(work.waits[1])
 
     def _read_and_watched(self, judge: Judge) -> Verdict:
         """What reading says, and watching items; then whether items that change are apart."""
-        from amorsize._function.items_in_common import MOST_INSTANCES
-
         verdict, source = self._watched(judge), self._call.source
-        if verdict.thread_reason is None and judge.changes_items and source.n_read > MOST_INSTANCES:
+        if verdict.thread_reason is None and judge.changes_items:
             in_common = held_by_several(source, is_whole=True)
             return judge.read(examined(self.next_items(), source), in_common)
         return verdict
@@ -304,6 +304,10 @@ def held_by_several(source: object, *, is_whole: bool = False) -> list[Any] | No
     """What several items hold; None: items are not all there, so that it is not known."""
     if not isinstance(source, Sliced):
         return None
+    from amorsize._function.unlike_items import are_plain
+
+    if all(map(are_plain, source.sequences)):
+        return []
     from amorsize._function import items_in_common
 
     return items_in_common.held_by_several(source.sequences, is_whole=is_whole)
@@ -320,15 +324,3 @@ def _watch_of_workers(call: Call, objects: Objects) -> Watch:
         or not call.source.all_read
         or callable(call.options.progress),
     )
-
-
-def _why_files_in_turn(call: Call, named_by: tuple[tuple[Path, ...], ...]) -> str:
-    """Why items have to run in turn, by the files that they change; "": they need not."""
-    if not (call.caller_may_run_items or call.work.all_read):
-        return "it is not known whether items that are read later share a file"
-    from amorsize._engine.data.file_names import FileNames
-
-    work = call.work
-    work.names = FileNames(named_by, star=call.task.star)
-    work.look_at_names(work.results.n_in_order)
-    return "" if work.waits is None else work.waits[1]

@@ -303,10 +303,6 @@ class Code:
         for label in shared_attributes(self.read_with):
             self._findings.changed[label] = None
         self._judge_files()
-        if self._findings.alters:
-            from amorsize._function.sharing.several_settings import judge_settings
-
-            judge_settings(self._findings, [func for func, _, _ in self.read_with])
         if self._findings.reseeds is not None:
             from amorsize._function.sharing.seeded_first import judge_seeds
 

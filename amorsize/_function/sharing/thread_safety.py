@@ -146,6 +146,10 @@ class _Examination:
         classes = [one for one in values.walk.met if is_class(one)]
         changes.know(dict.fromkeys(one for one, _, _ in self.code.read_with), classes)
         self.code.judge_changes()
+        if self.findings.alters:
+            from amorsize._function.sharing.several_settings import judge_settings
+
+            judge_settings(self.findings, [one for one, _, _ in self.code.read_with])
         changes.judge_classes(classes)
         changes.judge_arguments(func)
         named = named_from(func, self.code.read_as, self._asked(items, classes), self._owns)
