@@ -179,6 +179,13 @@ def quieter():
     logging.disable(logging.ERROR)
 
 
+def allows_more_after_an_early_return(number):
+    csv.field_size_limit(1000)
+    if number < 40:
+        return
+    csv.field_size_limit(2000)
+
+
 def is_quieted_by_helpers(number):
     return quiet() if number < 40 else quieter()
 
@@ -187,7 +194,7 @@ def is_quieted_by_helpers(number):
     "act",
     [
         *(sets_one_of_two_limits, registers_one_of_two, allows_more_if_it_must),
-        *(collects_again_at_the_end, is_quieted_by_helpers),
+        *(collects_again_at_the_end, is_quieted_by_helpers, allows_more_after_an_early_return),
         *(opens, handles_errors, sets_for_programs, signals_itself, signals_by_helper),
         *(signals_its_group, hands_a_signal_on, handles_as_told, sets_domain, sets_locale),
         *(sets_limit, sets_domain_by_helper, hands_domain_on, signals_by_getattr),
@@ -248,9 +255,11 @@ def registers_two(number):
 def computes_without_the_collector(number):
     gc.disable()
     try:
-        return [number for _ in range(number)]
+        for _ in range(number):
+            number = number * 2 if number < 9 else number
     finally:
         gc.enable()
+    return number
 
 
 @pytest.mark.parametrize(

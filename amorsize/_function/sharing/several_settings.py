@@ -7,7 +7,7 @@ constants the last item's stays after a loop: a worker would set it in vain.
 from __future__ import annotations
 
 from amorsize._function.bound_arguments import NOTHING
-from amorsize._function.bytecode import JUMPS_AWAY, JUMPS_ON, NAME_SHIFTS, instructions
+from amorsize._function.bytecode import JUMPS_ON, NAME_SHIFTS, op_numbers, placed
 from amorsize._function.flow.flow_reader import flow_of
 from amorsize._function.flow.name_lookup import callees_of
 from amorsize._function.library.effects import effect_of
@@ -38,6 +38,7 @@ _PAIRS = {
     **dict.fromkeys(("faulthandler.enable", "faulthandler.disable"), "faulthandler.enable"),
     **dict.fromkeys(("tracemalloc.start", "tracemalloc.stop"), "tracemalloc.start"),
 }
+_RETURNS = frozenset(op_numbers("RETURN_VALUE", "RETURN_CONST"))
 _KEPT = SETTINGS | _REGISTERING | _PAIRS.keys()
 
 
@@ -81,15 +82,17 @@ def _setters(func: FunctionType) -> Iterator[tuple[Call, Any, str]]:
 
 
 def _are_always_used(code: CodeType, n_times: dict[str, int]) -> bool:
-    """Whether names are used so often before the first branch."""
-    used = [*_used_first(code)]
+    """Whether names are used so often at places that no branch leaves out."""
+    used = [*_used_always(code)]
     return all(used.count(name) >= n for name, n in n_times.items())
 
 
-def _used_first(code: CodeType) -> Iterator[str]:
-    """The names that operations use up to the first branch."""
-    for op, arg in instructions(code.co_code):
-        if op in JUMPS_ON or op in JUMPS_AWAY:
+def _used_always(code: CodeType) -> Iterator[str]:
+    """The names that operations use, up to the first return, where no jump passes over them."""
+    steps = list(placed(code.co_code))
+    jumps = [(start, end + 2 * arg) for start, end, op, arg in steps if op in JUMPS_ON]
+    for place, _, op, arg in steps:
+        if op in _RETURNS:
             return
-        if op in NAME_SHIFTS:
+        if op in NAME_SHIFTS and not any(start < place < target for start, target in jumps):
             yield code.co_names[arg >> NAME_SHIFTS[op]]
