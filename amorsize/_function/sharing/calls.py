@@ -37,7 +37,16 @@ _GIVES_DESCRIPTORS = {
     f"os.{n}" for n in ("open", "pipe", "pipe2", "memfd_create", "eventfd", "openpty", "pidfd_open")
 }
 #: Names in code that closes a descriptor, or makes it the part of an object that does.
-_CLOSING = {"close", "fdopen", "closerange", "dup2", "FileIO", "builtins.open", "io.open"}
+_CLOSING = {
+    "close",
+    "fdopen",
+    "closerange",
+    "dup2",
+    "FileIO",
+    "builtins.open",
+    "io.open",
+    "_io.open",
+}
 #: Names of the program's streams.
 _STREAMS = {"stdout", "stderr", "__stdout__", "__stderr__"}
 #: Functions that are harmless unless a file is named after their result; watching shows that.
